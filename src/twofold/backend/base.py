@@ -1,0 +1,98 @@
+"""What a store must do: hold named blobs, durably, and let exactly one mover win.
+
+A backend knows names and bytes, nothing of packs or keys. Names are relative, made of
+``[0-9a-z./_-]``, one or more folders deep (``packs/3f/3f…``). The promises, checked for every
+store by ``tests/conformance``:
+
+* ``create``/``put``: create-only. After ``finish()`` returns, the object is durable, complete and
+  listed; before, nothing of that name is visible. An aborted or crashed writer leaves nothing
+  under the name. Putting the *same bytes* again under an existing name succeeds (a lost reply);
+  other bytes raise ``ObjectExists``.
+* ``move(src, dst)``: atomic compare-and-swap on the presence of ``src``: of all concurrent movers
+  and deleters of one ``src`` exactly one succeeds, the others get ``ObjectNotFound``. Durable.
+* ``list``: shows every object whose put or move was acknowledged before the call.
+* ``delete``: durable when it returns; deleting what is absent raises ``ObjectNotFound``.
+
+Errors: ``ObjectNotFound``, ``ObjectExists``, ``NoSpace``, ``NeedsRights``, else ``StoreError``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """Name and size in bytes of a stored object."""
+
+    name: str
+    size: int
+
+
+class ObjectWriter(Protocol):
+    """An object being written; invisible until ``finish``."""
+
+    def write(self, data: Buffer) -> None:
+        """Append bytes; all of them or an error."""
+        ...
+
+    def finish(self) -> None:
+        """Make the object durable, then visible under its name."""
+        ...
+
+    def abort(self) -> None:
+        """Drop what was written; safe to call after a failure and after ``finish``."""
+        ...
+
+
+class Backend(Protocol):
+    """A dumb, durable, create-only blob store."""
+
+    @property
+    def location(self) -> str:
+        """The place as the user wrote it, free of secrets."""
+        ...
+
+    def create(self, name: str) -> ObjectWriter:
+        """Begin writing a new object."""
+        ...
+
+    def put(self, name: str, data: Buffer) -> None:
+        """Write a whole object; see the module docstring for what that promises."""
+        ...
+
+    def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Read a range; fewer bytes than asked for only at the object's end."""
+        ...
+
+    def size(self, name: str) -> int:
+        """Bytes in the object."""
+        ...
+
+    def list(self, folder: str) -> Iterator[ObjectInfo]:
+        """All objects at any depth below a folder (``"packs"``), in no promised order."""
+        ...
+
+    def move(self, src: str, dst: str) -> None:
+        """Atomically rename; the loser of a race gets ``ObjectNotFound``."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove an object."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the backend holds."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...

@@ -1,0 +1,78 @@
+"""Everything an engine may tell a user interface: frozen records, no rendering.
+
+Engines call ``emit(event)``; the command line and the web UI translate. Paths are bytes as the
+operating system has them. An engine emits from one thread only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a finding is."""
+
+    NOTE = "note"
+    WARNING = "warning"
+    DAMAGE = "damage"
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A new phase of the work begins; totals are None while unknown."""
+
+    name: str
+    total_bytes: int | None = None
+    total_items: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Work done so far in the current phase."""
+
+    done_bytes: int
+    done_items: int
+    current: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDone:
+    """One entry reached its end: action is stored, unchanged, excluded, restored, kept, ..."""
+
+    action: str
+    path: bytes
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWarning:
+    """Something of the source (or restore target) could not be handled; the run goes on."""
+
+    path: bytes
+    action: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a check learned: what, where, how bad, and what to do."""
+
+    severity: Severity
+    subject: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A plain sentence for the user."""
+
+    text: str
+
+
+Event = Phase | Progress | ItemDone | SourceWarning | Finding | Notice
+Emit = Callable[[Event], None]
+
+
+def ignore(_event: Event) -> None:
+    """Receive an event and do nothing with it."""

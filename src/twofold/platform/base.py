@@ -1,0 +1,308 @@
+"""What the engines need from an operating system, as protocols; no system call in here.
+
+Source side: directories are walked by handle (``SourceDir``), never by path string, so depth and
+path length are unlimited and a swapped symlink cannot lead the walk away. Target side: every
+write goes through ``TargetDir`` handles opened component by component without following links.
+
+A **packed listing** is what ``SourceDir.scan`` returns: the entries of one directory sorted by
+name bytes, each a 56-byte ``RECORD`` followed by the name; equal bytes mean an unchanged
+directory. The layout is specified in ``docs/format/metadata.md`` and never holds access times.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+Buffer = bytes | bytearray | memoryview
+
+# inode, size, mtime ns, ctime ns, mode, uid, gid, links, name length, flags
+RECORD = struct.Struct("<QQqqIIIIHH4x")
+RECORD_SIZE = RECORD.size
+"""Bytes of one record without its name (56)."""
+
+FLAG_RACY = 1
+"""Set in a *stored* record that must never prove its file unchanged."""
+
+FLAG_FAILED = 2
+"""Set in a *stored* record whose entry could not be read; it never proves anything either."""
+
+
+class Entry(NamedTuple):
+    """One decoded record of a packed listing; times in ns since 1970, size in bytes."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    mode: int
+    uid: int
+    gid: int
+    links: int
+    flags: int
+    name: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A range of a source file that the file system reports as unallocated; bytes."""
+
+    start: int
+    length: int
+
+
+@dataclass(slots=True)
+class Extras:
+    """What a directory record does not hold of an entry; empty fields mean "has none"."""
+
+    xattrs: list[tuple[bytes, bytes]] = field(default_factory=list)
+    flags: int = 0  # inode flags as FS_IOC_GETFLAGS gives them (linux), attributes (windows)
+    target: bytes = b""  # of a symbolic link
+    device: int = 0  # st_rdev of a device node
+    problems: list[str] = field(default_factory=list)  # what could not be read, in words
+
+
+class SmallRead(NamedTuple):
+    """Result for one file of a batch: its bytes lie at [offset, offset+length) of the buffer.
+
+    ``error`` is an errno (0 is success). ``entry`` is the fstat of the open handle taken after
+    reading, so the caller can see whether the file changed under the read; None when not opened.
+    """
+
+    offset: int
+    length: int
+    error: int
+    entry: Entry | None
+
+
+class SourceFile(Protocol):
+    """An open regular file of the source."""
+
+    def stat(self) -> Entry:
+        """A fresh fstat (name empty)."""
+        ...
+
+    def read_into(self, view: memoryview, offset: int) -> int:
+        """Read at an offset until the view is full or the file ends; bytes read. OSError."""
+        ...
+
+    def holes(self, size: int) -> Iterator[Hole]:
+        """Unallocated ranges below ``size`` as the file system reports them; none if it cannot."""
+        ...
+
+    def extras(self) -> Extras:
+        """Extended attributes and flags, read through the open handle."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SourceDir(Protocol):
+    """An open directory of the source."""
+
+    @property
+    def device(self) -> int:
+        """Device number; changes where another file system begins."""
+        ...
+
+    @property
+    def fs_type(self) -> str:
+        """File system name as the system calls it (``ext4``, ``cifs``, ``NTFS``)."""
+        ...
+
+    def scan(self) -> bytes:
+        """The packed listing, without ``.`` and ``..``. OSError."""
+        ...
+
+    def stat_self(self) -> Entry:
+        """fstat of the directory itself (name empty)."""
+        ...
+
+    def open_dir(self, name: bytes) -> "SourceDir":
+        """Open a subdirectory; refuses symbolic links. OSError."""
+        ...
+
+    def open_file(self, name: bytes) -> SourceFile:
+        """Open a regular file for reading without following links, blocking or touching atime."""
+        ...
+
+    def read_batch(
+        self, names: Sequence[bytes], sizes: Sequence[int], buffer: memoryview
+    ) -> list[SmallRead]:
+        """Read small files whole, back to back into ``buffer``.
+
+        At most ``sizes[i] + 1`` bytes are read of each, so growth shows as length > size.
+        The buffer holds at least ``sum(sizes) + len(sizes)`` bytes.
+        """
+        ...
+
+    def extras(self, name: bytes, mode: int) -> Extras:
+        """Extras of any child, without following it and without opening special files. OSError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """Metadata to give a restored entry. None means: leave as the system made it."""
+
+    mode: int
+    mtime_ns: int
+    uid: int | None = None
+    gid: int | None = None
+    xattrs: Sequence[tuple[bytes, bytes]] = ()
+    flags: int = 0
+
+
+class TargetFile(Protocol):
+    """A new regular file under a temporary name in its final directory."""
+
+    def resize(self, size: int) -> None:
+        """Set the length; the content reads as zeros."""
+        ...
+
+    def write_at(self, data: Buffer, offset: int) -> None:
+        """Write all bytes at an offset (pwrite). OSError."""
+        ...
+
+    def allocate(self, start: int, length: int) -> None:
+        """Back a zero range with storage, where the file system can."""
+        ...
+
+    def read_into(self, view: memoryview, offset: int) -> int:
+        """Read back for verification."""
+        ...
+
+    def finish(self, attributes: Attributes) -> list[str]:
+        """Apply metadata, then rename over the final name; returns losses in words. OSError."""
+        ...
+
+    def abort(self) -> None:
+        """Close and remove the temporary file; safe to call twice."""
+        ...
+
+
+class TargetDir(Protocol):
+    """An open directory of the restore target; every name is a single component."""
+
+    def existing(self, name: bytes) -> Entry | None:
+        """lstat of a child, None if there is none."""
+        ...
+
+    def names(self) -> list[bytes]:
+        """All children."""
+        ...
+
+    def open_dir(self, name: bytes) -> "TargetDir":
+        """Open a child directory; refuses symbolic links. OSError."""
+        ...
+
+    def make_dir(self, name: bytes) -> "TargetDir":
+        """Create (0700) and open a child directory. OSError."""
+        ...
+
+    def create_file(self, name: bytes) -> TargetFile:
+        """Begin a new file that will be called ``name``."""
+        ...
+
+    def write_batch(
+        self,
+        names: Sequence[bytes],
+        data: Sequence[Buffer],
+        attributes: Sequence[Attributes],
+    ) -> list[tuple[int, list[str]]]:
+        """Create small files whole (temp, write, metadata, rename); per file (errno, losses)."""
+        ...
+
+    def read_link(self, name: bytes) -> bytes:
+        """Target of a symbolic link child."""
+        ...
+
+    def open_existing(self, name: bytes) -> SourceFile:
+        """Open an existing regular child for comparing. OSError."""
+        ...
+
+    def make_symlink(self, name: bytes, target: bytes, attributes: Attributes) -> list[str]:
+        """Create a symbolic link atomically over nothing or over what is called ``name``."""
+        ...
+
+    def make_special(self, name: bytes, device: int, attributes: Attributes) -> list[str]:
+        """Create a FIFO, socket or device node by the file type in ``attributes.mode``."""
+        ...
+
+    def link_from(self, source: "TargetDir", source_name: bytes, name: bytes) -> None:
+        """Make ``name`` a hard link to ``source_name`` in another open directory."""
+        ...
+
+    def move_aside(self, name: bytes, aside: "TargetDir", aside_name: bytes) -> None:
+        """Rename a child into another directory of the same file system, replacing nothing."""
+        ...
+
+    def remove_file(self, name: bytes) -> None:
+        """Unlink a child that is not a directory."""
+        ...
+
+    def apply(self, name: bytes, attributes: Attributes, *, directory: bool) -> list[str]:
+        """Set metadata of an existing child (never follows it); losses in words."""
+        ...
+
+    def apply_self(self, attributes: Attributes) -> list[str]:
+        """Set metadata of this directory itself; losses in words."""
+        ...
+
+    def sync(self) -> None:
+        """Make names in this directory durable."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Who we are: host name, a stable machine id, this boot's id, OS name."""
+
+    host: str
+    machine_id: str
+    boot_id: str
+    system: str
+
+
+class Platform(Protocol):
+    """One operating system, entered only through ``twofold.platform.current()``."""
+
+    def machine(self) -> Machine: ...
+
+    def user_name(self) -> str: ...
+
+    def process_alive(self, pid: int) -> bool:
+        """Whether a process of this boot exists."""
+        ...
+
+    def owner_names(self, uid: int, gid: int) -> tuple[str, str]:
+        """User and group name, empty where unknown. Cached."""
+        ...
+
+    def owner_ids(self, user: str, group: str) -> tuple[int | None, int | None]:
+        """Ids of names on this machine, None where unknown. Cached."""
+        ...
+
+    def open_source(self, path: bytes) -> SourceDir:
+        """Open a directory to be read. OSError."""
+        ...
+
+    def open_target(self, path: bytes, *, create: bool) -> TargetDir:
+        """Open (or make, with parents) the directory to restore into. OSError."""
+        ...
+
+    def stable_inodes(self, fs_type: str) -> bool:
+        """Whether inode numbers of this file system survive a remount."""
+        ...
+
+    def timestamp_granularity_ns(self, fs_type: str, entry: Entry) -> int:
+        """Coarsest step with which this file system stamps changes, for the racy-clean rule."""
+        ...
+
+    def personal_folders(self) -> list[bytes]:
+        """Folders of the current user worth backing up by default; only those that exist."""
+        ...
