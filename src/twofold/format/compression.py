@@ -1,0 +1,53 @@
+"""zstd with an upper bound on what comes out.
+
+One-shot calls make a context of their own, so nothing is shared between threads. Decompression is
+bounded by the length the authenticated metadata states, never by what the frame claims.
+"""
+
+import sys
+
+from twofold.errors import FormatError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+PLAIN, ZSTD = 0, 1
+LEVEL = 1
+_SAVING = 0.97
+_WINDOW_LOG_MAX: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 27}
+
+Buffer = bytes | bytearray | memoryview
+
+
+def compress(data: Buffer, level: int = LEVEL) -> tuple[int, Buffer]:
+    """(encoding, bytes): compressed when that saves at least 3 %, else the data itself."""
+    if len(data) < 64:
+        return PLAIN, data
+    packed = zstd.compress(data, level)
+    return (ZSTD, packed) if len(packed) < len(data) * _SAVING else (PLAIN, data)
+
+
+def decompress(encoding: int, data: Buffer, raw_length: int) -> Buffer:
+    """Undo ``compress``; ``FormatError`` unless exactly ``raw_length`` bytes come out."""
+    if encoding == PLAIN:
+        raw: Buffer = data
+    elif encoding == ZSTD:
+        raw = _inflate(data, raw_length)
+    else:
+        raise FormatError(f"unknown encoding {encoding}")
+    if len(raw) != raw_length:
+        raise FormatError(f"{len(raw)} bytes where {raw_length} were promised")
+    return raw
+
+
+def _inflate(data: Buffer, raw_length: int) -> bytes:
+    decoder = zstd.ZstdDecompressor(options=_WINDOW_LOG_MAX)
+    try:
+        raw = decoder.decompress(data, max_length=raw_length + 1)
+    except zstd.ZstdError as error:
+        raise FormatError(f"compressed data is damaged ({error})") from error
+    if not decoder.eof or decoder.unused_data:
+        raise FormatError("compressed data does not end where it should")
+    return raw

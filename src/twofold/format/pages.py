@@ -1,0 +1,219 @@
+"""Metadata pages: nodes, listings, references, segments, failures (docs/format/metadata.md)."""
+
+import stat
+from enum import IntEnum
+from typing import Any, TypeVar
+
+import blake3
+import msgspec
+
+from twofold.errors import FormatError
+from twofold.format.layout import Buffer
+from twofold.format.records import PageRef, TreeRef
+
+NODES, LISTING, REFERENCES, SEGMENTS, FAILURES = 1, 2, 3, 4, 5
+PAGE_LIMIT = 1 << 20
+PAGE_AIM = 512 << 10
+MAX_ITEMS = 4096
+MAX_LEVEL = 8
+NAME_BORDER = 2**32 // 256
+SEGMENT_BORDER = 2**32 // 1024
+
+
+class NodeKind(IntEnum):
+    """What an entry is."""
+
+    FILE = 1
+    DIRECTORY = 2
+    SYMLINK = 3
+    FIFO = 4
+    SOCKET = 5
+    CHARACTER_DEVICE = 6
+    BLOCK_DEVICE = 7
+
+
+_TYPE_OF_KIND = {
+    NodeKind.FILE: stat.S_IFREG,
+    NodeKind.DIRECTORY: stat.S_IFDIR,
+    NodeKind.SYMLINK: stat.S_IFLNK,
+    NodeKind.FIFO: stat.S_IFIFO,
+    NodeKind.SOCKET: stat.S_IFSOCK,
+    NodeKind.CHARACTER_DEVICE: stat.S_IFCHR,
+    NodeKind.BLOCK_DEVICE: stat.S_IFBLK,
+}
+_KIND_OF_TYPE = {file_type: kind for kind, file_type in _TYPE_OF_KIND.items()}
+
+
+def kind_of_mode(mode: int) -> NodeKind | None:
+    """The node kind for a stat mode, None for types we do not know."""
+    return _KIND_OF_TYPE.get(stat.S_IFMT(mode))
+
+
+def file_type(kind: int) -> int:
+    """The stat file type bits for a node kind."""
+    return _TYPE_OF_KIND[NodeKind(kind)]
+
+
+class Owner(msgspec.Struct, frozen=True, array_like=True):
+    """Owner of entries, by number and by name."""
+
+    uid: int
+    gid: int
+    user: str = ""
+    group: str = ""
+
+
+class ExtraStream(msgspec.Struct, frozen=True, array_like=True):
+    """A further byte stream of an entry."""
+
+    name: bytes
+    size: int
+    content: bytes = b""
+    ref: PageRef | None = None
+
+
+class More(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What few entries have."""
+
+    xattrs: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
+    flags: int = 0
+    device: int = 0
+    holes: bytes = b""
+    streams: list[ExtraStream] = msgspec.field(default_factory=list)
+    system: str = ""
+
+
+class Node(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of a directory, with everything a restore writes."""
+
+    name: bytes
+    kind: int
+    mode: int
+    owner: int
+    mtime: int
+    size: int = 0
+    content: bytes = b""
+    ref: TreeRef | None = None
+    linked: bool = False
+    more: More | None = None
+
+
+class Reference(msgspec.Struct, frozen=True, array_like=True):
+    """One page below a reference page; ``key`` as docs/format/metadata.md says."""
+
+    id: bytes
+    key: bytes | int | None = None
+
+
+class ChildListing(msgspec.Struct, frozen=True, array_like=True):
+    """The listing of a subdirectory."""
+
+    name: bytes
+    ref: PageRef
+
+
+class NodePage(msgspec.Struct, frozen=True, array_like=True):
+    """A leaf of a directory: owners, and nodes that refer to them by position."""
+
+    kind: int
+    owners: list[Owner]
+    nodes: list[Node]
+
+
+class ListingPage(msgspec.Struct, frozen=True, array_like=True):
+    """A leaf of a packed listing, with the listings of the subdirectories on it."""
+
+    kind: int
+    device: int
+    packed: bytes
+    children: list[ChildListing]
+
+
+class ReferencePage(msgspec.Struct, frozen=True, array_like=True):
+    """Pages of the level below, in order."""
+
+    kind: int
+    level: int
+    refs: list[Reference]
+
+
+class SegmentPage(msgspec.Struct, frozen=True, array_like=True):
+    """A leaf of a long stream's segments."""
+
+    kind: int
+    packed: bytes
+
+
+class Failure(msgspec.Struct, frozen=True, array_like=True):
+    """One thing that could not be backed up, as the ledger keeps it."""
+
+    path: bytes
+    action: str
+    reason: str
+
+
+class FailurePage(msgspec.Struct, frozen=True, array_like=True):
+    """A leaf of the list of failures."""
+
+    kind: int
+    failures: list[Failure]
+
+
+PageT = TypeVar("PageT", NodePage, ListingPage, ReferencePage, SegmentPage, FailurePage)
+
+_KINDS: dict[type[Any], int] = {
+    NodePage: NODES,
+    ListingPage: LISTING,
+    ReferencePage: REFERENCES,
+    SegmentPage: SEGMENTS,
+    FailurePage: FAILURES,
+}
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODERS = {kind: msgspec.msgpack.Decoder(kind) for kind in _KINDS}
+
+
+def encode_page(page: NodePage | ListingPage | ReferencePage | SegmentPage | FailurePage) -> bytes:
+    """A page as MessagePack."""
+    return _ENCODER.encode(page)
+
+
+def decode_page(data: Buffer, kind: type[PageT]) -> PageT:
+    """Read a page of the kind expected; ``FormatError`` for anything else."""
+    if len(data) > PAGE_LIMIT:
+        raise FormatError("a metadata page is too long")
+    try:
+        page: PageT = _DECODERS[kind].decode(data)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise FormatError(f"a metadata page is damaged ({error})") from error
+    if page.kind != _KINDS[kind]:
+        raise FormatError("a metadata page is of another kind than expected")
+    return page
+
+
+def check_names(nodes: list[Node], after: bytes) -> bytes:
+    """Names must be single components, ascending and unique; returns the last one.
+
+    ``after`` is the last name of the page before (empty for the first). Raises ``FormatError``.
+    """
+    for node in nodes:
+        name = node.name
+        if name <= after or name in (b".", b"..") or b"/" in name or b"\0" in name:
+            raise FormatError(f"a directory holds an impossible name {name!r}")
+        after = name
+    return after
+
+
+def ends_page(page_key: bytes, name: bytes) -> bool:
+    """Whether a page border follows the item of this name."""
+    digest = blake3.blake3(name, key=page_key).digest(4)
+    return int.from_bytes(digest, "little") < NAME_BORDER
+
+
+def ends_reference_page(blob_id: bytes) -> bool:
+    """Whether a border follows this id in a reference page."""
+    return int.from_bytes(blob_id[:4], "little") < NAME_BORDER
+
+
+def ends_segment_page(blob_id: bytes) -> bool:
+    """Whether a border follows this blob in segment pages."""
+    return int.from_bytes(blob_id[:4], "little") < SEGMENT_BORDER

@@ -1,0 +1,100 @@
+"""MessagePack records of small objects, and their bounded decoding (docs/format/objects.md)."""
+
+from typing import TypeVar
+
+import msgspec
+
+from twofold.errors import FormatError
+
+RecordT = TypeVar("RecordT")
+
+
+class PageRef(msgspec.Struct, frozen=True, array_like=True):
+    """A page (level 0) or a tree of pages under a reference page."""
+
+    id: bytes
+    level: int = 0
+
+
+class TreeRef(msgspec.Struct, frozen=True, array_like=True):
+    """The node pages of a directory, with the totals of everything below it."""
+
+    id: bytes
+    level: int = 0
+    directories: int = 0
+    files: int = 0
+    bytes: int = 0
+
+    @property
+    def page(self) -> PageRef:
+        """The same without totals."""
+        return PageRef(self.id, self.level)
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """Links the snapshots of one source, so that a missing head is noticed."""
+
+    source: bytes = b""
+    sequence: int = 0
+    previous: bytes | None = None
+    digest: bytes = b""
+
+
+class Root(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot's body; times in ns since 1970, sizes in bytes."""
+
+    kind: str = "files"
+    partial: bool = False
+    time_ns: int = 0
+    end_ns: int = 0
+    host: str = ""
+    machine: str = ""
+    user: str = ""
+    system: str = ""
+    name: str = ""
+    tags: list[str] = msgspec.field(default_factory=list)
+    sources: list[bytes] = msgspec.field(default_factory=list)
+    tree: TreeRef
+    listing: PageRef | None = None
+    rules: bytes = b""
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+    failures: PageRef | None = None
+    bytes_read: int = 0
+    bytes_stored: int = 0
+    bytes_total: int = 0
+    parent: bytes | None = None
+    chain: Chain = msgspec.field(default_factory=Chain)
+    writer: str = ""
+
+
+class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is at work in the repository."""
+
+    role: str
+    host: str = ""
+    machine: str = ""
+    boot: str = ""
+    process: int = 0
+    started_ns: int = 0
+    purpose: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """A forgotten mark or a tombstone; ``kind`` is that of the object named, 0 for marks."""
+
+    time_ns: int = 0
+    host: str = ""
+    kind: int = 0
+
+
+def encode_record(record: msgspec.Struct) -> bytes:
+    """A record as MessagePack."""
+    return msgspec.msgpack.encode(record)
+
+
+def decode_record(data: bytes, kind: type[RecordT]) -> RecordT:
+    """A record out of MessagePack; ``FormatError`` when it does not fit its type."""
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise FormatError(f"a {kind.__name__} record is damaged ({error})") from error

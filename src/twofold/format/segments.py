@@ -1,0 +1,67 @@
+"""Content of a stream: data blobs and zero runs in order (docs/format/metadata.md)."""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from twofold.errors import FormatError
+from twofold.format.layout import Buffer
+from twofold.format.names import BLOB_ID_SIZE
+
+BLOB, ZERO = 1, 2
+INLINE_LIMIT = 1024
+_BLOB = struct.Struct(f"<B{BLOB_ID_SIZE}sI")
+_ZERO = struct.Struct("<BQ")
+_HOLE = struct.Struct("<QQ")
+
+
+class Segment(NamedTuple):
+    """``blob`` is a blob id, or None for a zero run; length in bytes."""
+
+    blob: bytes | None
+    length: int
+
+
+def pack_blob(blob_id: bytes, length: int) -> bytes:
+    """One data blob."""
+    return _BLOB.pack(BLOB, blob_id, length)
+
+
+def pack_zeros(length: int) -> bytes:
+    """One zero run."""
+    return _ZERO.pack(ZERO, length)
+
+
+def iterate(packed: Buffer) -> Iterator[Segment]:
+    """Decode segments; ``FormatError`` on anything that is none."""
+    place, end = 0, len(packed)
+    while place < end:
+        tag = packed[place]
+        if tag == BLOB and place + _BLOB.size <= end:
+            _, ident, length = _BLOB.unpack_from(packed, place)
+            place += _BLOB.size
+            yield Segment(ident, length)
+        elif tag == ZERO and place + _ZERO.size <= end:
+            place_zero = _ZERO.unpack_from(packed, place)
+            place += _ZERO.size
+            yield Segment(None, place_zero[1])
+        else:
+            raise FormatError("a list of segments is damaged")
+
+
+def pack_holes(holes: list[tuple[int, int]]) -> bytes:
+    """(start, length) pairs as stored in a node's ``more``."""
+    return b"".join(_HOLE.pack(start, length) for start, length in holes)
+
+
+def iterate_holes(packed: bytes) -> list[tuple[int, int]]:
+    """Decode and check holes: ascending, not overlapping."""
+    if len(packed) % _HOLE.size:
+        raise FormatError("a list of holes is damaged")
+    holes = list(_HOLE.iter_unpack(packed))
+    end = 0
+    for start, length in holes:
+        if start < end or length <= 0:
+            raise FormatError("a list of holes is out of order")
+        end = start + length
+    return holes

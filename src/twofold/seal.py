@@ -1,0 +1,237 @@
+"""The one trust boundary: keys, ids, and sealing of whole messages (docs/format/keys.md).
+
+Every object has a key of its own, derived from the subkey of its kind and its random salt; messages
+in it are numbered. The header is associated data of every message.
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import blake3
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+
+from twofold.errors import FormatError
+from twofold.format.envelope import (
+    AES_256_GCM,
+    BODY_LIMIT,
+    CHACHA20_POLY1305,
+    HEADER,
+    INDEX_LIMIT,
+    TAG_SIZE,
+    Header,
+    decode_body,
+    encode_body,
+    mirror,
+    second_copy_start,
+)
+from twofold.format.layout import Buffer
+from twofold.format.names import BlobKind, Kind
+
+KEY_SIZE = 32
+SALT_SIZE = 32
+
+_SUBKEY = {
+    Kind.CONFIG: b"authentication",
+    Kind.DATA_PACK: b"data",
+    Kind.META_PACK: b"metadata",
+    Kind.DATA_INDEX: b"index",
+    Kind.META_INDEX: b"index",
+    Kind.ROOT: b"authentication",
+    Kind.SESSION: b"authentication",
+    Kind.FORGOTTEN: b"authentication",
+    Kind.TOMB: b"authentication",
+}
+
+
+def expand(key: bytes, info: bytes) -> bytes:
+    """HKDF-Expand with SHA-256 to 32 bytes (RFC 5869; one block suffices)."""
+    return hmac.digest(key, info + b"\x01", "sha256")
+
+
+def extract(salt: bytes, secret: bytes) -> bytes:
+    """HKDF-Extract with SHA-256."""
+    return hmac.digest(salt, secret, "sha256")
+
+
+def cipher(aead: int, key: bytes) -> AESGCM | ChaCha20Poly1305:
+    """The cipher a header names, with a key."""
+    if aead == AES_256_GCM:
+        return AESGCM(key)
+    if aead == CHACHA20_POLY1305:
+        return ChaCha20Poly1305(key)
+    raise FormatError(f"unknown cipher {aead}")
+
+
+def nonce(number: int) -> bytes:
+    """A message number as 96-bit nonce."""
+    return number.to_bytes(12, "little")
+
+
+def keyed_hash(key: bytes, data: Buffer) -> bytes:
+    """BLAKE3-256 under a key."""
+    return blake3.blake3(data, key=key).digest()
+
+
+def fast_aead() -> int:
+    """The cipher for new objects: AES-GCM where the processor has AES, else ChaCha20-Poly1305."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as info:
+            words = info.read()
+    except OSError:
+        return AES_256_GCM
+    return AES_256_GCM if " aes" in words else CHACHA20_POLY1305
+
+
+class DedupKeys:
+    """Keys that decide ids and cuts; shared by paired repositories. The repr shows no secret."""
+
+    def __init__(self, secret: bytes) -> None:
+        self.secret = secret
+        self.chunker = expand(secret, b"twofold 0 dedup chunker")[:16]
+        self.page = expand(secret, b"twofold 0 dedup page")
+        self._id_keys = (
+            expand(secret, b"twofold 0 dedup data id"),
+            expand(secret, b"twofold 0 dedup metadata id"),
+        )
+
+    def blob_id(self, kind: BlobKind, data: Buffer) -> bytes:
+        """Id of a blob, 32 bytes."""
+        return blake3.blake3(data, key=self._id_keys[kind]).digest()
+
+    def hasher(self, kind: BlobKind) -> Callable[[Buffer], bytes]:
+        """``blob_id`` for one kind, bound for tight loops."""
+        key, new = self._id_keys[kind], blake3.blake3
+
+        def blob_id(data: Buffer) -> bytes:
+            return new(data, key=key).digest()
+
+        return blob_id
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ObjectSeal:
+    """The cipher of one object: seals and opens its numbered messages."""
+
+    header: Header
+    _front: bytes
+    _cipher: AESGCM | ChaCha20Poly1305
+
+    def seal(self, number: int, plain: Buffer, more: bytes = b"") -> bytes:
+        """Ciphertext and tag; ``more`` is further associated data."""
+        return self._cipher.encrypt(nonce(number), plain, self._front + more)
+
+    def open(self, number: int, sealed: Buffer, more: bytes = b"") -> bytes:
+        """Plaintext; ``FormatError`` when the message is not authentic."""
+        try:
+            return self._cipher.decrypt(nonce(number), sealed, self._front + more)
+        except InvalidTag:
+            raise FormatError("contents fail their authentication") from None
+
+
+class Keyring:
+    """All keys of an open repository. The repr shows no secret."""
+
+    def __init__(self, repository: bytes, masters: list[bytes], dedup: bytes, aead: int) -> None:
+        self.repository = repository
+        self.masters = masters
+        self.dedup = DedupKeys(dedup)
+        self.aead = aead
+        self._subkeys: dict[tuple[int, bytes], bytes] = {}
+
+    @classmethod
+    def create(cls, repository: bytes, dedup: bytes | None = None) -> "Keyring":
+        """Fresh random keys; ``dedup`` is given for a paired repository."""
+        master = secrets.token_bytes(KEY_SIZE)
+        return cls(repository, [master], dedup or secrets.token_bytes(KEY_SIZE), fast_aead())
+
+    def new_header(
+        self, kind: Kind, object_id: bytes, id_range: tuple[int, int] = (0, 0)
+    ) -> Header:
+        """Header for one write attempt: newest epoch, fresh salt."""
+        return Header(
+            kind,
+            self.aead,
+            len(self.masters) - 1,
+            self.repository,
+            object_id,
+            secrets.token_bytes(SALT_SIZE),
+            range_first=id_range[0],
+            range_last=id_range[1],
+        )
+
+    def object_seal(self, header: Header) -> ObjectSeal:
+        """The cipher for an object with this header."""
+        subkey = self._subkey(header.epoch, _SUBKEY.get(header.kind, b""))
+        info = b"twofold 0 object" + bytes([header.kind]) + header.object + header.salt
+        return ObjectSeal(header, header.encode(), cipher(header.aead, expand(subkey, info)))
+
+    def check(self, header: Header, kind: Kind, object_id: bytes | None) -> None:
+        """Raise ``FormatError`` unless the header belongs to this repository, kind and name."""
+        if header.repository != self.repository:
+            raise FormatError("the object belongs to another repository")
+        if header.kind != kind:
+            raise FormatError("the object is of another kind than its name says")
+        if object_id is not None and header.object != object_id:
+            raise FormatError("the object was stored under another name")
+
+    def _subkey(self, epoch: int, name: bytes) -> bytes:
+        if not name or epoch >= len(self.masters):
+            raise FormatError("the object is sealed with a key we do not have")
+        found = self._subkeys.get((epoch, name))
+        if found is None:
+            info = b"twofold 0 subkey " + name + self.repository
+            found = self._subkeys[epoch, name] = expand(self.masters[epoch], info)
+        return found
+
+    def seal_small(
+        self, kind: Kind, object_id: bytes, contents: bytes, id_range: tuple[int, int] = (0, 0)
+    ) -> bytes:
+        """The file of a small object."""
+        plain = encode_body(contents)
+        header = self.new_header(kind, object_id, id_range)
+        header = replace(header, body_length=len(plain) + TAG_SIZE)
+        return mirror(header.encode() + self.object_seal(header).seal(0, plain))
+
+    def open_small(self, kind: Kind, object_id: bytes | None, file: bytes) -> tuple[bytes, bool]:
+        """(contents, healthy): from the first copy that opens; ``FormatError`` if none does.
+
+        ``healthy`` is False when the copies differ or one of them is damaged.
+        """
+        try:
+            contents, length = self._open_copy(kind, object_id, memoryview(file))
+        except FormatError as first:
+            try:
+                start = second_copy_start(len(file))
+                contents, _ = self._open_copy(kind, object_id, memoryview(file)[start:])
+            except FormatError:
+                raise first from None
+            return contents, False
+        return contents, file == mirror(file[:length])
+
+    def _open_copy(
+        self, kind: Kind, object_id: bytes | None, copy: memoryview
+    ) -> tuple[bytes, int]:
+        header = Header.decode(copy)
+        self.check(header, kind, object_id)
+        end = HEADER.size + header.body_length
+        if end > len(copy):
+            raise FormatError("the object is cut short")
+        plain = self.object_seal(header).open(0, copy[HEADER.size : end])
+        limit = INDEX_LIMIT if kind in (Kind.DATA_INDEX, Kind.META_INDEX) else BODY_LIMIT
+        return decode_body(plain, limit), end
+
+    def source_id(self, *parts: str | bytes) -> bytes:
+        """16-byte keyed name of a backup source, for chains and client state."""
+        joined = b"\0".join(p if isinstance(p, bytes) else p.encode() for p in parts)
+        return keyed_hash(self._chain_key, joined)[:16]
+
+    def chain_digest(self, previous: bytes, *parts: bytes) -> bytes:
+        """Next digest of a chain of snapshots."""
+        return keyed_hash(self._chain_key, b"\0".join([previous, *parts]))
+
+    @property
+    def _chain_key(self) -> bytes:
+        return self._subkey(0, b"authentication")
