@@ -1,0 +1,1 @@
+"""What ``start.py`` does, in pieces; standard library only, nothing here belongs to the product."""
