@@ -151,8 +151,9 @@ def _quiet(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _last_words(outcome: subprocess.CompletedProcess[str]) -> str:
-    """The line of a failed command's output that says most."""
+    """What says most in a failed command's output: its first error and its deepest cause."""
     lines = [line.strip() for line in (outcome.stderr + outcome.stdout).splitlines()]
-    errors = [line for line in lines if line.lower().startswith("error")]
-    said = [line for line in [*errors, *reversed(lines)] if line]
-    return said[0] if said else f"it ended with code {outcome.returncode}"
+    errors = [line for line in lines if line.lower().startswith("error: ") and " " in line[7:]]
+    causes = [line for line in lines if line.lower().startswith(("cause", "caused by"))]
+    said = [*errors[:1], *causes[-1:]] or [line for line in lines if line][-1:]
+    return ", ".join(said) or f"it ended with code {outcome.returncode}"
