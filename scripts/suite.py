@@ -30,7 +30,7 @@ CHECKS = (
     ("ruff", ["ruff", "check", "."]),
     ("mypy, as on Linux", ["mypy", "--platform", "linux"]),
     ("mypy, as on Windows", ["mypy", "--platform", "win32"]),
-    ("mypy, start.py", ["mypy", "--package", "scripts"]),
+    ("mypy, tests and scripts", ["mypy", "tests", "scripts"]),
     ("layers", ["lint-imports", "--no-logo"]),
 )
 
