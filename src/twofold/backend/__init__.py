@@ -33,8 +33,9 @@ _SUPPORTED = "supported are a folder (/media/drive/backup) and its address (file
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _OTHER_TOOLS = re.compile(r"(azure|b2|ftp|gs|http|https|rclone|rest|s3|sftp|smb|ssh|swift):")
 # What a file system or Windows puts into the top folder of every new drive.
+# "keys" is all that an interrupted init leaves behind before there is a repository.
 _CLUTTER = frozenset(
-    {"lost+found", "$RECYCLE.BIN", "System Volume Information", ".Trashes", ".fseventsd"}
+    {"keys", "lost+found", "$RECYCLE.BIN", "System Volume Information", ".Trashes", ".fseventsd"}
 )
 
 

@@ -18,7 +18,17 @@ INDEX_HEAD = Layout(
     "IndexHead", [("packs", "I"), ("frames", "I"), ("blobs", "I"), ("superseded", "I")]
 )
 INDEX_PACK = Layout(
-    "IndexPack", [("pack", "16s"), ("size", "Q"), ("first_frame", "I"), ("frames", "I")]
+    "IndexPack",
+    [
+        ("pack", "16s"),
+        ("size", "Q"),
+        ("first_frame", "I"),
+        ("frames", "I"),
+        ("salt", "32s"),
+        ("epoch", "I"),
+        ("aead", "B"),
+        ("reserved", "3s"),
+    ],
 )
 INDEX_FRAME = Layout(
     "IndexFrame",
@@ -34,10 +44,20 @@ INDEX_BLOB = Layout("IndexBlob", [("frame", "I"), ("offset", "I"), ("length", "I
 MAX_BLOBS_PER_INDEX = 1 << 20
 
 
+class PackInfo(NamedTuple):
+    """A pack as readers need it: id, size in bytes, and what its key is derived from."""
+
+    id: bytes
+    size: int
+    salt: bytes
+    epoch: int
+    aead: int
+
+
 class BlobLocation(NamedTuple):
     """Where a blob lies: its pack, its frame there, and its bytes in the frame's plaintext."""
 
-    pack: bytes
+    pack: PackInfo
     frame: FrameEntry
     offset: int
     length: int
@@ -45,10 +65,9 @@ class BlobLocation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PackEntry:
-    """One pack as an index lists it; size in bytes of the object."""
+    """One pack as an index lists it."""
 
-    pack: bytes
-    size: int
+    pack: PackInfo
     frames: tuple[FrameEntry, ...]
 
 
@@ -57,7 +76,7 @@ def encode_index(packs: Iterable[PackEntry], superseded: Iterable[bytes] = ()) -
     pack_rows, frame_rows, blobs = bytearray(), bytearray(), []
     count = frame_number = 0
     for entry in packs:
-        pack_rows += INDEX_PACK.pack(entry.pack, entry.size, frame_number, len(entry.frames))
+        pack_rows += _pack_row(entry, frame_number)
         count += 1
         for frame in entry.frames:
             frame_rows += _frame_row(frame)
@@ -69,6 +88,13 @@ def encode_index(packs: Iterable[PackEntry], superseded: Iterable[bytes] = ()) -
     columns = [bytes(pack_rows), bytes(frame_rows)]
     columns += [b"".join(b[0] for b in blobs), b"".join(b[1] for b in blobs)]
     return b"".join([head, *columns, *old])
+
+
+def _pack_row(entry: PackEntry, first_frame: int) -> bytes:
+    pack = entry.pack
+    return INDEX_PACK.pack(
+        pack.id, pack.size, first_frame, len(entry.frames), pack.salt, pack.epoch, pack.aead
+    )
 
 
 def _frame_row(frame: FrameEntry) -> bytes:
@@ -150,21 +176,21 @@ class IndexRun:
         """First bytes of the smallest and the largest id, for the object's header."""
         return (self._first[0], self._first[-1]) if self.count else (0, 0)
 
-    def packs(self) -> Iterator[tuple[bytes, int]]:
-        """(pack id, size in bytes) of every pack listed."""
-        for pack, size, _, _ in INDEX_PACK.iterate(
-            memoryview(self._data)[self._packs : self._frames]
-        ):
-            yield pack, size
+    def packs(self) -> Iterator[PackInfo]:
+        """Every pack listed."""
+        rows = memoryview(self._data)[self._packs : self._frames]
+        for pack, size, _, _, salt, epoch, aead in INDEX_PACK.iterate(rows):
+            yield PackInfo(pack, size, salt, epoch, aead)
 
     def pack_entries(self) -> list[PackEntry]:
         """Everything listed, as whole packs with their frames and blobs."""
         blobs = self._blobs_by_frame()
         entries = []
         rows = memoryview(self._data)[self._packs : self._frames]
-        for pack, size, first, count in INDEX_PACK.iterate(rows):
+        for pack, size, first, count, salt, epoch, aead in INDEX_PACK.iterate(rows):
             frames = (self._with_blobs(n, blobs) for n in range(first, first + count))
-            entries.append(PackEntry(pack, size, tuple(frames)))
+            info = PackInfo(pack, size, salt, epoch, aead)
+            entries.append(PackEntry(info, tuple(frames)))
         return entries
 
     def _with_blobs(
@@ -196,12 +222,12 @@ class IndexRun:
         )
         return FrameEntry(int.from_bytes(ordinal, "little"), offset, sealed, raw, encoding)
 
-    def _pack_of(self, number: int) -> bytes:
+    def _pack_of(self, number: int) -> PackInfo:
         """Binary search in the pack column for the pack that owns a frame."""
         low, high = 0, self._pack_count
         while low < high:
             middle = (low + high) // 2
-            pack, _, first, count = INDEX_PACK.read(
+            pack, size, first, count, salt, epoch, aead = INDEX_PACK.read(
                 self._data, self._packs + middle * INDEX_PACK.size
             )
             if number < first:
@@ -209,5 +235,5 @@ class IndexRun:
             elif number >= first + count:
                 low = middle + 1
             else:
-                return bytes(pack)
+                return PackInfo(pack, size, salt, epoch, aead)
         raise FormatError("an index object lists a frame without a pack")

@@ -1,0 +1,133 @@
+"""Reading trees of pages (docs/format/metadata.md), checked on the way.
+
+Every method is a generator over leaves in order with an explicit stack, so neither depth nor width
+of hostile input can exhaust memory or the interpreter's stack. A page that refers upwards cannot
+exist: ids are hashes of contents.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
+
+from twofold.errors import FormatError
+from twofold.format.names import BlobKind
+from twofold.format.pages import (
+    MAX_LEVEL,
+    Failure,
+    FailurePage,
+    ListingPage,
+    Node,
+    NodeKind,
+    NodePage,
+    Owner,
+    Reference,
+    ReferencePage,
+    SegmentPage,
+    check_names,
+    decode_page,
+)
+from twofold.format.records import PageRef, TreeRef
+from twofold.format.segments import Segment, iterate
+from twofold.repository import BlobReader
+
+LeafT = TypeVar("LeafT", NodePage, ListingPage, SegmentPage, FailurePage)
+
+
+class Owned(NamedTuple):
+    """A node with its owner resolved."""
+
+    node: Node
+    owner: Owner
+
+
+class PageStore:
+    """Pages of one repository, by reference."""
+
+    def __init__(self, blobs: BlobReader) -> None:
+        self.blobs = blobs
+
+    def leaves(self, ref: PageRef, kind: type[LeafT]) -> Iterator[LeafT]:
+        """All leaves below a reference, in order."""
+        for _, page in self.leaves_with_ids(ref, kind):
+            yield page
+
+    def leaves_with_ids(self, ref: PageRef, kind: type[LeafT]) -> Iterator[tuple[bytes, LeafT]]:
+        """(blob id, leaf) in order."""
+        pending = [(ref.id, ref.level)]
+        while pending:
+            ident, level = pending.pop()
+            if level == 0:
+                yield ident, decode_page(self.blobs.read(BlobKind.META, ident), kind)
+            else:
+                below = self.references(ident, level)
+                pending += [(r.id, level - 1) for r in reversed(below)]
+
+    def references(self, ident: bytes, level: int) -> list[Reference]:
+        """The references of one page. ``FormatError`` if it is of another level."""
+        page = decode_page(self.blobs.read(BlobKind.META, ident), ReferencePage)
+        if page.level != level or not 0 < level <= MAX_LEVEL:
+            raise FormatError("a metadata page refers to the wrong level")
+        return page.refs
+
+    def nodes(self, tree: TreeRef) -> Iterator[Owned]:
+        """All entries of a directory, by name."""
+        last = b""
+        for page in self.leaves(tree.page, NodePage):
+            last = check_names(page.nodes, last)
+            yield from _owned(page)
+
+    def find(self, tree: TreeRef, name: bytes) -> Owned | None:
+        """One entry of a directory, reading one page per level."""
+        ident = tree.id
+        for level in range(tree.level, 0, -1):
+            ident = _descend(self.references(ident, level), name)
+        page = decode_page(self.blobs.read(BlobKind.META, ident), NodePage)
+        check_names(page.nodes, b"")
+        return next((owned for owned in _owned(page) if owned.node.name == name), None)
+
+    def listing(self, ref: PageRef) -> Iterator[ListingPage]:
+        """Leaves of a packed listing."""
+        return self.leaves(ref, ListingPage)
+
+    def segments(self, node: Node) -> Iterator[Segment]:
+        """Content of a file. ``FormatError`` unless it adds up to the file's size."""
+        total = 0
+        for packed in self._packed_segments(node.content, node.ref):
+            for segment in iterate(packed):
+                total += segment.length
+                yield segment
+        if total != node.size:
+            raise FormatError(f"the content of {node.name!r} does not add up to its size")
+
+    def _packed_segments(self, content: bytes, ref: TreeRef | None) -> Iterator[bytes]:
+        if ref is None:
+            yield content
+        else:
+            for page in self.leaves(ref.page, SegmentPage):
+                yield page.packed
+
+    def failures(self, ref: PageRef) -> Iterator[Failure]:
+        """The ledger's failures."""
+        for page in self.leaves(ref, FailurePage):
+            yield from page.failures
+
+
+def _owned(page: NodePage) -> Iterator[Owned]:
+    owners = page.owners
+    for node in page.nodes:
+        if not 0 <= node.owner < len(owners) or node.kind not in NodeKind.__members__.values():
+            raise FormatError(f"the entry {node.name!r} is impossible")
+        if node.kind == NodeKind.DIRECTORY and node.ref is None:
+            raise FormatError(f"the directory {node.name!r} has no contents")
+        yield Owned(node, owners[node.owner])
+
+
+def _descend(refs: list[Reference], name: bytes) -> bytes:
+    """The page whose first name is the last one not above ``name``."""
+    if not refs:
+        raise FormatError("a metadata page is empty")
+    chosen = refs[0].id
+    for ref in refs:
+        if not isinstance(ref.key, bytes) or ref.key > name:
+            break
+        chosen = ref.id
+    return chosen

@@ -1,0 +1,222 @@
+"""Threads and queues between the reader and the store.
+
+    reader ──tasks──► workers (hash · claim · frame · compress · seal · prove) ──packs──► storer
+
+Each worker fills a pack of its own. The storer adds parity, writes, makes durable and only then
+enters the pack in the catalog. The first error anywhere stops all further work and is raised in
+the reader's thread at its next call; nothing is ever half entered.
+"""
+
+import os
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twofold.backend import Backend
+from twofold.format.layout import Buffer
+from twofold.format.names import BlobKind
+from twofold.repository import Catalog, FinishedPack, PackBuilder
+from twofold.seal import Keyring
+
+META_FRAME = 256 << 10
+_QUEUE_PER_WORKER = 8
+
+
+@dataclass(slots=True)
+class FlowStats:
+    """What went into the store, in blobs and bytes."""
+
+    blobs_new: int = 0
+    blobs_known: int = 0
+    packs: int = 0
+    bytes_stored: int = 0
+
+
+class Worker:
+    """Turns blobs into frames of one pack after another; used by one thread at a time."""
+
+    def __init__(self, flow: "Flow", kind: BlobKind, frame_size: int) -> None:
+        self._flow = flow
+        self._kind = kind
+        self._hash = flow.keys.dedup.hasher(kind)
+        self._frame_size = frame_size
+        self._pack: PackBuilder | None = None
+        self._frame = bytearray()
+        self._listed: list[tuple[bytes, int]] = []
+        self.stats = FlowStats()
+
+    def store(self, data: Buffer) -> bytes:
+        """The blob's id; its bytes are copied or sealed before this returns."""
+        blob_id = self._hash(data)
+        if not self._flow.catalog.claim(self._kind, blob_id):
+            self.stats.blobs_known += 1
+            return blob_id
+        self.stats.blobs_new += 1
+        size = len(data)
+        if size * 2 >= self._frame_size:
+            self._seal([(blob_id, size)], data)
+            return blob_id
+        if len(self._frame) + size > self._frame_size:
+            self._seal_frame()
+        self._frame += data
+        self._listed.append((blob_id, size))
+        return blob_id
+
+    def _seal_frame(self) -> None:
+        if self._listed:
+            listed, frame = self._listed, self._frame
+            self._listed, self._frame = [], bytearray()
+            self._seal(listed, frame)
+
+    def _seal(self, listed: list[tuple[bytes, int]], payload: Buffer) -> None:
+        if self._pack is not None and not self._pack.has_room(len(listed)):
+            self._hand_over(pad=False)
+        if self._pack is None:
+            self._pack = PackBuilder(self._flow.keys, self._kind, self._flow.pack_size)
+        self._pack.add_frame(listed, payload)
+        if self._pack.full:
+            self._hand_over(pad=False)
+
+    def _hand_over(self, *, pad: bool) -> None:
+        pack, self._pack = self._pack, None
+        if pack is not None:
+            self._flow.put_pack(pack, pad)
+
+    def finish(self) -> None:
+        """Seal what is open and hand the pack to the storer."""
+        self._seal_frame()
+        self._hand_over(pad=True)
+
+
+Task = Callable[[Worker], None]
+
+
+class Flow:
+    """One run's threads. Use as a context; leaving it by an error drops open work."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        keys: Keyring,
+        catalog: Catalog,
+        *,
+        pack_size: int,
+        frame_size: int,
+        workers: int = 0,
+    ) -> None:
+        self.keys = keys
+        self.catalog = catalog
+        self.pack_size = pack_size
+        self._backend = backend
+        self._error: BaseException | None = None
+        count = workers or min(4, os.cpu_count() or 1)
+        self._tasks: queue.Queue[Task | None] = queue.Queue(count * _QUEUE_PER_WORKER)
+        self._packs: queue.Queue[tuple[PackBuilder, bool] | None] = queue.Queue(1)
+        self._workers = [Worker(self, BlobKind.DATA, frame_size) for _ in range(count)]
+        self._meta = Worker(self, BlobKind.META, META_FRAME)
+        self.stored = FlowStats()
+        self._threads = [
+            threading.Thread(target=self._work, args=(w,), name=f"worker-{i}", daemon=True)
+            for i, w in enumerate(self._workers)
+        ]
+        self._threads.append(threading.Thread(target=self._store_all, name="storer", daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def worker_count(self) -> int:
+        """Threads that hash and seal."""
+        return len(self._workers)
+
+    def submit(self, task: Task) -> None:
+        """Give a worker something to do; waits while the queue is full. Raises earlier errors."""
+        self.raise_error()
+        self._tasks.put(task)
+
+    def save_page(self, page: bytes) -> bytes:
+        """Store a metadata page from the reader's thread; its blob id."""
+        self.raise_error()
+        return self._meta.store(page)
+
+    def drain(self) -> None:
+        """Wait until everything submitted is durable and in the catalog. Raises errors."""
+        self._tasks.join()
+        self.raise_error()
+        for worker in (*self._workers, self._meta):
+            worker.finish()
+        self._packs.join()
+        self.raise_error()
+
+    def settle(self) -> None:
+        """Wait until everything submitted was worked on; packs may stay open. Raises errors."""
+        self._tasks.join()
+        self.raise_error()
+
+    def stats(self) -> FlowStats:
+        """Totals over all workers."""
+        total = FlowStats(packs=self.stored.packs, bytes_stored=self.stored.bytes_stored)
+        for worker in (*self._workers, self._meta):
+            total.blobs_new += worker.stats.blobs_new
+            total.blobs_known += worker.stats.blobs_known
+        return total
+
+    def raise_error(self) -> None:
+        """Raise what went wrong in a thread, if anything did."""
+        if self._error is not None:
+            raise self._error
+
+    def put_pack(self, pack: PackBuilder, pad: bool) -> None:
+        """Hand a pack to the storer; called by workers."""
+        self._packs.put((pack, pad))
+
+    def _work(self, worker: Worker) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                if self._error is None:
+                    task(worker)
+            except BaseException as error:  # noqa: BLE001 - raised in the reader's thread
+                self._error = self._error or error
+            finally:
+                self._tasks.task_done()
+        self._tasks.task_done()
+
+    def _store_all(self) -> None:
+        while (item := self._packs.get()) is not None:
+            try:
+                if self._error is None:
+                    self._store(item[0].finish(pad=item[1]))
+            except BaseException as error:  # noqa: BLE001 - raised in the reader's thread
+                self._error = self._error or error
+            finally:
+                self._packs.task_done()
+        self._packs.task_done()
+
+    def _store(self, pack: FinishedPack) -> None:
+        """W4: durable first, then known."""
+        writer = self._backend.create(pack.name)
+        try:
+            for piece in pack.pieces:
+                writer.write(piece)
+            writer.finish()
+        finally:
+            writer.abort()
+        self.catalog.add_pack(pack.kind, pack.entry)
+        self.stored.packs += 1
+        self.stored.bytes_stored += pack.entry.pack.size
+
+    def close(self) -> None:
+        """Stop the threads; open frames and packs are dropped."""
+        self._error = self._error or RuntimeError("the flow was closed")
+        for _ in self._workers:
+            self._tasks.put(None)
+        for thread in self._threads[:-1]:
+            thread.join()
+        self._packs.put(None)
+        self._threads[-1].join()
+
+    def __enter__(self) -> "Flow":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()

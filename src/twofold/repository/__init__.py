@@ -1,0 +1,41 @@
+"""The door of the repository: everything above imports from here only."""
+
+from twofold.repository.blobs import BlobReader
+from twofold.repository.index import Catalog, Index, adopt
+from twofold.repository.keys import SlotInfo
+from twofold.repository.objects import ObjectStore
+from twofold.repository.pack_reader import PackReader
+from twofold.repository.pack_writer import FinishedPack, PackBuilder
+from twofold.repository.repository import (
+    WRITER,
+    Created,
+    Repository,
+    create_repository,
+    open_repository,
+)
+from twofold.repository.sessions import Author, Session, fence, open_sessions
+from twofold.repository.snapshots import Snapshot, commit_root, list_snapshots
+
+__all__ = [
+    "WRITER",
+    "Author",
+    "BlobReader",
+    "Catalog",
+    "Created",
+    "FinishedPack",
+    "Index",
+    "ObjectStore",
+    "PackBuilder",
+    "PackReader",
+    "Repository",
+    "Session",
+    "SlotInfo",
+    "Snapshot",
+    "adopt",
+    "commit_root",
+    "create_repository",
+    "fence",
+    "list_snapshots",
+    "open_repository",
+    "open_sessions",
+]

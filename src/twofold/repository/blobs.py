@@ -1,0 +1,73 @@
+"""Reading blobs: by frame, cached, every blob checked against its id.
+
+If the frame a blob lies in is lost, the other places the index lists for it are tried before the
+reader gives up.
+"""
+
+import threading
+from collections import OrderedDict
+
+from twofold.errors import DamageFound, ObjectDamaged
+from twofold.format.index import BlobLocation
+from twofold.format.layout import Buffer
+from twofold.format.names import BlobKind
+from twofold.repository.index import Index
+from twofold.repository.pack_reader import PackReader
+from twofold.seal import DedupKeys
+
+CACHE_BYTES = 48 << 20
+
+
+class BlobReader:
+    """Blobs by id; keeps decoded frames up to ``CACHE_BYTES``. Safe to share between threads."""
+
+    def __init__(self, index: Index, packs: PackReader, keys: DedupKeys) -> None:
+        self.index = index
+        self._packs = packs
+        self._keys = keys
+        self._frames: OrderedDict[tuple[bytes, int], Buffer] = OrderedDict()
+        self._held = 0
+        self._lock = threading.Lock()
+
+    def read(self, kind: BlobKind, blob_id: bytes) -> Buffer:
+        """Bytes of a blob. ``ObjectDamaged`` when no place yields it."""
+        last: DamageFound | None = None
+        for place in self.index.locations(kind, blob_id):
+            try:
+                return self.take(kind, blob_id, place, self.frame(kind, place))
+            except DamageFound as error:
+                last = error
+        if last is not None:
+            raise last
+        raise ObjectDamaged(f"{_WORDS[kind]} {blob_id.hex()[:16]} is in no index")
+
+    def take(
+        self, kind: BlobKind, blob_id: bytes, place: BlobLocation, plain: Buffer
+    ) -> memoryview:
+        """Cut a blob out of its frame's plaintext and prove it is the one."""
+        data = memoryview(plain)[place.offset : place.offset + place.length]
+        if self._keys.blob_id(kind, data) != blob_id:
+            raise ObjectDamaged(
+                f"pack {place.pack.id.hex()} holds other contents than the index says"
+            )
+        return data
+
+    def frame(self, kind: BlobKind, place: BlobLocation) -> Buffer:
+        """Plaintext of the frame a blob lies in, from the cache if it is there."""
+        key = (place.pack.id, place.frame.ordinal)
+        with self._lock:
+            found = self._frames.get(key)
+            if found is not None:
+                self._frames.move_to_end(key)
+                return found
+        plain = self._packs.read_frame(kind, place.pack, place.frame)
+        with self._lock:
+            if key not in self._frames:
+                self._frames[key] = plain
+                self._held += len(plain)
+            while self._held > CACHE_BYTES and len(self._frames) > 1:
+                self._held -= len(self._frames.popitem(last=False)[1])
+        return plain
+
+
+_WORDS = {BlobKind.DATA: "data", BlobKind.META: "metadata"}

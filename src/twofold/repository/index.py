@@ -1,0 +1,211 @@
+"""The index in memory: all runs of one kind, searched newest first; and the writer's catalog.
+
+An index object that cannot be read costs nothing: its packs are found as orphans (they are in no
+readable index) and their own tables are used instead, which is also how packs finished by a run
+that died are adopted (protocol.md, A1).
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+
+from twofold.backend import Backend
+from twofold.errors import DamageFound, FormatError, ObjectNotFound
+from twofold.events import Finding, Severity
+from twofold.format import names
+from twofold.format.envelope import HEADER, Header
+from twofold.format.index import (
+    MAX_BLOBS_PER_INDEX,
+    BlobLocation,
+    IndexRun,
+    PackEntry,
+    encode_index,
+)
+from twofold.format.names import BlobKind
+from twofold.repository.objects import ObjectStore
+from twofold.repository.pack_reader import PackReader
+
+
+class Index:
+    """Where every blob lies; read-only after loading."""
+
+    def __init__(self) -> None:
+        self.runs: dict[BlobKind, list[IndexRun]] = {kind: [] for kind in BlobKind}
+        self.damaged: list[bytes] = []
+
+    def add(self, kind: BlobKind, run: IndexRun) -> None:
+        """Take in one more run."""
+        self.runs[kind].append(run)
+
+    def locations(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:
+        """Every place a blob is listed at."""
+        for run in reversed(self.runs[kind]):
+            position = run.find(blob_id)
+            if position >= 0:
+                yield run.location(position)
+
+    def packs(self) -> dict[bytes, int]:
+        """Pack id to size in bytes, of all packs listed."""
+        return {
+            pack.id: pack.size
+            for runs in self.runs.values()
+            for run in runs
+            for pack in run.packs()
+        }
+
+    def blob_count(self, kind: BlobKind) -> int:
+        """Blobs listed, duplicates counted."""
+        return sum(run.count for run in self.runs[kind])
+
+
+def load_index(objects: ObjectStore, kinds: Iterable[BlobKind] = tuple(BlobKind)) -> Index:
+    """W3: read all index objects of the kinds wanted; damaged ones are told and left out."""
+    index = Index()
+    wanted = set(kinds)
+    for ident in sorted(objects.ids(names.INDEX)):
+        try:
+            kind, run = read_run(objects, ident, wanted)
+        except ObjectNotFound:
+            continue  # superseded and removed while we looked; its successor is listed too
+        except DamageFound as error:
+            index.damaged.append(ident)
+            objects.emit(
+                Finding(
+                    Severity.WARNING,
+                    f"index {ident.hex()}",
+                    f"it cannot be read ({error}); the packs' own tables are used instead",
+                )
+            )
+            continue
+        if run is not None:
+            index.add(kind, run)
+    return index
+
+
+def read_run(
+    objects: ObjectStore, ident: bytes, wanted: set[BlobKind]
+) -> tuple[BlobKind, IndexRun | None]:
+    """One index object; the run is None when its kind is not wanted."""
+    kind = _kind_of(objects, ident)
+    if kind is not None and kind not in wanted:
+        return kind, None
+    last: DamageFound | None = None
+    for guess in BlobKind if kind is None else [kind]:
+        try:
+            return guess, IndexRun(objects.read(guess.index_kind, names.INDEX, ident))
+        except DamageFound as error:
+            last = error
+    raise last or FormatError("the index object is of no known kind")
+
+
+def _kind_of(objects: ObjectStore, ident: bytes) -> BlobKind | None:
+    """What the header says, None when it is damaged."""
+    front = objects.backend.get(names.object_name(names.INDEX, ident), 0, HEADER.size)
+    try:
+        found = Header.decode(front).kind
+    except FormatError:
+        return None
+    return next((kind for kind in BlobKind if kind.index_kind == found), None)
+
+
+def orphan_packs(backend: Backend, index: Index) -> list[bytes]:
+    """Packs in the store that no loaded index lists."""
+    listed = index.packs()
+    orphans = []
+    for info in backend.list(names.PACKS):
+        try:
+            ident = names.id_from_name(info.name)
+        except FormatError:
+            continue
+        if ident not in listed:
+            orphans.append(ident)
+    return orphans
+
+
+def adopt(
+    objects: ObjectStore, reader: PackReader, index: Index, tombs: set[bytes]
+) -> list[tuple[BlobKind, PackEntry]]:
+    """A1: bring orphan packs into the index; returns what a writer should list at its flush."""
+    adopted = []
+    for ident in orphan_packs(objects.backend, index):
+        if ident in tombs:
+            continue
+        try:
+            kind, entry = reader.entry(ident)
+        except ObjectNotFound:
+            continue
+        except DamageFound as error:
+            message = f"it is in no index and its table cannot be read ({error})"
+            objects.emit(Finding(Severity.WARNING, f"pack {ident.hex()}", message))
+            continue
+        adopted.append((kind, entry))
+        index.add(kind, IndexRun(encode_index([entry])))
+    return adopted
+
+
+class Catalog:
+    """What a writer knows: blobs present, blobs it has taken on, packs not yet listed.
+
+    ``claim`` is called from several threads.
+    """
+
+    def __init__(self, index: Index, tombs: set[bytes]) -> None:
+        self._index = index
+        self._tombs = tombs
+        self._taken: dict[BlobKind, set[bytes]] = {kind: set() for kind in BlobKind}
+        self._unlisted: dict[BlobKind, list[PackEntry]] = {kind: [] for kind in BlobKind}
+        self._lock = threading.Lock()
+
+    def known(self, kind: BlobKind, blob_id: bytes) -> bool:
+        """Whether the blob is stored in a pack that is not condemned."""
+        if not self._tombs:
+            return any(run.find(blob_id) >= 0 for run in self._index.runs[kind])
+        places = self._index.locations(kind, blob_id)
+        return any(place.pack.id not in self._tombs for place in places)
+
+    def claim(self, kind: BlobKind, blob_id: bytes) -> bool:
+        """True exactly once per new blob: the caller must store it."""
+        taken = self._taken[kind]
+        if blob_id in taken:
+            return False
+        if self.known(kind, blob_id):
+            return False
+        with self._lock:
+            if blob_id in taken:
+                return False
+            taken.add(blob_id)
+            return True
+
+    def add_pack(self, kind: BlobKind, entry: PackEntry) -> None:
+        """A pack is durable in the store and waits to be listed."""
+        with self._lock:
+            self._unlisted[kind].append(entry)
+
+    def flush(self, objects: ObjectStore) -> int:
+        """W5: list all durable packs; bytes stored. Packs stay unlisted if this fails."""
+        stored = 0
+        for kind in BlobKind:
+            with self._lock:
+                entries = list(self._unlisted[kind])
+            for part in _split(entries):
+                contents = encode_index(part)
+                ident = names.new_id()
+                span = IndexRun(contents).id_range
+                stored += objects.write(kind.index_kind, names.INDEX, ident, contents, span)
+            with self._lock:
+                del self._unlisted[kind][: len(entries)]
+        return stored
+
+
+def _split(entries: list[PackEntry]) -> Iterator[list[PackEntry]]:
+    """Groups of packs within the limit of one index object."""
+    part: list[PackEntry] = []
+    blobs = 0
+    for entry in entries:
+        count = sum(len(frame.blobs) for frame in entry.frames)
+        if part and blobs + count > MAX_BLOBS_PER_INDEX:
+            yield part
+            part, blobs = [], 0
+        part.append(entry)
+        blobs += count
+    if part:
+        yield part

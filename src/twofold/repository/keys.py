@@ -1,0 +1,256 @@
+"""Key slots: how a password, a recovery key or a key file opens the repository.
+
+Each slot wraps the same secrets under its own key (docs/format/keys.md). A secret that is spelled
+like a recovery key is tried on recovery slots first; passwords cost one Argon2id run per slot, so
+at most ``MAX_SLOTS`` slots are ever tried.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass, replace
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from twofold import clock
+from twofold.backend import Backend
+from twofold.errors import (
+    FormatError,
+    NewerFormat,
+    ObjectDamaged,
+    RefusedUnsafe,
+    UsageError,
+    WrongKey,
+)
+from twofold.format import names
+from twofold.format.envelope import HEADER, TAG_SIZE, Header, mirror, second_copy_start
+from twofold.format.keyslot import (
+    ARGON2ID,
+    HKDF,
+    MAX_SLOTS,
+    PARAMETERS_SIZE,
+    SLOT,
+    SlotKind,
+    SlotParameters,
+    SlotPayload,
+    decode_recovery_key,
+    encode_recovery_key,
+)
+from twofold.format.names import Kind
+from twofold.format.records import decode_record, encode_record
+from twofold.seal import SALT_SIZE, Keyring, cipher, expand, extract, nonce
+
+PASSWORD_PARAMETERS = SlotParameters(ARGON2ID, SlotKind.PASSWORD, 64 << 10, 3, 4)
+RECOVERY_PARAMETERS = SlotParameters(HKDF, SlotKind.RECOVERY)
+KEY_FILE_PARAMETERS = SlotParameters(HKDF, SlotKind.KEY_FILE)
+MINIMUM_KEY_FILE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SlotInfo:
+    """A key slot as listings show it; label and time only when this slot was opened."""
+
+    id: bytes
+    kind: SlotKind
+    current: bool
+    label: str = ""
+    created_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Slot:
+    header: Header
+    parameters: SlotParameters
+    commitment: bytes
+    sealed: bytes
+
+    @classmethod
+    def decode(cls, object_id: bytes, file: bytes) -> "_Slot":
+        try:
+            return cls._copy(object_id, memoryview(file))
+        except NewerFormat:
+            raise
+        except FormatError as first:
+            try:
+                return cls._copy(object_id, memoryview(file)[second_copy_start(len(file)) :])
+            except FormatError:
+                raise first from None
+
+    @classmethod
+    def _copy(cls, object_id: bytes, copy: memoryview) -> "_Slot":
+        header = Header.decode(copy)
+        body = copy[HEADER.size : HEADER.size + header.body_length]
+        if header.kind != Kind.KEY or header.object != object_id:
+            raise FormatError("the object is not the key slot its name says")
+        if len(body) != header.body_length or len(body) < SLOT.size + TAG_SIZE:
+            raise FormatError("the key slot is cut short")
+        parameters, commitment = SlotParameters.decode(body)
+        return cls(header, parameters, commitment, bytes(body[SLOT.size :]))
+
+    def open(self, secret: bytes) -> SlotPayload | None:
+        """The payload, None when the secret is not this slot's."""
+        kek = _stretch(self.parameters, secret, self.header.salt)
+        expected = _commitment(kek, self.header, self.parameters)
+        if not hmac.compare_digest(expected, self.commitment):
+            return None
+        front = self.header.encode() + self.parameters.encode(self.commitment)
+        try:
+            plain = cipher(self.header.aead, _wrapping(kek, self.header)).decrypt(
+                nonce(0), self.sealed, front
+            )
+        except InvalidTag as error:  # the commitment matched, so this is damage
+            raise FormatError("the key slot's contents fail their authentication") from error
+        return decode_record(plain, SlotPayload)
+
+
+def _stretch(parameters: SlotParameters, secret: bytes, salt: bytes) -> bytes:
+    if parameters.kdf == HKDF:
+        return expand(extract(salt, secret), b"twofold 0 slot secret")
+    return Argon2id(
+        salt=salt,
+        length=32,
+        iterations=parameters.iterations,
+        lanes=parameters.lanes,
+        memory_cost=parameters.memory_kib,
+    ).derive(secret)
+
+
+def _commitment(kek: bytes, header: Header, parameters: SlotParameters) -> bytes:
+    front = parameters.encode(bytes(32))[:PARAMETERS_SIZE]
+    return expand(kek, b"twofold 0 slot commitment" + header.encode() + front)
+
+
+def _wrapping(kek: bytes, header: Header) -> bytes:
+    return expand(kek, b"twofold 0 slot wrap" + header.repository + header.object)
+
+
+def add_slot(
+    backend: Backend, keys: Keyring, parameters: SlotParameters, secret: bytes, label: str = ""
+) -> bytes:
+    """Store a new slot; its id."""
+    object_id = names.new_id()
+    payload = encode_record(SlotPayload(keys.masters, keys.dedup.secret, label, clock.now_ns()))
+    header = Header(
+        Kind.KEY,
+        keys.aead,
+        len(keys.masters) - 1,
+        keys.repository,
+        object_id,
+        secrets.token_bytes(SALT_SIZE),
+    )
+    header = replace(header, body_length=SLOT.size + len(payload) + TAG_SIZE)
+    kek = _stretch(parameters, secret, header.salt)
+    front = parameters.encode(_commitment(kek, header, parameters))
+    aead = cipher(header.aead, _wrapping(kek, header))
+    sealed = aead.encrypt(nonce(0), payload, header.encode() + front)
+    backend.put(names.object_name(names.KEYS, object_id), mirror(header.encode() + front + sealed))
+    return object_id
+
+
+def add_password(backend: Backend, keys: Keyring, password: bytes, label: str = "") -> bytes:
+    """New password slot; its id. ``UsageError`` on an empty password."""
+    if not password:
+        raise UsageError("an empty password protects nothing", hint="choose a password")
+    return add_slot(backend, keys, PASSWORD_PARAMETERS, password, label)
+
+
+def add_recovery_key(backend: Backend, keys: Keyring, label: str = "") -> tuple[bytes, str]:
+    """New recovery slot; (id, the key as printed). It is stored nowhere else."""
+    value = secrets.token_bytes(16)
+    slot = add_slot(backend, keys, RECOVERY_PARAMETERS, value, label)
+    return slot, encode_recovery_key(value)
+
+
+def add_key_file(backend: Backend, keys: Keyring, contents: bytes, label: str = "") -> bytes:
+    """New slot opened by the random contents of a file; its id."""
+    if len(contents) < MINIMUM_KEY_FILE:
+        raise UsageError(
+            "a key file must hold at least 16 random bytes",
+            hint="make one with: head -c 32 /dev/urandom > keyfile",
+        )
+    return add_slot(backend, keys, KEY_FILE_PARAMETERS, contents, label)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Opened:
+    """What an opened slot gives."""
+
+    slot: bytes
+    header: Header
+    payload: SlotPayload
+
+
+def open_any(backend: Backend, repository: bytes, secret: bytes) -> Opened:
+    """Try the slots with a secret. ``WrongKey``; ``ObjectDamaged`` if no slot is readable."""
+    slots, damaged = _load(backend, repository)
+    recovery = decode_recovery_key(secret.decode("utf-8", "replace"))
+    for slot in sorted(slots, key=lambda s: _order(s, recovery is not None)):
+        attempt = recovery if slot.parameters.kind == SlotKind.RECOVERY else secret
+        payload = slot.open(attempt) if attempt else None
+        if payload is not None:
+            return Opened(slot.header.object, slot.header, payload)
+    if damaged and not slots:
+        raise ObjectDamaged(
+            f"no key slot can be read ({damaged[0]})",
+            hint="without a key slot the repository cannot be opened: restore 'keys/' from a copy",
+        )
+    more = f"; {len(damaged)} damaged key slot(s) could not be tried" if damaged else ""
+    raise WrongKey(f"the password or key does not open this repository{more}")
+
+
+def _order(slot: _Slot, looks_like_recovery: bool) -> int:
+    cheap = slot.parameters.kdf == HKDF
+    is_recovery = slot.parameters.kind == SlotKind.RECOVERY
+    return 0 if is_recovery and looks_like_recovery else 1 if cheap else 2
+
+
+def _load(backend: Backend, repository: bytes) -> tuple[list[_Slot], list[FormatError]]:
+    slots: list[_Slot] = []
+    damaged: list[FormatError] = []
+    found = sorted(info.name for info in backend.list(names.KEYS))
+    for name in found[:MAX_SLOTS]:
+        try:
+            slot = _Slot.decode(names.id_from_name(name), backend.get(name))
+        except FormatError as error:
+            damaged.append(error)
+            continue
+        if slot.header.repository != repository:
+            damaged.append(FormatError(f"'{name}' belongs to another repository"))
+            continue
+        slots.append(slot)
+    return slots, damaged
+
+
+def list_slots(backend: Backend, repository: bytes, opened: Opened) -> list[SlotInfo]:
+    """All readable slots; the opened one with its label."""
+    infos = []
+    for slot in _load(backend, repository)[0]:
+        ident = slot.header.object
+        current = ident == opened.slot
+        label = opened.payload.label if current else ""
+        created = opened.payload.created_ns if current else 0
+        infos.append(SlotInfo(ident, slot.parameters.kind, current, label, created))
+    return infos
+
+
+def remove_slot(backend: Backend, repository: bytes, prefix: str, opened: Opened) -> SlotInfo:
+    """Remove one slot named by an id prefix; never the last one that opens."""
+    slots = list_slots(backend, repository, opened)
+    matching = [s for s in slots if s.id.hex().startswith(prefix.lower())] if prefix else []
+    if len(matching) != 1:
+        raise UsageError(
+            f"'{prefix}' names {len(matching)} key slots, not one",
+            hint="'twofold key list' shows their ids",
+        )
+    if len(slots) == 1:
+        raise RefusedUnsafe(
+            "this is the last key slot; without it nobody could open the repository",
+            hint="add another key first",
+        )
+    backend.delete(names.object_name(names.KEYS, matching[0].id))
+    return matching[0]
+
+
+def damaged_slots(backend: Backend, repository: bytes) -> list[str]:
+    """What is wrong with slots that cannot be read, in words."""
+    return [str(error) for error in _load(backend, repository)[1]]

@@ -1,0 +1,251 @@
+"""Making and opening repositories, and what an open one offers.
+
+``open_repository`` costs a key derivation and two small reads; the index is loaded apart, by those
+who need it.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Self
+
+from twofold import __version__, clock
+from twofold.backend import Backend
+from twofold.errors import (
+    DamageFound,
+    FormatError,
+    ObjectDamaged,
+    ObjectNotFound,
+    RefusedUnsafe,
+    RepositoryNotFound,
+)
+from twofold.events import Emit, Finding, Severity, ignore
+from twofold.format import names
+from twofold.format.config import Config
+from twofold.format.envelope import HEADER, Header, second_copy_start
+from twofold.format.names import Kind
+from twofold.format.records import decode_record, encode_record
+from twofold.repository import keys as slots
+from twofold.repository.blobs import BlobReader
+from twofold.repository.index import Index, load_index, orphan_packs
+from twofold.repository.index import adopt as adopt_orphans
+from twofold.repository.objects import ObjectStore
+from twofold.repository.pack_reader import PackReader
+from twofold.repository.sessions import Author, Session
+from twofold.repository.snapshots import Snapshot, list_snapshots
+from twofold.seal import Keyring
+
+WRITER = f"twofold {__version__}"
+
+
+class Repository:
+    """An open repository."""
+
+    def __init__(
+        self, backend: Backend, keys: Keyring, config: Config, opened: slots.Opened, emit: Emit
+    ) -> None:
+        self.backend = backend
+        self.keys = keys
+        self.config = config
+        self.emit = emit
+        self.objects = ObjectStore(backend, keys, emit)
+        self.packs = PackReader(backend, keys, emit)
+        self._opened = opened
+
+    @property
+    def id(self) -> bytes:
+        """Repository id, 16 bytes."""
+        return self.keys.repository
+
+    def begin(self, role: str, author: Author, purpose: str = "") -> Session:
+        """Open a session (W1)."""
+        return Session.open(self.objects, role, author, purpose)
+
+    def restore_config_copies(self) -> None:
+        """Write a lost ``config`` or ``config.copy`` again from the other one."""
+        files = _config_files(self.backend)
+        for name in (names.CONFIG, names.CONFIG_COPY):
+            if name not in files and files:
+                self.backend.put(name, next(iter(files.values())))
+
+    def tombstones(self) -> set[bytes]:
+        """W2: ids of all objects condemned by pruners."""
+        return set(self.objects.ids(names.TOMBS))
+
+    def load_index(self) -> Index:
+        """The whole index; where index objects are damaged, from the packs' own tables."""
+        index = load_index(self.objects)
+        if index.damaged or not index.packs():
+            adopt_orphans(self.objects, self.packs, index, set())
+        return index
+
+    def orphan_packs(self, index: Index) -> list[bytes]:
+        """Packs in no loaded index."""
+        return orphan_packs(self.backend, index)
+
+    def blob_reader(self, index: Index) -> BlobReader:
+        """Reader over a loaded index."""
+        return BlobReader(index, self.packs, self.keys.dedup)
+
+    def snapshots(self, *, partial: bool = False) -> list[Snapshot]:
+        """All snapshots by time, newest last."""
+        return list_snapshots(self.objects, partial=partial)
+
+    def key_slots(self) -> list[slots.SlotInfo]:
+        """Readable key slots."""
+        return slots.list_slots(self.backend, self.id, self._opened)
+
+    def add_password(self, password: bytes, label: str = "") -> bytes:
+        """Add a password slot; its id."""
+        return slots.add_password(self.backend, self.keys, password, label)
+
+    def add_recovery_key(self, label: str = "") -> tuple[bytes, str]:
+        """Add a recovery slot; (id, key as printed)."""
+        return slots.add_recovery_key(self.backend, self.keys, label)
+
+    def add_key_file(self, contents: bytes, label: str = "") -> bytes:
+        """Add a slot opened by a file's contents; its id."""
+        return slots.add_key_file(self.backend, self.keys, contents, label)
+
+    def remove_key(self, prefix: str) -> slots.SlotInfo:
+        """Remove a slot by id prefix."""
+        return slots.remove_slot(self.backend, self.id, prefix, self._opened)
+
+    def damaged_keys(self) -> list[str]:
+        """What is wrong with key slots that cannot be read."""
+        return slots.damaged_slots(self.backend, self.id)
+
+    def close(self) -> None:
+        """Give the store back."""
+        self.backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Created:
+    """A new repository and its recovery key, which is stored nowhere."""
+
+    repository: Repository
+    recovery_key: str
+
+
+def create_repository(
+    backend: Backend,
+    secret: bytes,
+    *,
+    key_file: bool = False,
+    label: str = "",
+    pair: Repository | None = None,
+    emit: Emit = ignore,
+) -> Created:
+    """Make a repository in an empty store.
+
+    The config comes after the key slots, so an interrupted ``init`` leaves no repository and can
+    simply be run again. ``pair`` shares id and chunk keys and parameters with another repository.
+    """
+    dedup = pair.keys.dedup.secret if pair else None
+    keys = Keyring.create(secrets.token_bytes(16), dedup)
+    _clear_interrupted(backend)
+    if key_file:
+        slots.add_key_file(backend, keys, secret, label)
+    else:
+        slots.add_password(backend, keys, secret, label)
+    _, recovery = slots.add_recovery_key(backend, keys, "recovery key")
+    file = keys.seal_small(Kind.CONFIG, names.new_id(), encode_record(_new_config(pair)))
+    backend.put(names.CONFIG, file)
+    backend.put(names.CONFIG_COPY, file)
+    return Created(open_repository(backend, secret, emit=emit), recovery)
+
+
+def _clear_interrupted(backend: Backend) -> None:
+    """Remove key slots of an init that never got as far as its config.
+
+    Raises ``RefusedUnsafe`` if anything else shows that there is, or was, a repository here.
+    """
+    if _config_files(backend):
+        raise RefusedUnsafe(f"there is a repository at {backend.location} already")
+    for folder in names.FOLDERS:
+        if folder != names.KEYS and next(backend.list(folder), None) is not None:
+            raise RefusedUnsafe(
+                f"{backend.location} holds a repository that has lost its configuration",
+                hint="choose another place; nothing was changed here",
+            )
+    for leftover in list(backend.list(names.KEYS)):
+        backend.delete(leftover.name)
+
+
+def _new_config(pair: Repository | None) -> Config:
+    config = Config(created_ns=clock.now_ns(), writer=WRITER)
+    if pair is None:
+        return config
+    theirs = pair.config
+    return Config(
+        created_ns=config.created_ns,
+        writer=WRITER,
+        chunk_min=theirs.chunk_min,
+        chunk_normal=theirs.chunk_normal,
+        chunk_max=theirs.chunk_max,
+        chunk_nc=theirs.chunk_nc,
+    )
+
+
+def open_repository(backend: Backend, secret: bytes, *, emit: Emit = ignore) -> Repository:
+    """Open with a password, the recovery key or a key file's contents.
+
+    Raises ``RepositoryNotFound``, ``NewerFormat``, ``WrongKey``, ``ObjectDamaged``, ``StoreError``.
+    """
+    files = _config_files(backend)
+    if not files:
+        raise RepositoryNotFound(f"there is no Twofold repository at {backend.location}")
+    repository, aead = _identity(files)
+    opened = slots.open_any(backend, repository, secret)
+    keys = Keyring(repository, opened.payload.masters, opened.payload.dedup, aead)
+    config = _open_config(keys, files, emit)
+    config.check()
+    return Repository(backend, keys, config, opened, emit)
+
+
+def _config_files(backend: Backend) -> dict[str, bytes]:
+    files = {}
+    for name in (names.CONFIG, names.CONFIG_COPY):
+        try:
+            files[name] = backend.get(name)
+        except ObjectNotFound:
+            continue
+    return files
+
+
+def _identity(files: dict[str, bytes]) -> tuple[bytes, int]:
+    """Repository id and cipher out of the first readable header."""
+    last: DamageFound | None = None
+    for file in files.values():
+        for start in (0, second_copy_start(len(file))):
+            try:
+                header = Header.decode(file[start : start + HEADER.size])
+            except FormatError as error:
+                last = error
+                continue
+            return header.repository, header.aead
+    raise ObjectDamaged(f"the repository's configuration is damaged: {last}")
+
+
+def _open_config(keys: Keyring, files: dict[str, bytes], emit: Emit) -> Config:
+    config: Config | None = None
+    for name in (names.CONFIG, names.CONFIG_COPY):
+        try:
+            contents, healthy = keys.open_small(Kind.CONFIG, None, files[name])
+            config = config or decode_record(contents, Config)
+            problem = "" if healthy else "one of its two copies is damaged"
+        except KeyError:
+            problem = "it is missing"
+        except FormatError as error:
+            problem = str(error)
+        if problem:
+            emit(Finding(Severity.WARNING, name, problem, "run 'twofold check'"))
+    if config is None:
+        raise ObjectDamaged("the repository's configuration is damaged in all its copies")
+    return config

@@ -1,0 +1,62 @@
+"""Snapshots: roots whose session committed (protocol.md), newest last."""
+
+from dataclasses import dataclass
+
+from twofold.errors import DamageFound, ObjectNotFound
+from twofold.events import Finding, Severity
+from twofold.format import names
+from twofold.format.names import Kind
+from twofold.format.records import Root, decode_record, encode_record
+from twofold.repository.objects import ObjectStore
+from twofold.repository.sessions import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A committed backup."""
+
+    id: bytes
+    root: Root
+    forgotten: bool = False
+
+    @property
+    def short(self) -> str:
+        """The first digits of the id, as people type them."""
+        return self.id.hex()[:8]
+
+
+def commit_root(objects: ObjectStore, session: Session, root: Root) -> Snapshot:
+    """W6 and W7: body first, durable; then the session moves, and only then there is a snapshot."""
+    objects.write(Kind.ROOT, names.ROOTS, session.id, encode_record(root))
+    session.commit()
+    return Snapshot(session.id, root)
+
+
+def read_root(objects: ObjectStore, ident: bytes) -> Root:
+    """The body of a snapshot. ``ObjectNotFound``, ``DamageFound``."""
+    return decode_record(objects.read(Kind.ROOT, names.ROOTS, ident), Root)
+
+
+def list_snapshots(objects: ObjectStore, *, partial: bool = False) -> list[Snapshot]:
+    """All readable snapshots by time; unreadable ones are told as findings.
+
+    Partial snapshots, made in the middle of long runs, only on request.
+    """
+    forgotten = set(objects.ids(names.FORGOTTEN))
+    found = []
+    for ident in objects.ids(names.SESSIONS_COMMITTED):
+        try:
+            root = read_root(objects, ident)
+        except (DamageFound, ObjectNotFound) as error:
+            objects.emit(
+                Finding(
+                    Severity.DAMAGE,
+                    f"snapshot {ident.hex()[:8]}",
+                    f"its description cannot be read: {error}",
+                    "the other snapshots are not affected; run 'twofold check'",
+                )
+            )
+            continue
+        if partial or not root.partial:
+            found.append(Snapshot(ident, root, ident in forgotten))
+    return sorted(found, key=lambda s: (s.root.time_ns, s.root.chain.sequence, s.id))
