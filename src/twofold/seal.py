@@ -13,7 +13,7 @@ import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-from twofold.errors import FormatError
+from twofold.errors import FormatError, NewerFormat
 from twofold.format.envelope import (
     AES_256_GCM,
     BODY_LIMIT,
@@ -44,6 +44,10 @@ _SUBKEY = {
     Kind.FORGOTTEN: b"authentication",
     Kind.TOMB: b"authentication",
 }
+
+
+def _limit(kind: Kind) -> int:
+    return INDEX_LIMIT if kind in (Kind.DATA_INDEX, Kind.META_INDEX) else BODY_LIMIT
 
 
 def expand(key: bytes, info: bytes) -> bytes:
@@ -190,7 +194,7 @@ class Keyring:
         self, kind: Kind, object_id: bytes, contents: bytes, id_range: tuple[int, int] = (0, 0)
     ) -> bytes:
         """The file of a small object."""
-        plain = encode_body(contents)
+        plain = encode_body(contents, _limit(kind))
         header = self.new_header(kind, object_id, id_range)
         header = replace(header, body_length=len(plain) + TAG_SIZE)
         return mirror(header.encode() + self.object_seal(header).seal(0, plain))
@@ -198,15 +202,16 @@ class Keyring:
     def open_small(self, kind: Kind, object_id: bytes | None, file: bytes) -> tuple[bytes, bool]:
         """(contents, healthy): from the first copy that opens; ``FormatError`` if none does.
 
-        ``healthy`` is False when the copies differ or one of them is damaged.
+        ``healthy`` is False when the copies differ or one of them is damaged. ``NewerFormat`` when
+        the first copy says so and the second does not open: the number itself may be damaged.
         """
         try:
             contents, length = self._open_copy(kind, object_id, memoryview(file))
-        except FormatError as first:
+        except (FormatError, NewerFormat) as first:
             try:
                 start = second_copy_start(len(file))
                 contents, _ = self._open_copy(kind, object_id, memoryview(file)[start:])
-            except FormatError:
+            except (FormatError, NewerFormat):
                 raise first from None
             return contents, False
         return contents, file == mirror(file[:length])
@@ -220,8 +225,7 @@ class Keyring:
         if end > len(copy):
             raise FormatError("the object is cut short")
         plain = self.object_seal(header).open(0, copy[HEADER.size : end])
-        limit = INDEX_LIMIT if kind in (Kind.DATA_INDEX, Kind.META_INDEX) else BODY_LIMIT
-        return decode_body(plain, limit), end
+        return decode_body(plain, _limit(kind)), end
 
     def source_id(self, *parts: str | bytes) -> bytes:
         """16-byte keyed name of a backup source, for chains and client state."""
@@ -234,4 +238,4 @@ class Keyring:
 
     @property
     def _chain_key(self) -> bytes:
-        return self._subkey(0, b"authentication")
+        return expand(self._subkey(0, b"authentication"), b"twofold 0 chain")

@@ -102,7 +102,10 @@ class Header:
             raise FormatError("the object's header is damaged")
         if aead not in (AES_256_GCM, CHACHA20_POLY1305):
             raise FormatError(f"unknown cipher {aead}")
-        return cls(Kind(kind), aead, epoch, repository, ident, salt, body, first, last)
+        header = cls(Kind(kind), aead, epoch, repository, ident, salt, body, first, last)
+        if header.encode() != data[: HEADER.size]:  # what is not kept would escape the seal
+            raise FormatError("the object's header is damaged")
+        return header
 
 
 def padme(length: int) -> int:
@@ -114,8 +117,13 @@ def padme(length: int) -> int:
     return -(-length // step) * step
 
 
-def encode_body(contents: bytes) -> bytes:
-    """Plaintext of a small object's message: lengths, contents, padding."""
+def encode_body(contents: bytes, limit: int) -> bytes:
+    """Plaintext of a small object's message: lengths, contents, padding.
+
+    ``FormatError`` beyond ``limit`` bytes: no reader would take them.
+    """
+    if len(contents) > limit:
+        raise FormatError(f"{len(contents)} bytes are too long for one object")
     encoding, stored = compress(contents)
     front = BODY.pack(encoding, len(stored), len(contents)) + bytes(stored)
     return front.ljust(padme(len(front)), b"\0")

@@ -1,6 +1,7 @@
 """Key slots: parameters, payload, and the spelling of recovery keys (docs/format/keys.md)."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -26,6 +27,8 @@ MAX_MEMORY_KIB, MAX_ITERATIONS, MAX_LANES = 4 << 20, 64, 64
 MAX_SLOTS = 20
 HKDF, ARGON2ID = 0, 1
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_SKIPPED = re.compile(r"[\s\u2010-\u2015-]+")  # white space, and what word processors make of "-"
+_LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 
 class SlotKind(IntEnum):
@@ -89,8 +92,7 @@ def encode_recovery_key(value: bytes) -> str:
 
 def decode_recovery_key(text: str) -> bytes | None:
     """The 16 bytes, or None when the text is not a recovery key."""
-    table = str.maketrans({"O": "0", "I": "1", "L": "1", " ": None, "-": None, "\n": None})
-    plain = text.upper().translate(table)
+    plain = _SKIPPED.sub("", text).upper().translate(_LOOKALIKES)
     if len(plain) != 30 or any(c not in _ALPHABET for c in plain):
         return None
     number = 0

@@ -90,8 +90,13 @@ class PackTable:
     frames: list[FrameEntry] = field(default_factory=list)
 
     def encode(self) -> bytes:
-        """Plaintext of the table section, padded to a multiple of 4096."""
+        """Plaintext of the table section, padded to a multiple of 4096.
+
+        ``FormatError`` beyond the limits: no reader would take such a pack.
+        """
         blobs = [blob for frame in self.frames for blob in frame.blobs]
+        if len(self.frames) > MAX_FRAMES or len(blobs) > MAX_BLOBS:
+            raise FormatError("too many blobs for one pack")
         parts = [TABLE_HEAD.pack(len(self.frames), len(blobs))]
         parts += [
             TABLE_FRAME.pack(f.offset, f.sealed_length, f.raw_length, len(f.blobs), f.encoding)
