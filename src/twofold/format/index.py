@@ -183,11 +183,18 @@ class IndexRun:
             yield PackInfo(pack, size, salt, epoch, aead)
 
     def pack_entries(self) -> list[PackEntry]:
-        """Everything listed, as whole packs with their frames and blobs."""
+        """Everything listed, as whole packs with their frames and blobs.
+
+        ``FormatError`` unless the packs divide the frames among them in their order.
+        """
         blobs = self._blobs_by_frame()
         entries = []
+        taken = 0
         rows = memoryview(self._data)[self._packs : self._frames]
         for pack, size, first, count, salt, epoch, aead in INDEX_PACK.iterate(rows):
+            if first != taken or count > self._frame_count - taken:
+                raise FormatError("an index object gives a frame to two packs or to none")
+            taken += count
             frames = (self._with_blobs(n, blobs) for n in range(first, first + count))
             info = PackInfo(pack, size, salt, epoch, aead)
             entries.append(PackEntry(info, tuple(frames)))

@@ -32,7 +32,7 @@ class NodeKind(IntEnum):
     BLOCK_DEVICE = 7
 
 
-_TYPE_OF_KIND = {
+_TYPE_OF_KIND: dict[int, int] = {
     NodeKind.FILE: stat.S_IFREG,
     NodeKind.DIRECTORY: stat.S_IFDIR,
     NodeKind.SYMLINK: stat.S_IFLNK,
@@ -41,7 +41,7 @@ _TYPE_OF_KIND = {
     NodeKind.CHARACTER_DEVICE: stat.S_IFCHR,
     NodeKind.BLOCK_DEVICE: stat.S_IFBLK,
 }
-_KIND_OF_TYPE = {file_type: kind for kind, file_type in _TYPE_OF_KIND.items()}
+_KIND_OF_TYPE = {_TYPE_OF_KIND[kind]: kind for kind in NodeKind}
 
 
 def kind_of_mode(mode: int) -> NodeKind | None:
@@ -50,8 +50,11 @@ def kind_of_mode(mode: int) -> NodeKind | None:
 
 
 def file_type(kind: int) -> int:
-    """The stat file type bits for a node kind."""
-    return _TYPE_OF_KIND[NodeKind(kind)]
+    """The stat file type bits for a node kind; ``FormatError`` for a kind we do not know."""
+    found = _TYPE_OF_KIND.get(kind)
+    if found is None:
+        raise FormatError(f"a directory holds an entry of unknown kind {kind}")
+    return found
 
 
 class Owner(msgspec.Struct, frozen=True, array_like=True):
@@ -121,12 +124,19 @@ class NodePage(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ListingPage(msgspec.Struct, frozen=True, array_like=True):
-    """A leaf of a packed listing, with the listings of the subdirectories on it."""
+    """A leaf of a packed listing, with the listings of the subdirectories on it.
+
+    ``stored`` and ``bytes`` count what the snapshot holds of the page's entries, directories not
+    counted; ``excluded`` counts those left out by a rule.
+    """
 
     kind: int
     device: int
     packed: bytes
     children: list[ChildListing]
+    stored: int = 0
+    bytes: int = 0
+    excluded: int = 0
 
 
 class ReferencePage(msgspec.Struct, frozen=True, array_like=True):
@@ -173,8 +183,11 @@ _DECODERS = {kind: msgspec.msgpack.Decoder(kind) for kind in _KINDS}
 
 
 def encode_page(page: NodePage | ListingPage | ReferencePage | SegmentPage | FailurePage) -> bytes:
-    """A page as MessagePack."""
-    return _ENCODER.encode(page)
+    """A page as MessagePack; ``FormatError`` when it is longer than any reader takes."""
+    data = _ENCODER.encode(page)
+    if len(data) > PAGE_LIMIT:
+        raise FormatError("a metadata page would be too long")
+    return data
 
 
 def decode_page(data: Buffer, kind: type[PageT]) -> PageT:

@@ -7,14 +7,17 @@ packs durable. Queues are bounded and buffers recycled, so memory does not grow 
 from twofold.pipeline.buffers import Buffer, BufferPool, Lease
 from twofold.pipeline.flow import Flow, FlowStats, Worker
 from twofold.pipeline.pages import (
+    NOT_COUNTED,
     ListingWriter,
     NodeWriter,
     PageSink,
+    SavePage,
     write_failures,
     write_segments,
 )
 
 __all__ = [
+    "NOT_COUNTED",
     "Buffer",
     "BufferPool",
     "Flow",
@@ -23,6 +26,7 @@ __all__ = [
     "ListingWriter",
     "NodeWriter",
     "PageSink",
+    "SavePage",
     "Worker",
     "write_failures",
     "write_segments",

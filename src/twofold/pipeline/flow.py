@@ -54,6 +54,8 @@ class Worker:
             return blob_id
         self.stats.blobs_new += 1
         size = len(data)
+        if self._flow.dry:
+            return blob_id
         if size * 2 >= self._frame_size:
             self._seal([(blob_id, size)], data)
             return blob_id
@@ -104,7 +106,10 @@ class Flow:
         pack_size: int,
         frame_size: int,
         workers: int = 0,
+        dry: bool = False,
     ) -> None:
+        """``dry``: everything is hashed and claimed, nothing is stored."""
+        self.dry = dry
         self.keys = keys
         self.catalog = catalog
         self.pack_size = pack_size
@@ -173,8 +178,7 @@ class Flow:
     def _work(self, worker: Worker) -> None:
         while (task := self._tasks.get()) is not None:
             try:
-                if self._error is None:
-                    task(worker)
+                task(worker)  # even after an error elsewhere: it must give its buffer back
             except BaseException as error:  # noqa: BLE001 - raised in the reader's thread
                 self._error = self._error or error
             finally:

@@ -27,6 +27,7 @@ from twofold.format.pages import (
 from twofold.format.records import PageRef, TreeRef
 
 SavePage = Callable[[bytes], bytes]
+NOT_COUNTED = -1
 Key = bytes | int | None
 
 
@@ -76,7 +77,7 @@ class PageSink:
     def copy(self) -> "PageSink":
         """An independent twin in the same state."""
         twin = PageSink(self._save)
-        twin._levels = [list(refs) for refs in self._levels]  # noqa: SLF001
+        twin._levels = [list(refs) for refs in self._levels]
         return twin
 
 
@@ -135,7 +136,7 @@ class NodeWriter:
     def copy(self) -> "NodeWriter":
         """An independent twin in the same state."""
         twin = NodeWriter.__new__(NodeWriter)
-        twin.__dict__.update(self.__dict__)  # noqa: SLF001
+        twin.__dict__.update(self.__dict__)
         twin._sink = self._sink.copy()  # noqa: SLF001
         twin._nodes, twin._owners = list(self._nodes), dict(self._owners)  # noqa: SLF001
         return twin
@@ -158,24 +159,43 @@ class ListingWriter:
         self._packed = bytearray()
         self._children: list[ChildListing] = []
         self._count = 0
+        self._stored = self._bytes = self._excluded = 0
         self._first = b""
 
-    def add(self, record: bytes, name: bytes, child: PageRef | None) -> None:
-        """Append a record (name included) and the listing of the subdirectory, if it is one."""
+    def add(self, record: bytes, name: bytes, child: PageRef | None, size: int | None) -> None:
+        """Append a record (name included) and the listing of the subdirectory, if it is one.
+
+        ``size`` is the bytes stored of a file (0 for links and the like), ``NOT_COUNTED`` for
+        directories and failures, None for what a rule left out.
+        """
         if not self._count:
             self._first = name
         self._packed += record
         if child is not None:
             self._children.append(ChildListing(name, child))
         self._count += 1
+        if size is None:
+            self._excluded += 1
+        elif size >= 0:
+            self._stored += 1
+            self._bytes += size
         full = self._count >= fmt.MAX_ITEMS or len(self._packed) >= fmt.PAGE_AIM
         if full or fmt.ends_page(self._page_key, name):
             self._close()
 
     def _close(self) -> None:
-        page = ListingPage(fmt.LISTING, self._device, bytes(self._packed), self._children)
+        page = ListingPage(
+            fmt.LISTING,
+            self._device,
+            bytes(self._packed),
+            self._children,
+            self._stored,
+            self._bytes,
+            self._excluded,
+        )
         self._sink.add(fmt.encode_page(page), self._first)
         self._packed, self._children, self._count = bytearray(), [], 0
+        self._stored = self._bytes = self._excluded = 0
 
     def finish(self) -> PageRef:
         """Close the listing."""
@@ -186,7 +206,7 @@ class ListingWriter:
     def copy(self) -> "ListingWriter":
         """An independent twin in the same state."""
         twin = ListingWriter.__new__(ListingWriter)
-        twin.__dict__.update(self.__dict__)  # noqa: SLF001
+        twin.__dict__.update(self.__dict__)
         twin._sink = self._sink.copy()  # noqa: SLF001
         twin._packed, twin._children = bytearray(self._packed), list(self._children)  # noqa: SLF001
         return twin

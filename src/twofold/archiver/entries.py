@@ -1,0 +1,253 @@
+"""Entries of one directory: sorted out, proven unchanged, or read.
+
+The proof of no change is equality of the fresh record with the stored one
+(docs/format/metadata.md); records that were racy or failed carry a flag that no fresh one has.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from twofold import clock
+from twofold.archiver.directory import Item, NewDirectory, Slice
+from twofold.archiver.ledger import Ledger
+from twofold.archiver.nodes import FAILED, FLAGS_AT, NodeMaker, flagged, record_of
+from twofold.archiver.parent import Lookup, Old
+from twofold.archiver.reading import SMALL, FileJob, FileReader, ReadResult
+from twofold.archiver.rules import Rules
+from twofold.errors import DamageFound
+from twofold.format.pages import Node, kind_of_mode
+from twofold.platform import (
+    FLAG_FAILED,
+    FLAG_FAR_TIME,
+    FLAG_RACY,
+    Entry,
+    Extras,
+    HandleStack,
+    SourceDir,
+)
+
+
+@dataclass(slots=True, eq=False)
+class Todo:
+    """An entry that must be looked at or read."""
+
+    item: Item
+    entry: Entry
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """A slice with what is still to be done for it while its directory is open."""
+
+    slice: Slice
+    small: list[Todo] = field(default_factory=list)
+    alone: list[Todo] = field(default_factory=list)
+    others: list[Todo] = field(default_factory=list)
+    directories: list[tuple[Item, list[Old | None]]] = field(default_factory=list)
+
+
+class EntryReader:
+    """Sorts out and reads the entries of directories, for one run."""
+
+    def __init__(self, reader: FileReader, maker: NodeMaker, rules: Rules, ledger: Ledger) -> None:
+        self._reader = reader
+        self._maker = maker
+        self._rules = rules
+        self._ledger = ledger
+        self._links: dict[tuple[int, int], tuple[FileJob, Item]] = {}
+
+    def sort_out(
+        self,
+        directory: NewDirectory,
+        batch: Sequence[Entry],
+        lookups: Sequence[Lookup],
+        *,
+        waypoints: bool,
+    ) -> Part:
+        """Decide what becomes of each entry; nothing is read yet."""
+        part = Part(Slice(directory, []))
+        for entry in batch:
+            path = directory.path + b"/" + entry.name
+            item = Item(entry.name, record_of(entry.name, entry))
+            part.slice.items.append(item)
+            if entry.flags & FLAG_FAILED:
+                self._fail(item, path, "examine", OSError(entry.size, os.strerror(entry.size)))
+                continue
+            rule = "" if waypoints or self._rules.trivial else self._rules.excludes(path, entry)
+            if rule:
+                self._ledger.excluded(path, rule)
+                continue
+            self._place(part, item, entry, path, lookups)
+        return part
+
+    def _place(
+        self, part: Part, item: Item, entry: Entry, path: bytes, lookups: Sequence[Lookup]
+    ) -> None:
+        if kind_of_mode(entry.mode) is None:
+            self._fail(item, path, "examine", OSError(errno.EINVAL, "unknown type of file"))
+            return
+        olds = [_find(lookup, item) for lookup in lookups]
+        proof = next((old for old in olds if old is not None and old.owned is not None), None)
+        if proof is not None and proof.owned is not None:
+            item.node, item.owner = proof.owned
+        if stat.S_ISDIR(entry.mode):
+            if item.node is None:
+                item.entry = entry
+                item.node = self._maker.node(item.name, entry, Extras())
+                item.owner = self._maker.owner(entry)
+            part.directories.append((item, olds))
+        elif item.node is not None:
+            self._ledger.unchanged(1, item.node.size)
+        elif not stat.S_ISREG(entry.mode):
+            part.others.append(Todo(item, entry))
+        elif entry.size <= SMALL and not entry.flags & FLAG_FAR_TIME and entry.links == 1:
+            part.small.append(Todo(item, entry))
+        else:
+            part.alone.append(Todo(item, entry))
+
+    def read(self, part: Part, handles: HandleStack[SourceDir]) -> None:
+        """Read what must be read; every outcome is in the slice and the ledger."""
+        path = part.slice.directory.path
+        try:
+            directory = handles.top
+        except OSError as error:  # it was moved away while we were below it
+            for todo in (*part.small, *part.alone, *part.others):
+                self._fail(todo.item, path + b"/" + todo.item.name, "open", error)
+            return
+        self._read_small(part, directory, path)
+        for todo in part.alone:
+            self._read_alone(todo, directory, path)
+        for todo in part.others:
+            self._look_at(todo, directory, path)
+
+    def _read_small(self, part: Part, directory: SourceDir, path: bytes) -> None:
+        jobs = [FileJob() for _ in part.small]
+        wanted = [
+            (todo.item.name, todo.entry, job) for todo, job in zip(part.small, jobs, strict=True)
+        ]
+        started = clock.now_ns()
+        for position, outcome in self._reader.read_small(directory, wanted):
+            todo = part.small[position]
+            if isinstance(outcome, OSError):
+                self._fail(todo.item, path + b"/" + todo.item.name, "read", outcome)
+            elif outcome is None:
+                part.alone.append(todo)
+            else:
+                self._stored(todo, jobs[position], outcome, directory, path, started)
+
+    def _read_alone(self, todo: Todo, directory: SourceDir, path: bytes) -> None:
+        link = (directory.device, todo.entry.inode)
+        known = self._links.get(link) if todo.entry.links > 1 and todo.entry.inode else None
+        if known is not None:
+            self._link(todo, known, path)
+            return
+        job = FileJob()
+        started = clock.now_ns()
+        try:
+            result = self._reader.read_alone(directory, todo.item.name, job)
+        except OSError as error:
+            self._fail(todo.item, path + b"/" + todo.item.name, "read", error)
+            return
+        self._stored(todo, job, result, directory, path, started)
+        if todo.entry.links > 1 and todo.entry.inode:
+            self._links[link] = (job, todo.item)
+
+    def _link(self, todo: Todo, known: tuple[FileJob, Item], path: bytes) -> None:
+        """A further name of a file read already."""
+        job, first = known
+        node = first.node
+        assert node is not None
+        todo.item.node = _renamed(node, todo.item.name)
+        todo.item.owner = first.owner
+        todo.item.job = job
+        todo.item.record = flagged(todo.item.record, first.record[FLAGS_AT] & FLAG_RACY)
+        self._ledger.stored(path + b"/" + todo.item.name, 0)
+
+    def _stored(
+        self,
+        todo: Todo,
+        job: FileJob,
+        result: ReadResult,
+        directory: SourceDir,
+        path: bytes,
+        started: int,
+    ) -> None:
+        item, entry = todo.item, result.entry
+        full_path = path + b"/" + item.name
+        item.job = job
+        item.owner = self._maker.owner(entry)
+        item.node = self._maker.node(
+            item.name, entry, result.extras, size=job.size, holes=job.holes
+        )
+        inode = todo.entry.inode and entry.inode
+        item.record = record_of(item.name, entry._replace(inode=inode, flags=0))
+        if result.unsteady or self._maker.racy(entry, started, directory.fs_type):
+            item.record = flagged(item.record, FLAG_RACY)
+        self._ledger.stored(full_path, job.size)
+        self._ledger.bytes_read = self._reader.bytes_read
+        if result.unsteady:
+            self._ledger.imperfect(full_path, "it kept changing while it was read")
+        self._tell_problems(full_path, result.extras)
+
+    def _look_at(self, todo: Todo, directory: SourceDir, path: bytes) -> None:
+        """Links, FIFOs, sockets, devices: nothing to read but what they are."""
+        item = todo.item
+        started = clock.now_ns()
+        try:
+            entry = todo.entry
+            if entry.flags & FLAG_FAR_TIME:
+                entry = directory.stat_child(item.name)
+            extras = directory.extras(item.name, entry.mode)
+        except OSError as error:
+            self._fail(item, path + b"/" + item.name, "examine", error)
+            return
+        item.owner = self._maker.owner(entry)
+        item.node = self._maker.node(item.name, entry, extras)
+        if self._maker.racy(entry, started, directory.fs_type):
+            item.record = flagged(item.record, FLAG_RACY)
+        self._ledger.stored(path + b"/" + item.name, 0)
+        self._tell_problems(path + b"/" + item.name, extras)
+
+    def complete_directory(self, item: Item, handle: SourceDir, path: bytes) -> None:
+        """Give a directory that is new or changed its metadata, now that it is open."""
+        if item.entry is None:
+            return
+        started = clock.now_ns()
+        entry, extras = handle.stat_self(), handle.extras_self()
+        item.owner = self._maker.owner(entry)
+        item.node = self._maker.node(item.name, entry, extras)
+        if self._maker.racy(entry, started, handle.fs_type):
+            item.record = flagged(item.record, FLAG_RACY)
+        self._tell_problems(path, extras)
+
+    def _tell_problems(self, path: bytes, extras: Extras) -> None:
+        for problem in extras.problems:
+            self._ledger.imperfect(path, problem)
+
+    def _fail(self, item: Item, path: bytes, action: str, error: OSError) -> None:
+        if error.errno == errno.ENOENT:
+            item.gone = True
+            self._ledger.vanished(path)
+            return
+        item.record = flagged(item.record, FAILED)
+        self._ledger.failed(path, action, error.strerror or str(error))
+
+
+def _find(lookup: Lookup, item: Item) -> Old | None:
+    """The old entry if it proves this one unchanged."""
+    try:
+        old = lookup.find(item.name)
+    except DamageFound:
+        return None
+    if old is None or old.record != item.record[: len(old.record)]:
+        return None
+    return old
+
+
+def _renamed(node: Node, name: bytes) -> Node:
+    return msgspec.structs.replace(node, name=name)

@@ -1,0 +1,90 @@
+"""Nodes and listing records out of what the platform tells of an entry."""
+
+import struct
+
+from twofold.format.pages import More, Node, NodeKind, Owner, kind_of_mode
+from twofold.format.records import TreeRef
+from twofold.format.segments import pack_holes
+from twofold.platform import FLAG_FAILED, FLAG_RACY, Entry, Extras, Platform, pack_record
+
+_FLAGS = struct.Struct("<H")
+FLAGS_AT = 50
+"""Where the flags lie in a listing record."""
+
+
+def flagged(record: bytes, flags: int) -> bytes:
+    """The record (with or without its name) with flags added."""
+    if not flags:
+        return record
+    old = _FLAGS.unpack_from(record, FLAGS_AT)[0]
+    return record[:FLAGS_AT] + _FLAGS.pack(old | flags) + record[FLAGS_AT + 2 :]
+
+
+FAILED = FLAG_FAILED | FLAG_RACY
+"""Flags of a stored record whose entry failed: it differs from every scan, so it is tried again."""
+
+
+class NodeMaker:
+    """Makes nodes for one platform; owners are cached."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._owners: dict[tuple[int, int], Owner] = {}
+        self._system = "windows" if platform.machine().system.lower().startswith("win") else ""
+
+    def owner(self, entry: Entry) -> Owner:
+        """Owner by number and name."""
+        key = (entry.uid, entry.gid)
+        found = self._owners.get(key)
+        if found is None:
+            names = self._platform.owner_names(*key)
+            found = self._owners[key] = Owner(*key, *names)
+        return found
+
+    def node(
+        self,
+        name: bytes,
+        entry: Entry,
+        extras: Extras,
+        *,
+        size: int = 0,
+        content: bytes = b"",
+        ref: TreeRef | None = None,
+        holes: list[tuple[int, int]] | None = None,
+    ) -> Node:
+        """A node; the owner is set when it enters a page. The kind must be one we know."""
+        kind = kind_of_mode(entry.mode)
+        assert kind is not None
+        return Node(
+            name,
+            int(kind),
+            entry.mode & 0o7777,
+            -1,
+            entry.mtime_ns,
+            size,
+            extras.target if kind == NodeKind.SYMLINK else content,
+            ref,
+            entry.links > 1 and kind != NodeKind.DIRECTORY,
+            self._more(extras, holes or []),
+        )
+
+    def _more(self, extras: Extras, holes: list[tuple[int, int]]) -> More | None:
+        if not (extras.xattrs or extras.flags or extras.device or holes):
+            return None
+        return More(
+            xattrs=sorted(extras.xattrs),
+            flags=extras.flags,
+            device=extras.device,
+            holes=pack_holes(holes),
+            system=self._system if extras.flags else "",
+        )
+
+    def racy(self, entry: Entry, read_from_ns: int, fs_type: str) -> bool:
+        """Whether a change could hide behind these times: they are too near to the reading."""
+        step = self._platform.timestamp_granularity_ns(fs_type, entry)
+        return max(entry.mtime_ns, entry.ctime_ns) > read_from_ns - 2 * step
+
+
+def record_of(name: bytes, entry: Entry) -> bytes:
+    """A listing record, name included."""
+    return pack_record(entry._replace(name=name))

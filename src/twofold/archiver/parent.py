@@ -1,0 +1,126 @@
+"""The snapshot before, as proof of what has not changed.
+
+A directory's stored listing is compared with the fresh one as bytes. Where they differ, entries are
+compared one by one by merging the old listing with the new (both are sorted by name). Pages are
+read only when needed; an unchanged directory never has its nodes decoded.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from twofold.errors import DamageFound
+from twofold.format.pages import NodeKind
+from twofold.format.records import PageRef, Root, TreeRef
+from twofold.graph import PageStore
+from twofold.graph.pages import Owned
+from twofold.platform import records
+
+
+class Old(NamedTuple):
+    """An entry of the parent snapshot; ``owned`` is None when it was not stored."""
+
+    name: bytes
+    record: bytes
+    owned: Owned | None
+
+
+class Totals(NamedTuple):
+    """Stored entries of one directory that are not directories, their bytes, and those excluded."""
+
+    stored: int
+    bytes: int
+    excluded: int
+
+
+class ParentDir:
+    """One directory of a parent snapshot."""
+
+    def __init__(
+        self,
+        pages: PageStore,
+        listing: PageRef,
+        tree: TreeRef | None = None,
+        above: "ParentDir | None" = None,
+        name: bytes = b"",
+    ) -> None:
+        self.pages = pages
+        self.listing = listing
+        self._tree = tree
+        self.above = above
+        self._name = name
+        self._children: dict[bytes, PageRef] | None = None
+
+    @property
+    def tree(self) -> TreeRef:
+        """Its node pages; looked up in the directory above when first asked for."""
+        if self._tree is None:
+            assert self.above is not None
+            found = self.pages.find(self.above.tree, self._name)
+            if found is None or found.node.kind != NodeKind.DIRECTORY or found.node.ref is None:
+                raise DamageFound(f"the parent snapshot lists {self._name!r} but does not hold it")
+            self._tree = found.node.ref
+        return self._tree
+
+    def totals_if_same(self, scan: bytes) -> Totals | None:
+        """What is stored of the directory, if its listing equals a fresh one byte for byte."""
+        place = stored = size = excluded = 0
+        children: dict[bytes, PageRef] = {}
+        for page in self.pages.listing(self.listing):
+            end = place + len(page.packed)
+            if scan[place:end] != page.packed:
+                return None
+            place = end
+            stored, size = stored + page.stored, size + page.bytes
+            excluded += page.excluded
+            children.update((child.name, child.ref) for child in page.children)
+        self._children = children
+        return Totals(stored, size, excluded) if place == len(scan) else None
+
+    def children(self) -> dict[bytes, PageRef]:
+        """Listings of the subdirectories that were entered."""
+        if self._children is None:
+            self._children = {
+                child.name: child.ref
+                for page in self.pages.listing(self.listing)
+                for child in page.children
+            }
+        return self._children
+
+    def child(self, name: bytes, tree: TreeRef | None = None) -> "ParentDir | None":
+        """A subdirectory that was entered; ``tree`` if its node is at hand."""
+        ref = self.children().get(name)
+        return ParentDir(self.pages, ref, tree, self, name) if ref is not None else None
+
+    def entries(self) -> Iterator[Old]:
+        """Everything it lists, by name, with the nodes of what was stored."""
+        nodes = iter(self.pages.nodes(self.tree))
+        owned = next(nodes, None)
+        for page in self.pages.listing(self.listing):
+            for name, record in records(page.packed):
+                while owned is not None and owned.node.name < name:
+                    owned = next(nodes, None)
+                match = owned if owned is not None and owned.node.name == name else None
+                yield Old(name, record, match)
+
+
+def parent_of(pages: PageStore, root: Root) -> ParentDir | None:
+    """The root directory of a snapshot, None when it has no listing."""
+    if root.listing is None:
+        return None
+    return ParentDir(pages, root.listing, root.tree)
+
+
+class Lookup:
+    """Old entries asked for in ascending order of names; remembers where it is."""
+
+    def __init__(self, parent: ParentDir | None) -> None:
+        self._entries = parent.entries() if parent is not None else iter(())
+        self._next = next(self._entries, None)
+
+    def find(self, name: bytes) -> Old | None:
+        """The old entry of this name. ``DamageFound`` when the old pages cannot be read."""
+        while self._next is not None and self._next.name < name:
+            self._next = next(self._entries, None)
+        if self._next is not None and self._next.name == name:
+            return self._next
+        return None

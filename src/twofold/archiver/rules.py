@@ -1,0 +1,96 @@
+"""Which entries are left out, and by which rule.
+
+Patterns are those of gitignore, matched against the absolute path; later ones win, ``!`` takes
+back. Rules are a pure function of path, listing record and the directory's own entries, so a snapshot can
+be used to prove entries unchanged only if its rules had the same ``digest``.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twofold.errors import UsageError
+from twofold.platform import Entry
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+CACHE_TAG = b"CACHEDIR.TAG"
+CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
+_PSEUDO = frozenset(
+    "proc sysfs devtmpfs devpts cgroup cgroup2 securityfs debugfs tracefs pstore bpf efivarfs".split()
+    + "configfs fusectl mqueue hugetlbfs binfmt_misc autofs rpc_pipefs nsfs".split()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleOptions:
+    """Rules as given; sizes in bytes."""
+
+    patterns: tuple[str, ...] = ()
+    if_present: tuple[bytes, ...] = ()
+    larger_than: int | None = None
+    caches: bool = False
+    one_file_system: bool = False
+    never: tuple[bytes, ...] = ()  # absolute paths, the repository itself above all
+
+
+class Rules:
+    """Compiled rules."""
+
+    def __init__(self, options: RuleOptions) -> None:
+        """Raises ``UsageError`` for a pattern that is none."""
+        self.options = options
+        self._never = frozenset(options.never)
+        self._spec = _compile(options.patterns) if options.patterns else None
+        self.digest = hashlib.sha256(repr(options).encode()).digest()[:16]
+        self.trivial = not (self._spec or self._never or options.larger_than is not None)
+
+    def excludes(self, path: bytes, entry: Entry) -> str:
+        """The rule that leaves this entry out, empty when none does."""
+        if path in self._never:
+            return "repository"
+        limit = self.options.larger_than
+        if limit is not None and stat.S_ISREG(entry.mode) and entry.size > limit:
+            return "larger"
+        return self._pattern(path, entry) if self._spec is not None else ""
+
+    def _pattern(self, path: bytes, entry: Entry) -> str:
+        text = os.fsdecode(path).lstrip("/") + ("/" if stat.S_ISDIR(entry.mode) else "")
+        assert self._spec is not None
+        result = self._spec.check_file(text)
+        if result.include and result.index is not None:
+            return self.options.patterns[result.index]
+        return ""
+
+    def excludes_file_system(self, fs_type: str, device: int, top_device: int) -> str:
+        """The rule that keeps us from entering a mounted file system, empty when none does."""
+        if fs_type in _PSEUDO:
+            return "pseudo file system"
+        if self.options.one_file_system and device != top_device:
+            return "other file system"
+        return ""
+
+    def marks(self, names: Sequence[bytes]) -> list[bytes]:
+        """Names that may mark their directory as left out; cache tags still need a look inside."""
+        wanted = set(self.options.if_present)
+        if self.options.caches:
+            wanted.add(CACHE_TAG)
+        return [name for name in names if name in wanted] if wanted else []
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether directories can be left out by a file in them."""
+        return bool(self.options.if_present) or self.options.caches
+
+
+def _compile(patterns: tuple[str, ...]) -> "GitIgnoreSpec":
+    import pathspec  # noqa: PLC0415 - only runs with patterns pay for it
+
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(patterns)
+    except ValueError as error:
+        raise UsageError(f"an exclude pattern cannot be understood: {error}") from error

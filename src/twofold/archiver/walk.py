@@ -1,0 +1,378 @@
+"""The walk: depth first by handle, in name order, reading as it goes.
+
+    enter directory ─► same listing as in the parent snapshot? ─yes─► visit subdirectories only
+          │no
+    slices of entries: sort out (excluded · unchanged · small · large · other · directory),
+    read files while the directory is open, visit its subdirectories, queue the slice
+
+Slices and ends of directories wait in one queue in the order they were left (children before their
+parents) and are written when their files are stored. The queue is bounded, so memory is.
+"""
+
+import errno
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from twofold import clock
+from twofold.archiver.directory import Closed, Item, NewDirectory, SameDirectory, Slice
+from twofold.archiver.entries import EntryReader
+from twofold.archiver.ledger import Ledger
+from twofold.archiver.nodes import FAILED, NodeMaker, flagged
+from twofold.archiver.parent import Lookup, Old, ParentDir
+from twofold.archiver.reading import FileReader
+from twofold.archiver.rules import CACHE_SIGNATURE, CACHE_TAG, Rules
+from twofold.archiver.selection import Waypoint
+from twofold.errors import DamageFound
+from twofold.events import Progress
+from twofold.pipeline import Flow, ListingWriter, NodeWriter
+from twofold.platform import (
+    Entry,
+    HandleStack,
+    Platform,
+    SourceDir,
+    iterate,
+    pack_listing,
+    without_inodes,
+)
+
+SLICE = 1024
+MAX_QUEUED = 32_768
+_PROGRESS_SECONDS = 0.2
+
+
+@dataclass(slots=True, eq=False)
+class Level:
+    """One directory on the way from the root to where the walk is."""
+
+    directory: NewDirectory | SameDirectory
+    steps: Iterator["Step"]
+    top_device: int
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """A subdirectory to visit."""
+
+    item: Item
+    parents: list[ParentDir]
+    waypoint: Waypoint | None
+
+
+@dataclass(slots=True, eq=False)
+class End:
+    """A directory was left; it can be closed once its slices are written."""
+
+    directory: NewDirectory | SameDirectory
+    above: NewDirectory | SameDirectory | None
+
+
+class Walk:
+    """One run over all sources. ``run`` gives the root directory, closed."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        reader: FileReader,
+        platform: Platform,
+        rules: Rules,
+        ledger: Ledger,
+        page_key: bytes,
+    ) -> None:
+        self._flow = flow
+        self._reader = reader
+        self._platform = platform
+        self._rules = rules
+        self._ledger = ledger
+        self._page_key = page_key
+        self._entries = EntryReader(reader, NodeMaker(platform), rules, ledger)
+        self._levels: list[Level] = []
+        self._queue: deque[Slice | End] = deque()
+        self._queued = 0
+        self._handles: HandleStack[SourceDir]
+        self._closed: Closed | None = None
+        self._told = 0.0
+
+    def run(self, root: SourceDir, waypoint: Waypoint, parents: list[ParentDir]) -> Iterator[None]:
+        """Walk everything below ``root``; yields between directories, for ``partial`` to be asked.
+
+        The result is in ``result`` afterwards.
+        """
+        self._handles = HandleStack(root)
+        try:
+            self._enter(Step(Item(b"", b""), parents, waypoint), root, b"", root.device)
+            while self._levels:
+                step = next(self._levels[-1].steps, None)
+                if step is None:
+                    self._leave()
+                else:
+                    self._visit(step)
+                yield
+            self._collect(wait=True)
+        finally:
+            self._handles.close()
+
+    @property
+    def result(self) -> Closed:
+        """The root directory, once the walk is over."""
+        assert self._closed is not None
+        return self._closed
+
+    def partial(self) -> Closed:
+        """The root directory as far as the walk has come; all files read so far must be stored."""
+        self._collect(wait=True)
+        below: tuple[Item, Closed] | None = None
+        for level in reversed(self._levels):
+            closed = level.directory.partial(below)
+            item = level.directory.item
+            below = (item, closed) if item is not None else None
+        return closed
+
+    def _visit(self, step: Step) -> None:
+        above = self._levels[-1]
+        path = above.directory.path + b"/" + step.item.name
+        try:
+            handle = self._handles.push(step.item.name)
+        except OSError as error:
+            self._missed(step.item, path, error, "open directory")
+            self._settle_missed(step.item)
+            return
+        try:
+            self._enter(step, handle, path, above.top_device)
+        except OSError as error:
+            self._missed(step.item, path, error, "list directory")
+            self._settle_missed(step.item)
+            self._pop()
+
+    def _missed(self, item: Item, path: bytes, error: OSError, action: str) -> None:
+        """A directory that cannot be read is stored empty and named in the ledger."""
+        if error.errno == errno.ENOENT:
+            item.gone = True
+            self._ledger.vanished(path)
+            return
+        self._ledger.failed(path, action, _reason(error))
+        if item.node is not None:
+            item.record = flagged(item.record, FAILED)
+            item.below = self._empty()
+
+    def _settle_missed(self, item: Item) -> None:
+        directory = self._levels[-1].directory
+        if isinstance(directory, SameDirectory):
+            if item.below is None and not item.gone:
+                item.below = self._empty()
+                item.record = flagged(directory.record_of(item.name), FAILED)
+            directory.changed[item.name] = item
+
+    def _empty(self) -> Closed:
+        return Closed(None, NodeWriter(self._flow.save_page, self._page_key).finish())
+
+    def _enter(self, step: Step, handle: SourceDir, path: bytes, top_device: int) -> None:
+        waypoint = step.waypoint
+        way = waypoint is not None and not waypoint.whole
+        if waypoint is not None and waypoint.whole:
+            top_device = handle.device
+        scan = self._scan(handle, path, waypoint if way else None)
+        rule = "" if way else self._left_out(handle, scan, top_device)
+        if rule:
+            self._skip(step.item, path, rule)
+            return
+        self._ledger.directory()
+        self._entries.complete_directory(step.item, handle, path)
+        level = self._same(step, handle, path, scan, waypoint if way else None)
+        level = level or self._new(step, handle, path, scan, waypoint if way else None)
+        level.top_device = top_device
+        self._levels.append(level)
+
+    def _scan(self, handle: SourceDir, path: bytes, way: Waypoint | None) -> bytes:
+        if way is None:
+            listing = handle.scan()
+        else:
+            listing = pack_listing(self._waypoints(handle, path, way))
+        if not self._platform.stable_inodes(handle.fs_type):
+            listing = without_inodes(listing)
+        return listing
+
+    def _waypoints(self, handle: SourceDir, path: bytes, way: Waypoint) -> Iterator[Entry]:
+        for name in way.children:
+            try:
+                yield handle.stat_child(name)._replace(name=name)
+            except OSError as error:
+                self._ledger.failed(path + b"/" + name, "open", _reason(error))
+
+    def _left_out(self, handle: SourceDir, scan: bytes, top_device: int) -> str:
+        rule = self._rules.excludes_file_system(handle.fs_type, handle.device, top_device)
+        if rule or not self._rules.has_marks:
+            return rule
+        for name in self._rules.marks([entry.name for entry in iterate(scan)]):
+            if name in self._rules.options.if_present or _is_cache(handle):
+                return os.fsdecode(name)
+        return ""
+
+    def _skip(self, item: Item, path: bytes, rule: str) -> None:
+        """Leave out the directory just pushed; a mount point stays as an empty directory."""
+        self._ledger.excluded(path, rule)
+        if rule.endswith("file system"):
+            self._entries.complete_directory(item, self._handles.top, path)
+            item.below = self._empty()
+        directory = self._levels[-1].directory if self._levels else None
+        if isinstance(directory, SameDirectory):
+            directory.changed[item.name] = item
+        self._pop()
+
+    def _same(
+        self, step: Step, handle: SourceDir, path: bytes, scan: bytes, way: Waypoint | None
+    ) -> Level | None:
+        """Enter a directory whose listing equals that of a parent snapshot, if one does."""
+        for parent in step.parents:
+            try:
+                totals = parent.totals_if_same(scan)
+            except DamageFound:
+                continue  # a damaged parent proves nothing; everything is read again
+            if totals is None:
+                continue
+            self._ledger.unchanged(totals.stored, totals.bytes)
+            self._ledger.counts["excluded"] += totals.excluded
+            directory = SameDirectory(
+                path, parent, self._flow.save_page, self._page_key, handle.device, step.item
+            )
+            return Level(directory, self._same_steps(directory, way), 0)
+        return None
+
+    def _same_steps(self, directory: SameDirectory, way: Waypoint | None) -> Iterator[Step]:
+        for name in directory.parent.children():
+            child = directory.parent.child(name)
+            waypoint = way.children.get(name) if way is not None else None
+            yield Step(Item(name, b""), [child] if child is not None else [], waypoint)
+
+    def _new(
+        self, step: Step, handle: SourceDir, path: bytes, scan: bytes, way: Waypoint | None
+    ) -> Level:
+        save = self._flow.save_page
+        nodes = NodeWriter(save, self._page_key)
+        listing = ListingWriter(save, self._page_key, handle.device)
+        directory = NewDirectory(path, nodes, listing, save, step.item)
+        return Level(directory, self._new_steps(directory, scan, step.parents, way), 0)
+
+    def _new_steps(
+        self,
+        directory: NewDirectory,
+        scan: bytes,
+        parents: list[ParentDir],
+        way: Waypoint | None,
+    ) -> Iterator[Step]:
+        lookups = _lookups(parents)
+        entries = iterate(scan)
+        while batch := list(islice(entries, SLICE)):
+            part = self._entries.sort_out(directory, batch, lookups, waypoints=way is not None)
+            directory.current = part.slice
+            self._entries.read(part, self._handles)
+            for item, olds in part.directories:
+                below = _children(parents, item.name, olds)
+                yield Step(item, below, way.children.get(item.name) if way is not None else None)
+            directory.current = None
+            self._put(part.slice)
+            self._collect()
+            self._report(directory.path)
+
+    def _leave(self) -> None:
+        level = self._levels.pop()
+        above = self._levels[-1].directory if self._levels else None
+        self._put(End(level.directory, above))
+        if self._levels:
+            self._pop()
+        self._collect()
+
+    def _pop(self) -> None:
+        try:
+            self._handles.pop()
+        except OSError as error:
+            self._ledger.failed(
+                self._levels[-1].directory.path or b"/", "return to", _reason(error)
+            )
+
+    def _put(self, thing: Slice | End) -> None:
+        self._queue.append(thing)
+        self._queued += len(thing.items) if isinstance(thing, Slice) else 1
+
+    def _collect(self, *, wait: bool = False) -> None:
+        """Write what is ready at the head of the queue; wait for it if asked, or if it is long."""
+        while self._queue:
+            head = self._queue[0]
+            if isinstance(head, Slice) and not head.done:
+                if not wait and self._queued <= MAX_QUEUED:
+                    return
+                self._reader.submit()
+                self._flow.settle()
+            self._queue.popleft()
+            self._write(head)
+
+    def _write(self, head: Slice | End) -> None:
+        if isinstance(head, Slice):
+            self._queued -= len(head.items)
+            head.directory.write(head.items)
+            return
+        self._queued -= 1
+        closed = head.directory.close()
+        item = head.directory.item
+        if head.above is None or item is None:
+            self._closed = closed
+            return
+        item.below = closed
+        if isinstance(head.above, SameDirectory):
+            head.above.note(item)
+
+    def _report(self, path: bytes) -> None:
+        now = clock.monotonic()
+        if now - self._told >= _PROGRESS_SECONDS:
+            self._told = now
+            ledger = self._ledger
+            ledger.emit(Progress(ledger.bytes_total, ledger.entries(), path))
+
+
+def _lookups(parents: Iterable[ParentDir]) -> list[Lookup]:
+    """Lookups into all parent directories; a damaged one proves nothing."""
+    found = []
+    for parent in parents:
+        try:
+            found.append(Lookup(parent))
+        except DamageFound:
+            found.append(Lookup(None))
+    return found
+
+
+def _children(
+    parents: Iterable[ParentDir], name: bytes, olds: Iterable[Old | None]
+) -> list[ParentDir]:
+    """The subdirectory in every parent that has it."""
+    found = []
+    for parent, old in zip(parents, olds, strict=True):
+        tree = old.owned.node.ref if old is not None and old.owned is not None else None
+        try:
+            child = parent.child(name, tree)
+        except DamageFound:
+            continue
+        if child is not None:
+            found.append(child)
+    return found
+
+
+def _is_cache(handle: SourceDir) -> bool:
+    """Whether a CACHEDIR.TAG carries the signature (bford.info/cachedir)."""
+    buffer = bytearray(len(CACHE_SIGNATURE))
+    try:
+        file = handle.open_file(CACHE_TAG)
+    except OSError:
+        return False
+    try:
+        file.read_into(memoryview(buffer), 0)
+    except OSError:
+        return False
+    finally:
+        file.close()
+    return bytes(buffer) == CACHE_SIGNATURE
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

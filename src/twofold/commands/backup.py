@@ -1,0 +1,182 @@
+"""Back up files and folders into a new snapshot.
+
+Exit code 0 when every entry met is in the snapshot (or excluded by rule), 3 when some could not be
+read: the snapshot exists then, and its ledger names them.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from twofold.archiver import (
+    BackupOutcome,
+    BackupRequest,
+    RuleOptions,
+    absolute,
+    backup,
+    backup_stream,
+)
+from twofold.commands.access import open_at
+from twofold.errors import NothingDone, UsageError
+from twofold.events import Emit
+from twofold.options import Options, RepositoryAccess
+from twofold.platform import current
+from twofold.repository import Repository
+
+INCOMPLETE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupOptions(Options):
+    """What to back up. No paths: the personal folders of the current user.
+
+    ``files_from`` names a file with one path per line (``files_from0``: NUL-separated), ``-`` for
+    standard input. ``stdin_name`` stores standard input as one file of this name instead.
+    """
+
+    access: RepositoryAccess
+    paths: tuple[bytes, ...] = ()
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    exclude_from: tuple[str, ...] = ()
+    exclude_if_present: tuple[str, ...] = ()
+    exclude_larger_than: int | None = None
+    exclude_caches: bool = False
+    one_file_system: bool = False
+    files_from: str | None = None
+    files_from0: str | None = None
+    stdin_name: str | None = None
+    force: bool = False
+    host: str = ""
+    dry_run: bool = False
+    partial_seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class BackupResult:
+    """What came of a backup; sizes in bytes, ``snapshot`` None for a dry run."""
+
+    exit_code: int
+    snapshot: bytes | None
+    parent: bytes | None
+    stored: int
+    unchanged: int
+    excluded: int
+    failed: int
+    vanished: int
+    directories: int
+    bytes_total: int
+    bytes_read: int
+    bytes_stored: int
+    blobs_new: int
+    seconds: float
+    dry_run: bool
+
+
+def run(options: BackupOptions, emit: Emit) -> BackupResult:
+    """Make the snapshot."""
+    with open_at(options.access, emit) as repository:
+        if options.stdin_name is not None:
+            outcome = _stream(options, repository, emit)
+        else:
+            outcome = backup(repository, current(), _request(options, repository), emit)
+    return _result(outcome, options.dry_run)
+
+
+def _stream(options: BackupOptions, repository: Repository, emit: Emit) -> BackupOutcome:
+    if options.paths or options.files_from or options.files_from0:
+        raise UsageError("standard input cannot be backed up together with paths")
+    name = os.fsencode(options.stdin_name or "")
+    request = _with_sources(options, (b"/" + name,), repository)
+    return backup_stream(repository, current(), request, sys.stdin.buffer, name, emit)
+
+
+def _request(options: BackupOptions, repository: Repository) -> BackupRequest:
+    paths = [*options.paths, *_listed(options)]
+    if not paths:
+        paths = current().personal_folders()
+    if not paths:
+        raise NothingDone("nothing to back up: no path given, no personal folders found")
+    sources = tuple(sorted({absolute(path) for path in paths}))
+    return _with_sources(options, sources, repository)
+
+
+def _with_sources(
+    options: BackupOptions, sources: tuple[bytes, ...], repository: Repository
+) -> BackupRequest:
+    rules = RuleOptions(
+        patterns=(*_pattern_files(options.exclude_from), *options.exclude),
+        if_present=tuple(os.fsencode(name) for name in options.exclude_if_present),
+        larger_than=options.exclude_larger_than,
+        caches=options.exclude_caches,
+        one_file_system=options.one_file_system,
+        never=_own_folder(repository),
+    )
+    return BackupRequest(
+        sources=sources,
+        rules=rules,
+        name=options.name,
+        tags=options.tags,
+        host=options.host,
+        force=options.force,
+        dry_run=options.dry_run,
+        partial_seconds=options.partial_seconds,
+    )
+
+
+def _own_folder(repository: Repository) -> tuple[bytes, ...]:
+    """A repository never backs up itself."""
+    location = repository.backend.location
+    if location.startswith("file://"):
+        location = location.removeprefix("file://").removeprefix("localhost")
+    path = os.fsencode(location)
+    return (absolute(path),) if os.path.isdir(path) else ()
+
+
+def _listed(options: BackupOptions) -> Iterator[bytes]:
+    for source, separator in ((options.files_from, b"\n"), (options.files_from0, b"\0")):
+        if source is not None:
+            for path in _read(source).split(separator):
+                if path.strip(b"\r\n"):
+                    yield path.rstrip(b"\r") if separator == b"\n" else path
+
+
+def _pattern_files(files: tuple[str, ...]) -> Iterator[str]:
+    for file in files:
+        for line in os.fsdecode(_read(file)).splitlines():
+            if line.strip() and not line.startswith("#"):
+                yield line
+
+
+def _read(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        with open(file, "rb") as source:
+            return source.read()
+    except OSError as error:
+        raise UsageError(f"'{file}' cannot be read: {error.strerror}") from error
+
+
+def _result(outcome: BackupOutcome, dry_run: bool) -> BackupResult:
+    root = outcome.root
+    counts = root.counts
+    return BackupResult(
+        exit_code=0 if outcome.complete else INCOMPLETE,
+        snapshot=outcome.snapshot.id if outcome.snapshot else None,
+        parent=root.parent,
+        stored=counts.get("stored", 0),
+        unchanged=counts.get("unchanged", 0),
+        excluded=counts.get("excluded", 0),
+        failed=counts.get("failed", 0),
+        vanished=counts.get("vanished", 0),
+        directories=counts.get("directories", 0),
+        bytes_total=root.bytes_total,
+        bytes_read=root.bytes_read,
+        bytes_stored=root.bytes_stored,
+        blobs_new=outcome.blobs_new,
+        seconds=(root.end_ns - root.time_ns) / 1e9,
+        dry_run=dry_run,
+    )
