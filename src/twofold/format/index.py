@@ -198,6 +198,8 @@ class IndexRun:
             frames = (self._with_blobs(n, blobs) for n in range(first, first + count))
             info = PackInfo(pack, size, salt, epoch, aead)
             entries.append(PackEntry(info, tuple(frames)))
+        if taken != self._frame_count:
+            raise FormatError("an index object lists a frame without a pack")
         return entries
 
     def _with_blobs(
