@@ -1,7 +1,8 @@
 """What commands are asked with: the base of all options, secrets, and how to reach a repository.
 
 A front end parses words into these types; a command never sees a string that still means something
-else. Secrets are objects, so that no repr, log or traceback can show one.
+else. Secrets are objects, so that no repr, log or traceback can show one. Results mark the fields
+that are lists of their own with ``shown_as``.
 """
 
 import re
@@ -58,6 +59,11 @@ class RepositoryAccess:
     secret: Callable[[], Secret]
     upload_limit: int | None = None
     download_limit: int | None = None
+
+
+def shown_as(record: str) -> dict[str, str]:
+    """Metadata of a result's field whose elements are results one by one, of this type."""
+    return {"record": record}
 
 
 def parse_size(text: str) -> int:

@@ -5,12 +5,12 @@ repository made before, can open.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twofold.commands.access import open_at
 from twofold.errors import UsageError
 from twofold.events import Emit
-from twofold.options import Options, RepositoryAccess, Secret
+from twofold.options import Options, RepositoryAccess, Secret, shown_as
 from twofold.repository import Repository, SlotInfo
 
 
@@ -38,7 +38,7 @@ class KeyListResult:
     """All keys that can be read, and what is wrong with the others, in words."""
 
     repository: bytes
-    keys: tuple[KeyInfo, ...]
+    keys: tuple[KeyInfo, ...] = field(metadata=shown_as("key"))
     damaged: tuple[str, ...]
 
 

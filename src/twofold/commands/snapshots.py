@@ -1,11 +1,11 @@
 """List what was backed up when: the snapshots of a repository, newest last."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twofold.commands.access import open_at
 from twofold.events import Emit
-from twofold.options import Options, RepositoryAccess
+from twofold.options import Options, RepositoryAccess, shown_as
 from twofold.repository import Repository, Snapshot
 
 
@@ -55,7 +55,7 @@ class SnapshotsResult:
     repository: bytes
     location: str
     total: int
-    snapshots: tuple[SnapshotInfo, ...]
+    snapshots: tuple[SnapshotInfo, ...] = field(metadata=shown_as("snapshot"))
 
 
 def run(options: SnapshotsOptions, emit: Emit) -> SnapshotsResult:

@@ -1,0 +1,30 @@
+"""Options of a verb that the configuration file may answer for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from twofold.cli.session import Session
+
+
+class Configured(click.Option):
+    """Command line, then environment, then configuration file, then the default."""
+
+    @property
+    def key(self) -> str:
+        """How the configuration file spells this option."""
+        return max(self.opts, key=len).lstrip("-")
+
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, Any]
+    ) -> tuple[Any, ParameterSource]:
+        """Ask the file when nobody else has answered."""
+        value, source = super().consume_value(ctx, opts)
+        session = ctx.find_root().obj
+        if source is not ParameterSource.DEFAULT or not isinstance(session, Session):
+            return value, source
+        if self.key not in session.config.values:
+            return value, source
+        return session.config.values[self.key], ParameterSource.DEFAULT_MAP

@@ -1,0 +1,1 @@
+"""Showing what a command tells: as text for people or as NDJSON for programs."""

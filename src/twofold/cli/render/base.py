@@ -1,0 +1,73 @@
+"""What every renderer does, and the few types that verbs hand to it.
+
+A verb shows a result twice in one call, as lines for people and as plain data for programs; the
+renderer takes the one it is made for and never touches the other.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from twofold.errors import TwofoldError
+from twofold.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text in a style: a colour of click, ``bold`` or ``dim``."""
+
+    text: str
+    style: str = ""
+
+
+Lines = Iterable[str | Line]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run ends badly, as it is told."""
+
+    kind: str
+    message: str
+    hint: str = ""
+
+    @classmethod
+    def of(cls, error: TwofoldError) -> "Failure":
+        """The failure that a deliberate error tells."""
+        return cls(type(error).__name__, error.message, error.hint)
+
+
+class Renderer(Protocol):
+    """Shows one run of one verb, from start to close."""
+
+    def start(self, verb: str) -> None:
+        """The verb is known and about to run."""
+        ...
+
+    def event(self, event: Event) -> None:
+        """Something happened."""
+        ...
+
+    def show(self, lines: Lines, result: object) -> None:
+        """What was asked for."""
+        ...
+
+    def tell(self, lines: Lines) -> None:
+        """What people like to know at the end; quiet runs and programs do without."""
+        ...
+
+    def pause(self) -> None:
+        """Clear the terminal's last line, for somebody else is about to use it."""
+        ...
+
+    def fail(self, failure: Failure) -> None:
+        """The run ends badly."""
+        ...
+
+    def close(self, exit_code: int, result: object | None) -> None:
+        """The run is over; nothing follows."""
+        ...
+
+
+class OutputClosed(Exception):
+    """Whoever reads our results has gone away."""

@@ -1,0 +1,169 @@
+"""One declaration, two uses: how a dataclass becomes a JSON record, and the schema of that record.
+
+    path-like bytes (``PATHS``)   text, undecodable bytes replaced, and then also ``<name>_b64``
+    other bytes                   hexadecimal
+    ``<name>_ns: int``            ``<name>`` as RFC 3339 time in UTC
+    enums, numbers, text, None    as they are; tuples and lists as arrays; dataclasses as objects
+    fields marked ``shown_as``    left out: their elements are records of their own
+
+Every record has ``v`` (the version of these rules and of the records' meaning) and ``type``.
+"""
+
+import base64
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import Field, fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from twofold.cli.render.words import utc_time
+
+VERSION = 1
+MARK = "record"
+PATHS = frozenset({"path", "paths", "current", "source", "sources", "target", "name_bytes"})
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Schema = dict[str, Json]
+
+
+def plain_fields(record: object) -> dict[str, Json]:
+    """The fields of a dataclass instance as JSON members."""
+    found: dict[str, Json] = {}
+    for field in _own_fields(record):
+        _put(found, field.name, getattr(record, field.name))
+    return found
+
+
+def records_in(result: object) -> Iterator[tuple[str, object]]:
+    """The elements of a result that are records of their own, with their type."""
+    for field in fields(result) if is_dataclass(result) else ():
+        if MARK in field.metadata:
+            for element in getattr(result, field.name):
+                yield field.metadata[MARK], element
+
+
+def _own_fields(kind: Any) -> Iterator[Field[Any]]:  # noqa: ANN401 (a dataclass or one of its kind)
+    return (field for field in fields(kind) if MARK not in field.metadata)
+
+
+def _put(members: dict[str, Json], name: str, value: object) -> None:
+    if name in PATHS and isinstance(value, bytes):
+        members[name] = _lossy(value)
+        if not _is_utf8(value):
+            members[f"{name}_b64"] = _b64(value)
+    elif name in PATHS and isinstance(value, tuple):
+        members[name] = [_lossy(each) for each in value]
+        if not all(map(_is_utf8, value)):
+            members[f"{name}_b64"] = [_b64(each) for each in value]
+    elif name.endswith("_ns"):
+        members[name[:-3]] = utc_time(value) if isinstance(value, int) else None
+    else:
+        members[name] = plain(value)
+
+
+def plain(value: object) -> Json:
+    """A value as JSON has it. ``TypeError`` for what must not or cannot be shown."""
+    if value is None or isinstance(value, bool | str | int | float):
+        return value.value if isinstance(value, Enum) else value
+    if isinstance(value, bytes):
+        return value.hex()
+    if is_dataclass(value):
+        return plain_fields(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, Iterable):
+        return [plain(each) for each in value]
+    raise TypeError(f"{type(value).__name__} is not for showing")
+
+
+def _lossy(path: bytes) -> str:
+    return path.decode("utf-8", "replace")
+
+
+def _b64(path: bytes) -> str:
+    return base64.b64encode(path).decode()
+
+
+def _is_utf8(path: bytes) -> bool:
+    try:
+        path.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def record_schema(kind: type, tag: str, **constants: str) -> Schema:
+    """The JSON schema of a whole record made of a dataclass."""
+    body = object_schema(kind)
+    properties = typing.cast(dict[str, Json], body["properties"])
+    head: dict[str, Json] = {"v": {"const": VERSION}, "type": {"const": tag}}
+    head |= {name: {"const": value} for name, value in constants.items()}
+    required = typing.cast(list[Json], body["required"])
+    return body | {"properties": head | properties, "required": [*head, *required]}
+
+
+def object_schema(kind: type) -> Schema:
+    """The JSON schema of a dataclass's fields."""
+    hints = typing.get_type_hints(kind)
+    properties: dict[str, Json] = {}
+    required: list[Json] = []
+    for field in _own_fields(kind):
+        name, hint = field.name, hints[field.name]
+        shown = name.removesuffix("_ns")
+        required.append(shown)
+        properties[shown] = _time_schema(hint) if shown != name else schema(hint)
+        if name in PATHS:
+            properties |= _path_schema(name, hint)
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _path_schema(name: str, hint: object) -> dict[str, Json]:
+    text: Schema = {"type": "string"}
+    encoded: Schema = {"type": "string", "contentEncoding": "base64"}
+    if hint is bytes:
+        return {name: text, f"{name}_b64": encoded}
+    return {
+        name: {"type": "array", "items": text},
+        f"{name}_b64": {"type": "array", "items": encoded},
+    }
+
+
+def _time_schema(hint: object) -> Schema:
+    time: Schema = {"type": "string", "format": "date-time"}
+    return time if hint is int else {"anyOf": [time, {"type": "null"}]}
+
+
+_SIMPLE: dict[object, Schema] = {
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    str: {"type": "string"},
+    bytes: {"type": "string", "pattern": "^([0-9a-f]{2})*$"},
+    type(None): {"type": "null"},
+}
+
+
+def schema(hint: object) -> Schema:
+    """The JSON schema of a type hint."""
+    if hint in _SIMPLE:
+        return dict(_SIMPLE[hint])
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return {"anyOf": [schema(each) for each in arguments]}
+    if origin is typing.Literal:
+        return {"enum": list(arguments)}
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {"type": "object", "additionalProperties": schema(arguments[1])}
+    if isinstance(origin, type) and issubclass(origin, Iterable):
+        return {"type": "array", "items": schema(arguments[0])}
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return {"enum": [each.value for each in hint]}
+    if is_dataclass(hint) and isinstance(hint, type):
+        return object_schema(hint)
+    raise TypeError(f"{hint} has no place in a record")

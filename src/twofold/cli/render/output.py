@@ -1,0 +1,54 @@
+"""stdout, whose reader may go away and whose disk may be full.
+
+A listing stops when nobody reads it any more; a backup goes on, for its work does not depend on who
+watches. What happens is decided by ``stop_when_closed``.
+"""
+
+import os
+from typing import TextIO
+
+from twofold.cli.render.base import OutputClosed
+from twofold.errors import TwofoldError
+
+
+class Output:
+    """A text stream that survives its reader."""
+
+    def __init__(self, stream: TextIO, *, stop_when_closed: bool) -> None:
+        self.stream = stream
+        self._stop_when_closed = stop_when_closed
+        self._closed = False
+
+    def write(self, text: str) -> None:
+        """Write, or drop the text when nobody reads."""
+        self._guarded(text)
+
+    def flush(self) -> None:
+        """Hand on what is buffered."""
+        self._guarded("")
+
+    def _guarded(self, text: str) -> None:
+        if self._closed:
+            return
+        try:
+            if text:
+                self.stream.write(text)
+            else:
+                self.stream.flush()
+        except BrokenPipeError:
+            self._abandon()
+            if self._stop_when_closed:
+                raise OutputClosed from None
+        except OSError as error:
+            self._abandon()
+            raise TwofoldError(f"the output cannot be written ({error.strerror})") from error
+
+    def _abandon(self) -> None:
+        """Lead what is still buffered nowhere, or the interpreter would complain at its end."""
+        self._closed = True
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())
+            os.close(nowhere)
+        except (OSError, ValueError):
+            return  # the stream has no file behind it
