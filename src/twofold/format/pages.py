@@ -9,7 +9,7 @@ import msgspec
 
 from twofold.errors import FormatError
 from twofold.format.layout import Buffer
-from twofold.format.records import PageRef, TreeRef
+from twofold.format.records import PageRef, TreeRef, encode_record
 
 NODES, LISTING, REFERENCES, SEGMENTS, FAILURES = 1, 2, 3, 4, 5
 PAGE_LIMIT = 1 << 20
@@ -178,13 +178,12 @@ _KINDS: dict[type[Any], int] = {
     SegmentPage: SEGMENTS,
     FailurePage: FAILURES,
 }
-_ENCODER = msgspec.msgpack.Encoder()
 _DECODERS = {kind: msgspec.msgpack.Decoder(kind) for kind in _KINDS}
 
 
 def encode_page(page: NodePage | ListingPage | ReferencePage | SegmentPage | FailurePage) -> bytes:
     """A page as MessagePack; ``FormatError`` when it is longer than any reader takes."""
-    data = _ENCODER.encode(page)
+    data = encode_record(page)
     if len(data) > PAGE_LIMIT:
         raise FormatError("a metadata page would be too long")
     return data
@@ -196,7 +195,7 @@ def decode_page(data: Buffer, kind: type[PageT]) -> PageT:
         raise FormatError("a metadata page is too long")
     try:
         page: PageT = _DECODERS[kind].decode(data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"a metadata page is damaged ({error})") from error
     if page.kind != _KINDS[kind]:
         raise FormatError("a metadata page is of another kind than expected")

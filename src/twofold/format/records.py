@@ -88,13 +88,31 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_record(record: msgspec.Struct) -> bytes:
-    """A record as MessagePack."""
-    return msgspec.msgpack.encode(record)
+    """A record (or page) as MessagePack.
+
+    Text from the operating system may hold bytes that are no UTF-8 (a Latin-1 user name, a pattern
+    typed under an old locale); they are spelled as escapes rather than making the backup fail.
+    """
+    try:
+        return msgspec.msgpack.encode(record)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(record, builtin_types=(bytes,))
+        return msgspec.msgpack.encode(_printable(plain))
+
+
+def _printable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_printable(key): _printable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(each) for each in value]
+    return value
 
 
 def decode_record(data: bytes, kind: type[RecordT]) -> RecordT:
     """A record out of MessagePack; ``FormatError`` when it does not fit its type."""
     try:
         return msgspec.msgpack.decode(data, type=kind)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"a {kind.__name__} record is damaged ({error})") from error

@@ -1,0 +1,238 @@
+"""Metadata pages: round trips, names, borders, and MessagePack made to hurt."""
+
+import stat
+from typing import Any
+
+import msgspec
+import pytest
+from blake3 import blake3
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twofold.errors import FormatError
+from twofold.format import pages
+from twofold.format.pages import (
+    ChildListing,
+    Failure,
+    FailurePage,
+    ListingPage,
+    Node,
+    NodePage,
+    Owner,
+    Reference,
+    ReferencePage,
+    SegmentPage,
+    check_names,
+    decode_page,
+    encode_page,
+)
+from twofold.format.records import PageRef
+
+from . import strategies as own
+
+TEXT = st.text(max_size=10)
+PAGE = st.one_of(
+    st.builds(
+        NodePage,
+        kind=st.just(1),
+        owners=st.lists(st.builds(Owner, own.U32, own.U32, TEXT, TEXT), max_size=3),
+        nodes=st.lists(own.NODE, max_size=5),
+    ),
+    st.builds(
+        ListingPage,
+        kind=st.just(2),
+        device=own.U64,
+        packed=st.binary(max_size=200),
+        children=st.lists(
+            st.builds(ChildListing, own.NAME, st.builds(PageRef, own.HASH, own.BYTE)), max_size=3
+        ),
+    ),
+    st.builds(
+        ReferencePage,
+        kind=st.just(3),
+        level=st.integers(1, 8),
+        refs=st.lists(st.builds(Reference, own.HASH, st.none() | own.NAME | own.U64), max_size=5),
+    ),
+    st.builds(SegmentPage, kind=st.just(4), packed=st.binary(max_size=200)),
+    st.builds(
+        FailurePage,
+        kind=st.just(5),
+        failures=st.lists(st.builds(Failure, st.binary(max_size=30), TEXT, TEXT), max_size=3),
+    ),
+)
+KINDS = (NodePage, ListingPage, ReferencePage, SegmentPage, FailurePage)
+AnyPage = NodePage | ListingPage | ReferencePage | SegmentPage | FailurePage
+
+
+def read(data: bytes | memoryview, kind: type[Any]) -> AnyPage:
+    """A page of the kind expected, for kinds in variables."""
+    page: AnyPage = decode_page(data, kind)
+    return page
+
+
+@given(PAGE)
+def test_pages_round_trip(page: AnyPage) -> None:
+    """Every page comes back, and only as what it is."""
+    data = encode_page(page)
+    for kind in KINDS:
+        if isinstance(page, kind):
+            assert read(data, kind) == page
+            assert read(memoryview(data), kind) == page
+        else:
+            with pytest.raises(FormatError):
+                read(data, kind)
+
+
+@given(PAGE)
+def test_pages_cut_short_or_too_long_are_refused(page: AnyPage) -> None:
+    """Every truncation and every trailing byte is told."""
+    data = encode_page(page)
+    for length in range(len(data)):
+        with pytest.raises(FormatError):
+            read(data[:length], type(page))
+    with pytest.raises(FormatError):
+        read(data + b"\xc0", type(page))
+
+
+def test_pages_may_grow_at_the_end() -> None:
+    """Elements a later program adds are passed over; missing ones take their defaults."""
+    longer = msgspec.msgpack.encode([4, b"packed", "news", {"deep": [1, 2]}])
+    assert decode_page(longer, SegmentPage) == SegmentPage(4, b"packed")
+    node = [b"name", 1, 0o644, 0, -5]
+    page = decode_page(msgspec.msgpack.encode([1, [[1, 2]], [node]]), NodePage)
+    assert page.nodes == [Node(b"name", 1, 0o644, 0, -5)]
+    assert page.owners == [Owner(1, 2)]
+
+
+def test_oversized_pages_are_neither_written_nor_read() -> None:
+    """One mebibyte and not a byte more, on both ways."""
+    room = pages.PAGE_LIMIT - 7
+    full = encode_page(SegmentPage(4, bytes(room)))
+    assert len(full) == pages.PAGE_LIMIT
+    assert decode_page(full, SegmentPage).packed == bytes(room)
+    with pytest.raises(FormatError):
+        encode_page(SegmentPage(4, bytes(room + 1)))
+    with pytest.raises(FormatError):
+        decode_page(msgspec.msgpack.encode([4, bytes(room + 1)]), SegmentPage)
+
+
+def pack(value: object) -> bytes:
+    """MessagePack of anything."""
+    return msgspec.msgpack.encode(value)
+
+
+HUGE = (2**32 - 1).to_bytes(4, "big")
+HOSTILE = {
+    "array of four billion": b"\x93\x01\x90\xdd" + HUGE,
+    "array of a million": b"\x93\x01\x90\xdd\x00\x10\x00\x00",
+    "outer array of four billion": b"\xdd" + HUGE,
+    "bin of four gigabytes": b"\x92\x04\xc6" + HUGE,
+    "map of four billion": b"\x93\x01\x90\x91\x9a\xc4\x01a\x01\x00\x00\x00\x00\xc4\x00\xc0\xc2\xdf"
+    + HUGE,
+    "nested arrays": b"\x93\x04\xc4\x00" + b"\x91" * 500_000 + b"\xc0",
+    "nested maps": b"\x93\x04\xc4\x00" + b"\x81\xa0" * 250_000 + b"\xc0",
+    "nested nodes": b"\x93\x01\x90" + b"\x91" * 500_000,
+    "a map for an array": pack({"kind": 4, "packed": b""}),
+    "text for bytes": pack([4, "packed"]),
+    "bytes for a number": pack([b"4", b"packed"]),
+    "nil for bytes": pack([4, None]),
+    "true for a number": pack([True, b""]),
+    "a fraction for a number": pack([4.5, b""]),
+    "an extension": b"\x92\x04\xc7\x01\x05a",
+    "a time": b"\x92\x04\xd6\xff\x00\x00\x00\x00",
+    "a number beyond 64 bits": b"\x92\xc7\x10\x01" + bytes(16),
+    "an unused code": b"\x92\x04\xc1",
+    "invalid text": b"\x92\x05\x91\x93\xc4\x00\xa1\xff\xa0",
+    "nothing": b"",
+    "a bare number": b"\x04",
+    "kind 0": pack([0, b""]),
+    "kind 6": pack([6, b""]),
+    "kind -4": pack([-4, b""]),
+    "owners that are no arrays": pack([1, [1, 2], []]),
+    "a node without a time": pack([1, [], [[b"n", 1, 0, 0]]]),
+    "a name as text": pack([1, [], [["n", 1, 0, 0, 0]]]),
+    "attributes in threes": pack(
+        [1, [], [[b"n", 1, 0, 0, 0, 0, b"", None, False, {"xattrs": [[b"a", b"b", b"c"]]}]]]
+    ),
+    "numbers as keys": pack([1, [], [[b"n", 1, 0, 0, 0, 0, b"", None, False, {1: 2}]]]),
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_messagepack_is_refused(data: bytes) -> None:
+    """Huge counts, deep nesting, wrong types: a FormatError, quickly, whatever page is expected."""
+    for kind in KINDS:
+        with pytest.raises(FormatError):
+            read(data, kind)
+
+
+@given(st.lists(own.NAME, max_size=20, unique=True), own.NAME)
+def test_sorted_names_pass(found: list[bytes], before: bytes) -> None:
+    """Names in order after the last one of the page before; the last is returned."""
+    ordered = sorted(found)
+    after = before if ordered and before < ordered[0] else b""
+    assert check_names([node(n) for n in ordered], after) == ([after, *ordered])[-1]
+
+
+def node(name: bytes) -> Node:
+    """An empty file of that name."""
+    return Node(name, 1, 0o644, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("found", "after"),
+    [
+        ([b""], b""),
+        ([b"."], b""),
+        ([b".."], b""),
+        ([b"a/b"], b""),
+        ([b"/"], b""),
+        ([b"../a"], b""),
+        ([b"a\0"], b""),
+        ([b"b", b"a"], b""),
+        ([b"a", b"a"], b""),
+        ([b"a"], b"a"),
+        ([b"a"], b"b"),
+        ([b"a", b"c", b"b"], b""),
+    ],
+)
+def test_impossible_names_are_refused(found: list[bytes], after: bytes) -> None:
+    """Nothing that could lead out of the directory, no repetition, no disorder across pages."""
+    with pytest.raises(FormatError):
+        check_names([node(name) for name in found], after)
+
+
+def test_kinds_and_file_types_are_twins() -> None:
+    """Seven kinds, each with its stat type; anything else is a FormatError or None."""
+    types = (
+        stat.S_IFREG,
+        stat.S_IFDIR,
+        stat.S_IFLNK,
+        stat.S_IFIFO,
+        stat.S_IFSOCK,
+        stat.S_IFCHR,
+        stat.S_IFBLK,
+    )
+    for kind, file_type in enumerate(types, 1):
+        assert pages.file_type(kind) == file_type
+        assert pages.kind_of_mode(file_type | 0o7777) == kind
+    assert pages.kind_of_mode(0o644) is None
+    for kind in (0, 8, -1, 2**63):
+        with pytest.raises(FormatError):
+            pages.file_type(kind)
+
+
+@given(own.HASH, own.NAME, own.HASH)
+def test_borders_are_as_specified(key: bytes, name: bytes, ident: bytes) -> None:
+    """Worked out from the documents' words: 1 of 256 names and ids, 1 of 1024 segments."""
+    number = int.from_bytes(blake3(name, key=key).digest()[:4], "little")
+    assert pages.ends_page(key, name) == (number < 1 << 24)
+    number = int.from_bytes(ident[:4], "little")
+    assert pages.ends_reference_page(ident) == (number < 1 << 24)
+    assert pages.ends_segment_page(ident) == (number < 1 << 22)
+
+
+def test_borders_come_about_as_often_as_they_should() -> None:
+    """Of 20,000 names about 78 end a page."""
+    hits = sum(pages.ends_page(bytes(32), b"%d" % n) for n in range(20_000))
+    assert 40 < hits < 130
