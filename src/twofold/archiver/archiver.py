@@ -195,7 +195,7 @@ class RunContext:
         ]
 
     def parents(self, rules: Rules) -> list[ParentDir]:
-        """For the unchanged proof: the newest snapshot; if it is partial, the newest whole one too."""
+        """For the unchanged proof: the newest snapshot; if that is partial, a whole one too."""
         pages = PageStore(self._repository.blob_reader(self.index))
         chosen: list[Snapshot] = []
         for snapshot in self._candidates():
@@ -277,11 +277,15 @@ class RunContext:
             bytes_stored=self.flow.stats().bytes_stored,
             bytes_total=tree.bytes,
             parent=previous.id if previous else None,
-            chain=self._chain(tree.id, previous),
+            chain=self._chain(tree.id),
             writer=WRITER,
         )
 
-    def _chain(self, tree: bytes, previous: Snapshot | None) -> Chain:
+    def _chain(self, tree: bytes) -> Chain:
+        """Follows the newest snapshot there is of this source, even a forgotten one."""
+        chains = [s for s in self._snapshots if s.root.chain.source == self._source]
+        whole = [s for s in chains if not s.root.partial]
+        previous = max(whole, key=lambda s: s.root.chain.sequence, default=None)
         old = previous.root.chain if previous else Chain()
         sequence = old.sequence + 1
         parts = (tree, sequence.to_bytes(8, "little"), self._started_ns.to_bytes(8, "little"))

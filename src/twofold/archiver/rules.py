@@ -1,8 +1,8 @@
 """Which entries are left out, and by which rule.
 
 Patterns are those of gitignore, matched against the absolute path; later ones win, ``!`` takes
-back. Rules are a pure function of path, listing record and the directory's own entries, so a snapshot can
-be used to prove entries unchanged only if its rules had the same ``digest``.
+back. Rules are a pure function of path, listing record and the directory's own entries, so a
+snapshot can be used to prove entries unchanged only if its rules had the same ``digest``.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 CACHE_TAG = b"CACHEDIR.TAG"
 CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
 _PSEUDO = frozenset(
-    "proc sysfs devtmpfs devpts cgroup cgroup2 securityfs debugfs tracefs pstore bpf efivarfs".split()
-    + "configfs fusectl mqueue hugetlbfs binfmt_misc autofs rpc_pipefs nsfs".split()
+    "proc sysfs devtmpfs devpts cgroup cgroup2 securityfs debugfs tracefs pstore bpf".split()
+    + "efivarfs configfs fusectl mqueue hugetlbfs binfmt_misc autofs rpc_pipefs nsfs".split()
 )
 
 

@@ -122,12 +122,16 @@ class Walk:
 
     def partial(self) -> Closed:
         """The root directory as far as the walk has come; all files read so far must be stored."""
+        self._reader.submit()
+        self._flow.settle()  # files of slices that are not queued yet must be stored too
         self._collect(wait=True)
+        closed = self._closed
         below: tuple[Item, Closed] | None = None
         for level in reversed(self._levels):
-            closed = level.directory.partial(below)
             item = level.directory.item
+            closed = level.directory.partial(below)
             below = (item, closed) if item is not None else None
+        assert closed is not None
         return closed
 
     def _visit(self, step: Step) -> None:
@@ -186,13 +190,10 @@ class Walk:
         self._levels.append(level)
 
     def _scan(self, handle: SourceDir, path: bytes, way: Waypoint | None) -> bytes:
-        if way is None:
-            listing = handle.scan()
-        else:
-            listing = pack_listing(self._waypoints(handle, path, way))
-        if not self._platform.stable_inodes(handle.fs_type):
-            listing = without_inodes(listing)
-        return listing
+        found = self._waypoints(handle, path, way) if way is not None else None
+        listing = handle.scan() if found is None else pack_listing(found)
+        stable = self._platform.stable_inodes(handle.fs_type)
+        return listing if stable else without_inodes(listing)
 
     def _waypoints(self, handle: SourceDir, path: bytes, way: Waypoint) -> Iterator[Entry]:
         for name in way.children:

@@ -1,0 +1,261 @@
+"""A snapshot holds exactly what was there, and proves unchanged only what is."""
+
+import os
+import random
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.archiver.world import World, assert_same, live
+
+from twofold import clock
+from twofold.archiver import RuleOptions
+from twofold.errors import NothingDone
+from twofold.events import SourceWarning
+
+Later = Callable[[], None]
+
+
+def fill(top: Path, seed: int = 1) -> None:
+    """A tree with every type of entry that needs no rights, some of it larger than a chunk."""
+    rand = random.Random(seed)
+    for d in range(8):
+        folder = top / f"d{d}" / "inner"
+        folder.mkdir(parents=True)
+        for f in range(12):
+            (folder / f"f{f}").write_bytes(rand.randbytes(rand.choice([0, 1, 100, 5000, 70_000])))
+    (top / "large").write_bytes(rand.randbytes(3_000_000) + bytes(300_000) + rand.randbytes(900))
+    (top / "zeros").write_bytes(bytes(200_000))
+    (top / "link").symlink_to("d0/inner/f1")
+    (top / "dangling").symlink_to(b"\xff\xfe nowhere".decode("utf-8", "surrogateescape"))
+    os.link(top / "large", top / "hard link to large")
+    os.link(top / "d1/inner/f1", top / "d2/hard")
+    os.mkfifo(top / "fifo")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.fspath(top / "socket"))
+    (top / "empty").mkdir()
+    os.chmod(top / "d3", 0o1711)
+
+
+def test_everything_is_stored_as_it_is(world: World) -> None:
+    fill(world.source)
+    outcome = world.backup()
+    assert outcome.complete
+    assert_same(world, outcome.root)
+
+
+def test_hostile_names(world: World) -> None:
+    top = os.fsencode(world.source)
+    for name in (
+        b"new\nline",
+        b"\xff\xfe",
+        b"x" * 255,
+        b"-rf",
+        b" ",
+        b"\x01\x1b[31m",
+        b"a\\b",
+        b"~",
+    ):
+        os.mkdir(top + b"/" + name)
+        with open(top + b"/" + name + b"/" + name, "wb") as file:
+            file.write(name)
+    outcome = world.backup()
+    assert_same(world, outcome.root)
+
+
+def test_the_ledger_accounts_for_every_entry(world: World) -> None:
+    fill(world.source)
+    (world.source / "skip.tmp").write_bytes(b"x")
+    counts = world.backup(rules=RuleOptions(patterns=("*.tmp",))).root.counts
+    files = [e for e in live(world.source).values() if not stat.S_ISDIR(e[0].st_mode)]
+    assert counts["stored"] + counts["excluded"] == len(files)
+    assert counts["excluded"] == counts["excluded:*.tmp"] == 1
+
+
+def test_an_unchanged_tree_costs_nothing_and_stands(world: World, later: Later) -> None:
+    fill(world.source)
+    later()
+    first = world.backup()
+    second = world.backup()
+    assert_same(world, second.root)
+    assert second.root.counts["unchanged"] == first.root.counts["stored"]
+    assert second.root.counts.get("stored", 0) == 0
+    assert second.root.bytes_read == 0
+    assert second.blobs_new < 20  # pages of directories above the source, which others change
+    assert second.root.parent == first.snapshot.id
+
+
+CHANGES: dict[str, Callable[[Path], None]] = {
+    "content": lambda top: (top / "d0/inner/f3").write_bytes(b"changed"),
+    "new file": lambda top: (top / "d5/inner/new").write_bytes(b"new"),
+    "removed": lambda top: (top / "d5/inner/f0").unlink(),
+    "renamed": lambda top: (top / "d5/inner/f0").rename(top / "d6/inner/moved"),
+    "mode": lambda top: (top / "d4/inner/f2").chmod(0o600),
+    "directory mode": lambda top: (top / "d4/inner").chmod(0o700),
+    "deep directory": lambda top: (top / "d4/inner/a/b/c/d").mkdir(parents=True),
+    "type": lambda top: ((top / "d1/inner/f5").unlink(), (top / "d1/inner/f5").mkdir()),
+    "link target": lambda top: ((top / "link").unlink(), (top / "link").symlink_to("d7")),
+    "same size and time": lambda top: _rewrite_quietly(top / "d2/inner/f3"),
+    "large tail": lambda top: _append(top / "large"),
+    "removed directory": lambda top: _remove(top / "d7"),
+}
+
+
+def _rewrite_quietly(path: Path) -> None:
+    """Same size, same mtime: only ctime tells."""
+    info = path.stat()
+    path.write_bytes(bytes(info.st_size) or b"")
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+def _append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"tail")
+
+
+def _remove(path: Path) -> None:
+    for folder, names, files in os.walk(path, topdown=False):
+        for name in files:
+            os.unlink(os.path.join(folder, name))
+        for name in names:
+            os.rmdir(os.path.join(folder, name))
+    path.rmdir()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_found_and_the_rest_proven(world: World, later: Later, change: str) -> None:
+    fill(world.source)
+    later()
+    first = world.backup()
+    CHANGES[change](world.source)
+    second = world.backup()
+    assert_same(world, second.root)
+    assert second.root.counts["unchanged"] > first.root.counts["stored"] * 0.8
+
+
+def test_what_was_written_just_now_proves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file as young as its reading could change again without showing it."""
+    fill(world.source)
+    newest = max(info.st_ctime_ns for info, _ in live(world.source).values())
+    monkeypatch.setattr(clock, "now_ns", lambda: newest + 1_000_000)
+    world.backup()
+    again = world.backup()
+    racy = [e for e in live(world.source).values() if e[0].st_ctime_ns > newest - 19_000_000]
+    files = [e for e in racy if not stat.S_ISDIR(e[0].st_mode)]
+    assert again.root.counts["stored"] >= len(files) > 0
+    assert_same(world, again.root)
+
+
+def test_force_reads_everything_again(world: World, later: Later) -> None:
+    fill(world.source)
+    later()
+    world.backup()
+    again = world.backup(force=True)
+    assert again.root.counts["stored"] > 90
+    assert again.root.bytes_stored == 0
+
+
+def test_several_sources_share_one_tree(world: World) -> None:
+    fill(world.source)
+    outcome = world.backup(world.source / "d0", world.source / "d1/inner/f3")
+    stored = world.stored(outcome.root)
+    assert set(stored) >= {b"d0", b"d0/inner/f0", b"d1", b"d1/inner", b"d1/inner/f3"}
+    assert b"d1/inner/f4" not in stored
+    assert b"d2" not in stored
+
+
+def test_nothing_there_is_said_and_keeps_history(world: World) -> None:
+    with pytest.raises(NothingDone):
+        world.backup(world.source / "missing")
+    with world.open() as repository:
+        assert repository.snapshots() == []
+
+
+def test_a_missing_source_among_others_is_a_failure(world: World) -> None:
+    fill(world.source)
+    outcome = world.backup(world.source / "d0", world.source / "missing")
+    assert not outcome.complete
+    warned = [e for e in world.events if isinstance(e, SourceWarning)]
+    assert os.fsencode(world.source / "missing") in [e.path for e in warned]
+
+
+def test_dry_run_stores_nothing(world: World) -> None:
+    fill(world.source)
+    before = sorted(p for p in (world.base / "repo").rglob("*"))
+    outcome = world.backup(dry_run=True)
+    assert outcome.snapshot is None
+    assert outcome.root.counts["stored"] > 90
+    assert sorted(p for p in (world.base / "repo").rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("rules", "gone", "kept"),
+    [
+        (RuleOptions(patterns=("f1*",)), [b"d0/inner/f1", b"d0/inner/f10"], [b"d0/inner/f2"]),
+        (RuleOptions(patterns=("inner/", "!**/d3/inner/")), [b"d0/inner"], [b"d3/inner/f0"]),
+        (RuleOptions(larger_than=1_000_000), [b"large"], [b"zeros"]),
+        (RuleOptions(if_present=(b"f7",)), [b"d0/inner", b"d0/inner/f1"], [b"d0", b"zeros"]),
+    ],
+)
+def test_rules(world: World, rules: RuleOptions, gone: list[bytes], kept: list[bytes]) -> None:
+    fill(world.source)
+    stored = world.stored(world.backup(rules=rules).root)
+    assert not set(gone) & set(stored)
+    assert set(kept) <= set(stored)
+
+
+def test_cache_directories_need_the_signature(world: World) -> None:
+    for name, text in (("real", "Signature: 8a477f597d28d172789f06886806bc55\n"), ("fake", "no")):
+        (world.source / name).mkdir()
+        (world.source / name / "CACHEDIR.TAG").write_text(text)
+        (world.source / name / "data").write_text("x")
+    stored = world.stored(world.backup(rules=RuleOptions(caches=True)).root)
+    assert b"fake/data" in stored
+    assert b"real/data" not in stored
+
+
+def test_changed_rules_prove_nothing_with_old_ones(world: World, later: Later) -> None:
+    fill(world.source)
+    later()
+    world.backup(rules=RuleOptions(patterns=("f*",)))
+    outcome = world.backup()
+    assert_same(world, outcome.root)
+
+
+def test_partial_snapshots_are_whole_and_resumed(world: World, later: Later) -> None:
+    fill(world.source)
+    later()
+    outcome = world.backup(partial_seconds=0.0)
+    assert_same(world, outcome.root)
+    with world.open() as repository:
+        partial = [s for s in repository.snapshots(partial=True) if s.root.partial]
+        assert len(partial) > 5
+        assert [s.id for s in repository.snapshots()] == [outcome.snapshot.id]
+    there = live(world.source)
+    for snapshot in partial:
+        for path, (_, data) in world.stored(snapshot.root).items():
+            assert data == there[path][1], path
+
+
+def test_a_sparse_file_costs_nothing_to_speak_of(world: World) -> None:
+    with (world.source / "sparse").open("wb") as file:
+        file.seek(5 << 30)
+        file.write(b"island")
+        file.truncate(10 << 40)
+    outcome = world.backup()
+    assert outcome.root.bytes_total == 10 << 40
+    assert outcome.root.bytes_read < 64 << 20
+    assert outcome.root.bytes_stored < 1 << 20
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_unreadable_is_named(world: World) -> None:
+    fill(world.source)
+    (world.source / "d0/inner/f0").chmod(0)
+    outcome = world.backup()
+    assert not outcome.complete
+    assert outcome.root.counts["failed"] == 1
