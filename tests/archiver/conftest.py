@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.archiver.world import World
 
+from tests.archiver.world import World
 from twofold import clock
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.archiver.world import World, assert_same, live
 
+from tests.archiver.world import World, assert_same, live
 from twofold import clock
 from twofold.archiver import RuleOptions
 from twofold.errors import NothingDone

@@ -35,10 +35,21 @@ class Layout:
     rows: int
 
     @classmethod
-    def of(cls, size: int) -> Self:
-        """The layout for a number of data bytes."""
+    def of(cls, size: int, beside: int = 0) -> Self:
+        """The layout for a number of data bytes.
+
+        ``beside``: bytes that will share the object with data and parity. They lengthen a burst of
+        a given share of the object, so they buy groups too.
+        """
         shards = -(-size // SHARD_SIZE)
-        groups = -(-shards // _GROUP_SHARDS) + 1
+        return cls.with_groups(size, -(-(shards + -(-beside // SHARD_SIZE)) // _GROUP_SHARDS) + 1)
+
+    @classmethod
+    def with_groups(cls, size: int, groups: int) -> Self:
+        """The layout for a number of data bytes and groups. FormatError for impossible numbers."""
+        shards = -(-size // SHARD_SIZE)
+        if groups < 1 or -(-shards // groups) > _GROUP_SHARDS:
+            raise FormatError(f"{shards} shards cannot be dealt to {groups} groups")
         return cls(size, shards, groups, -(-shards // groups))
 
     @property
@@ -57,10 +68,13 @@ class Layout:
         return position, position + self.groups
 
 
-def encode(data: Buffer) -> bytes:
-    """The parity of ``data``: G shards P, then G shards Q, ``Layout.parity_size`` bytes."""
+def encode(data: Buffer, beside: int = 0) -> bytes:
+    """The parity of ``data``: G shards P, then G shards Q, ``Layout.parity_size`` bytes.
+
+    ``beside`` as in ``Layout.of``.
+    """
     view = memoryview(data).cast("B")
-    layout = Layout.of(len(view))
+    layout = Layout.of(len(view), beside)
     width = layout.groups * SHARD_SIZE
     sums: list[bytes] = []
     powers: list[bytes] = []

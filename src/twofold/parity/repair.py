@@ -44,7 +44,7 @@ def repair(
     result = salvage(data, size, parity, data_digests, parity_digests)
     if result.lost:
         raise ObjectDamaged(
-            f"{len(result.lost)} of {Layout.of(size).shards} shards are beyond repair"
+            f"{len(result.lost)} of {-(-size // SHARD_SIZE)} shards are beyond repair"
             f" ({len(result.rebuilt)} could be rebuilt,"
             f" {len(result.parity_shards)} parity shards are damaged too)"
         )
@@ -59,9 +59,9 @@ def salvage(
     ``size`` is the true length of the data. Data and parity may be cut short (missing bytes are
     damage) or too long (ignored). Every rebuilt shard is checked against its digest; lost
     shards keep the bytes found. The digests must be known to be good; FormatError if their
-    number does not fit ``size``.
+    number does not fit ``size``. The number of groups follows from the parity's digests.
     """
-    layout = Layout.of(size)
+    layout = Layout.with_groups(size, len(parity_digests) // (2 * DIGEST_SIZE))
     if len(data_digests) + len(parity_digests) != layout.digests_size:
         raise FormatError(f"the number of shard digests does not fit {size} bytes of data")
     pack = _Pack(layout, _resized(data, size), _resized(parity, layout.parity_size))

@@ -144,7 +144,12 @@ def walk(pack: bytes, data: Buffer) -> Footer | None:
 
 
 def _footer_with_digests(pack: bytes, offset: int, length: int, digests: int) -> Footer | None:
-    groups = parity.Layout.of(offset + length).groups
+    """The number of groups follows from the number of digests: one per shard, one for all."""
+    shards = -(-(offset + length) // parity.SHARD_SIZE)
+    rows = (digests - SECTION.size - DIGEST_SIZE) // DIGEST_SIZE
+    groups = (rows - shards) // 2
+    if groups < 1:
+        return None
     parts = Footer(pack, offset, length, digests, groups, 0)
     end = parts.parity_offset + parts.parity_length + length + digests + FOOTER.size
     return Footer(pack, offset, length, digests, groups, end)

@@ -136,7 +136,9 @@ class PackBuilder:
         return (mirror(bytes(self._data) + footer.encode()),)
 
     def _with_parity(self, table_offset: int, table: bytes) -> tuple[Buffer, ...]:
-        shards = parity.encode(self._data)
+        digests_about = 2 * parity.Layout.of(len(self._data)).digests_size
+        beside = len(table) + digests_about + ALIGNMENT
+        shards = parity.encode(self._data, beside)
         rows = parity.shard_digests(self._data) + parity.shard_digests(shards)
         front = section_header(DIGESTS, self.id, len(rows) + 8)
         digests = front + rows
