@@ -1,0 +1,1 @@
+"""The seal: keys, ids, sealed objects and nonces."""
