@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from twofold.cli.session import Session
+from twofold.cli.given import Run
 
 
 class Configured(click.Option):
@@ -22,9 +22,10 @@ class Configured(click.Option):
     ) -> tuple[Any, ParameterSource]:
         """Ask the file when nobody else has answered."""
         value, source = super().consume_value(ctx, opts)
-        session = ctx.find_root().obj
-        if source is not ParameterSource.DEFAULT or not isinstance(session, Session):
+        run = ctx.find_root().obj
+        if source is not ParameterSource.DEFAULT or not isinstance(run, Run):
             return value, source
-        if self.key not in session.config.values:
+        values = run.session.config.values
+        if self.key not in values:
             return value, source
-        return session.config.values[self.key], ParameterSource.DEFAULT_MAP
+        return values[self.key], ParameterSource.DEFAULT_MAP

@@ -20,14 +20,16 @@ from typing import Any
 
 import click
 
-from twofold import __version__, clock
-from twofold.cli.render.base import Failure, OutputClosed
-from twofold.cli.render.words import printable, utc_time
+from twofold.cli import bugs
+from twofold.cli.given import Run
+from twofold.cli.render.output import Output, OutputClosed
 from twofold.cli.root import full_name, root
-from twofold.cli.session import Session
 from twofold.errors import TwofoldError, UsageError
 
 INTERRUPTED, TERMINATED = 130, 143
+Failure = tuple[str, str, str]
+"""Kind, message and hint."""
+
 RESUME = "run again to resume; what is stored already is not stored again"
 
 
@@ -47,12 +49,15 @@ def main() -> None:
 
 def run(words: Sequence[str]) -> int:
     """Do what the words say; the exit code. Raises nothing."""
-    session = Session()
-    verb, failure, code = _outcome(session, list(words))
+    this = Run()
+    verb, failure, code = _outcome(this, list(words))
     try:
         if failure:
-            session.begin_anyhow(verb, json=_wants_json(words)).fail(failure)
-        session.end(code)
+            this.session.begin_anyhow(verb, json=_wants_json(words)).fail(*failure)
+        session = this.session_if_any()
+        if session is not None:
+            session.end(code)
+        Output(sys.stdout, stop_when_closed=False).flush()
     except OutputClosed:
         return code
     except TwofoldError as error:  # the last words do not fit on the disk
@@ -63,10 +68,10 @@ def run(words: Sequence[str]) -> int:
     return code
 
 
-def _outcome(session: Session, words: list[str]) -> tuple[str, Failure | None, int]:
-    """The verb as far as known, why it failed if it did, and the exit code."""
+def _outcome(this: Run, words: list[str]) -> tuple[str, Failure | None, int]:
+    """The verb if it matters, why it failed if it did, and the exit code."""
     try:
-        with _signals(), root.make_context("twofold", words, obj=session) as ctx:
+        with _signals(), root.make_context("twofold", words, obj=this) as ctx:
             return "", None, int(root.invoke(ctx) or 0)
     except click.exceptions.Exit as end:
         return "", None, end.exit_code
@@ -75,17 +80,17 @@ def _outcome(session: Session, words: list[str]) -> tuple[str, Failure | None, i
     except click.UsageError as error:
         return full_name(error.ctx), _misunderstood(error), UsageError.exit_code
     except TwofoldError as error:
-        return "", Failure.of(error), error.exit_code
+        return "", (type(error).__name__, error.message, error.hint), error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
         code = stop.exit_code if isinstance(stop, Stopped) else INTERRUPTED
-        return "", Failure("Interrupted", "interrupted", RESUME), code
+        return "", ("Interrupted", "interrupted", RESUME), code
     except Exception as error:  # noqa: BLE001 (the last line of defence: it is told, and the run ends)
-        return "", _bug(session, error), 1
+        return "", bugs.told(error, verbose=(this.given("verbose") or 0) > 1), 1
 
 
 def _misunderstood(error: click.UsageError) -> Failure:
     path = error.ctx.command_path if error.ctx else "twofold"
-    return Failure("UsageError", error.format_message(), f"see '{path} --help'")
+    return "UsageError", error.format_message(), f"see '{path} --help'"
 
 
 def _wants_json(words: Sequence[str]) -> bool:
@@ -93,34 +98,6 @@ def _wants_json(words: Sequence[str]) -> bool:
     before = words[: words.index("--")] if "--" in words else words
     variable = os.environ.get("TWOFOLD_JSON", "").lower()
     return "--json" in before or variable in ("1", "true", "t", "yes", "y", "on")
-
-
-def _bug(session: Session, error: Exception) -> Failure:
-    """What is our fault: one sentence, and the details where they can be found."""
-    import traceback
-
-    details = "".join(traceback.format_exception(error))
-    if session.given.verbosity() > 1 or os.environ.get("TWOFOLD_DEBUG", "0") not in ("", "0"):
-        for line in details.splitlines():
-            sys.stderr.write(printable(line) + "\n")
-    message = f"this is a bug in Twofold: {type(error).__name__}: {error}"
-    kept = _kept(details)
-    where = f"the details are in {kept}" if kept else "TWOFOLD_DEBUG=1 shows the details"
-    return Failure("Bug", message, f"{where}; please report it")
-
-
-def _kept(details: str) -> str:
-    """Write the details into a file of their own; its path, empty when that failed too."""
-    try:
-        from platformdirs import user_state_path
-
-        folder = user_state_path("twofold", appauthor=False)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"bug-{utc_time(clock.now_ns()).replace(':', '')}.txt"
-        path.write_text(f"twofold {__version__}, Python {sys.version}\n{details}", "utf-8")
-    except OSError:
-        return ""
-    return str(path)
 
 
 @contextmanager

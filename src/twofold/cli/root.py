@@ -5,13 +5,15 @@ meaning belongs to one deed only: where a restore goes and what it leaves out.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from twofold import __version__
-from twofold.cli.given import global_options
-from twofold.cli.session import Session
+from twofold.cli.given import Run, global_options
+
+if TYPE_CHECKING:
+    from twofold.cli.session import Session
 
 SETTINGS: dict[str, Any] = {
     "auto_envvar_prefix": "TWOFOLD",
@@ -56,7 +58,7 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own)
         """Begin, then run."""
-        ctx.ensure_object(Session).begin(full_name(ctx), listing=self._listing)
+        begun(ctx, full_name(ctx), listing=self._listing)
         return super().invoke(ctx)
 
 
@@ -66,6 +68,15 @@ class VerbGroup(click.Group):
     def __init__(self, name: str, **settings: Any) -> None:  # noqa: ANN401 (click's own)
         super().__init__(name, no_args_is_help=False, **_COMMON, **settings)
         self.params += global_options(hidden=True)
+
+
+def begun(ctx: click.Context, verb: str, *, listing: bool = False) -> "Session":
+    """The session, with the verb begun; from here on it is what verbs are passed."""
+    run = ctx.find_root().obj
+    assert isinstance(run, Run)
+    run.session.begin(verb, listing=listing)
+    ctx.obj = run.session
+    return run.session
 
 
 def full_name(ctx: click.Context | None) -> str:
@@ -126,6 +137,4 @@ def root(ctx: click.Context) -> int:
         return 0
     from twofold.cli import status
 
-    session = ctx.ensure_object(Session)
-    session.begin("status")
-    return status.show(session)
+    return status.show(begun(ctx, "status"))

@@ -23,8 +23,8 @@ from twofold.options import RepositoryAccess, Secret, parse_size
 class Session:
     """Made before the words are read; ``begin`` fixes how things are shown."""
 
-    def __init__(self) -> None:
-        self.given = Given()
+    def __init__(self, given: Given) -> None:
+        self.given = given
         self.result: object | None = None
         self._renderer: Renderer | None = None
 

@@ -8,18 +8,21 @@ import click
 from click.types import StringParamType
 
 from twofold.errors import UsageError
-from twofold.options import parse_percent, parse_size
 
 T = TypeVar("T")
 
 
 def size(value: str | int) -> int:
     """Bytes, written as 1500, 64K, 1.5G or 10 MiB."""
+    from twofold.options import parse_size
+
     return value if isinstance(value, int) else _parsed(parse_size, value)
 
 
 def percent(value: str | float) -> float:
     """A share of the whole, written as 5%."""
+    from twofold.options import parse_percent
+
     return value if isinstance(value, float) else _parsed(parse_percent, value)
 
 

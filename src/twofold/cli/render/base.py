@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from twofold.errors import TwofoldError
 from twofold.events import Event
 
 
@@ -30,11 +29,6 @@ class Failure:
     kind: str
     message: str
     hint: str = ""
-
-    @classmethod
-    def of(cls, error: TwofoldError) -> "Failure":
-        """The failure that a deliberate error tells."""
-        return cls(type(error).__name__, error.message, error.hint)
 
 
 class Renderer(Protocol):
@@ -60,14 +54,10 @@ class Renderer(Protocol):
         """Clear the terminal's last line, for somebody else is about to use it."""
         ...
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, kind: str, message: str, hint: str) -> None:
         """The run ends badly."""
         ...
 
     def close(self, exit_code: int, result: object | None) -> None:
         """The run is over; nothing follows."""
         ...
-
-
-class OutputClosed(Exception):
-    """Whoever reads our results has gone away."""

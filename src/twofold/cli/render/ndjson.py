@@ -88,8 +88,8 @@ class JsonRenderer:
 
     def pause(self) -> None: ...
 
-    def fail(self, failure: Failure) -> None:
-        self._put("error", failure)
+    def fail(self, kind: str, message: str, hint: str) -> None:
+        self._put("error", Failure(kind, message, hint))
 
     def close(self, exit_code: int, result: object | None) -> None:
         seconds = round(self._monotonic() - self._began, 3)

@@ -7,8 +7,11 @@ watches. What happens is decided by ``stop_when_closed``.
 import os
 from typing import TextIO
 
-from twofold.cli.render.base import OutputClosed
 from twofold.errors import TwofoldError
+
+
+class OutputClosed(Exception):
+    """Whoever reads our results has gone away."""
 
 
 class Output:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import click
 
-from twofold.cli.render.base import Failure, Line, Lines
+from twofold.cli.render.base import Line, Lines
 from twofold.cli.render.output import Output
 from twofold.cli.render.progress import Meter
 from twofold.cli.render.words import printable, size
@@ -88,12 +88,13 @@ class TextRenderer:
         self._meter.close()
         self._out.flush()
 
-    def fail(self, failure: Failure) -> None:
+    def fail(self, kind: str, message: str, hint: str) -> None:
+        del kind
         self._meter.close()
         self._out.flush()
-        self._note(f"error: {failure.message}", "red")
-        if failure.hint:
-            self._note(f"hint: {failure.hint}")
+        self._note(f"error: {message}", "red")
+        if hint:
+            self._note(f"hint: {hint}")
 
     def close(self, exit_code: int, result: object | None) -> None:
         del exit_code, result

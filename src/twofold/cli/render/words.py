@@ -6,6 +6,7 @@ text around. ``printable`` spells all of them out, whatever the source.
 
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -84,13 +85,16 @@ def ago(seconds: float) -> str:
 
 def local_time(time_ns: int) -> str:
     """The clock on the wall here: ``2026-11-01 10:20``."""
-    return moment(time_ns).astimezone().strftime("%Y-%m-%d %H:%M")
+    when = moment(time_ns)
+    with suppress(OverflowError, OSError, ValueError):  # out of what this system's clock knows
+        when = when.astimezone()
+    return when.isoformat(" ")[:16]
 
 
 def utc_time(time_ns: int) -> str:
     """RFC 3339 in UTC, with as many digits of the second as are not zero: ``…T10:20:30.5Z``."""
     digits = f"{time_ns % 10**9:09}".rstrip("0")
-    return moment(time_ns).strftime("%Y-%m-%dT%H:%M:%S") + (f".{digits}Z" if digits else "Z")
+    return moment(time_ns).isoformat()[:19] + (f".{digits}Z" if digits else "Z")
 
 
 def moment(time_ns: int) -> datetime:

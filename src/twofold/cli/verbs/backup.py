@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tag",
-    "tags",
     cls=Configured,
     metavar="TAG",
     multiple=True,
@@ -100,6 +99,7 @@ def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per
     """
     from twofold.commands import backup
 
+    chosen["tags"] = chosen.pop("tag")
     options = backup.BackupOptions(access=session.access(), dry_run=session.dry_run, **chosen)
     result = backup.run(options, session.emit)
     return session.finish(result, _closing(result), result.exit_code)

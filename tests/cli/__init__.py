@@ -1,0 +1,1 @@
+"""The command line, in process, as a process, and on a terminal."""

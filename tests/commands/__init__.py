@@ -1,0 +1,1 @@
+"""The verbs, called as a front end calls them."""
