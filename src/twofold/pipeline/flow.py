@@ -20,6 +20,8 @@ from twofold.repository import Catalog, FinishedPack, PackBuilder
 from twofold.seal import Keyring
 
 META_FRAME = 256 << 10
+FRAME_BLOBS = 8192
+"""Most blobs of one frame, so that tiny files cannot outgrow a pack's table."""
 _QUEUE_PER_WORKER = 8
 
 
@@ -59,7 +61,7 @@ class Worker:
         if size * 2 >= self._frame_size:
             self._seal([(blob_id, size)], data)
             return blob_id
-        if len(self._frame) + size > self._frame_size:
+        if len(self._frame) + size > self._frame_size or len(self._listed) >= FRAME_BLOBS:
             self._seal_frame()
         self._frame += data
         self._listed.append((blob_id, size))
