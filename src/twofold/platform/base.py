@@ -7,6 +7,9 @@ write goes through ``TargetDir`` handles opened component by component without f
 A **packed listing** is what ``SourceDir.scan`` returns: the entries of one directory sorted by
 name bytes, each a 56-byte ``RECORD`` followed by the name; equal bytes mean an unchanged
 directory. The layout is specified in ``docs/format/metadata.md`` and never holds access times.
+
+Handles are not thread-safe one by one (different handles may be used from different threads);
+``close`` may be called twice; anything else on a closed handle raises OSError.
 """
 
 import struct
@@ -25,7 +28,17 @@ FLAG_RACY = 1
 """Set in a *stored* record that must never prove its file unchanged."""
 
 FLAG_FAILED = 2
-"""Set in a *stored* record whose entry could not be read; it never proves anything either."""
+"""Set where an entry could not be read; such a record never proves anything either.
+
+``scan`` sets it for a name that is listed but cannot be examined: then ``size`` is the errno and
+every other number is 0. The archiver sets it in the *stored* record of an entry that failed later.
+"""
+
+FLAG_FAR_TIME = 4
+"""Set where a time does not fit 64 bits of nanoseconds (years 1677 to 2262).
+
+The record then holds it modulo 2**64, which is enough to compare; ``stat_child`` gives the time.
+"""
 
 
 class Entry(NamedTuple):
@@ -66,13 +79,15 @@ class SmallRead(NamedTuple):
     """Result for one file of a batch: its bytes lie at [offset, offset+length) of the buffer.
 
     ``error`` is an errno (0 is success). ``entry`` is the fstat of the open handle taken after
-    reading, so the caller can see whether the file changed under the read; None when not opened.
+    reading (name empty), so the caller can see whether the file changed under the read; None when
+    it failed. ``extras`` were read through the same handle; None when there are none.
     """
 
     offset: int
     length: int
     error: int
     entry: Entry | None
+    extras: Extras | None = None
 
 
 class SourceFile(Protocol):
@@ -106,20 +121,37 @@ class SourceDir(Protocol):
         ...
 
     @property
+    def identity(self) -> tuple[int, int]:
+        """(device, inode) as they were when the directory was opened."""
+        ...
+
+    @property
     def fs_type(self) -> str:
         """File system name as the system calls it (``ext4``, ``cifs``, ``NTFS``)."""
         ...
 
     def scan(self) -> bytes:
-        """The packed listing, without ``.`` and ``..``. OSError."""
+        """The packed listing, without ``.`` and ``..``. OSError if the listing itself fails.
+
+        A name that vanishes meanwhile is left out; one that cannot be examined for any other
+        reason stays in, marked ``FLAG_FAILED``, so that it is counted.
+        """
         ...
 
     def stat_self(self) -> Entry:
-        """fstat of the directory itself (name empty)."""
+        """A fresh fstat of the directory itself (name empty)."""
+        ...
+
+    def stat_child(self, name: bytes) -> Entry:
+        """A fresh lstat of a child; its times are exact even beyond 64 bits. OSError."""
         ...
 
     def open_dir(self, name: bytes) -> "SourceDir":
         """Open a subdirectory; refuses symbolic links. OSError."""
+        ...
+
+    def open_parent(self) -> "SourceDir":
+        """Open ``..``; compare its ``identity``, for we may have been moved. OSError."""
         ...
 
     def open_file(self, name: bytes) -> SourceFile:
@@ -132,7 +164,7 @@ class SourceDir(Protocol):
         """Read small files whole, back to back into ``buffer``.
 
         At most ``sizes[i] + 1`` bytes are read of each, so growth shows as length > size.
-        The buffer holds at least ``sum(sizes) + len(sizes)`` bytes.
+        The buffer holds at least ``sum(sizes) + len(sizes)`` bytes, else ValueError.
         """
         ...
 
@@ -140,19 +172,27 @@ class SourceDir(Protocol):
         """Extras of any child, without following it and without opening special files. OSError."""
         ...
 
+    def extras_self(self) -> Extras:
+        """Extras of the directory itself, through the open handle."""
+        ...
+
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """Metadata to give a restored entry. None means: leave as the system made it."""
+    """Metadata to give a restored entry. None means: leave as the system made it.
+
+    An empty ``xattrs`` therefore removes access control lists inherited from the directory.
+    Set-user-id and set-group-id bits are only given together with the owner they speak for.
+    """
 
     mode: int
     mtime_ns: int
     uid: int | None = None
     gid: int | None = None
-    xattrs: Sequence[tuple[bytes, bytes]] = ()
-    flags: int = 0
+    xattrs: Sequence[tuple[bytes, bytes]] | None = None
+    flags: int | None = None
 
 
 class TargetFile(Protocol):
@@ -184,7 +224,27 @@ class TargetFile(Protocol):
 
 
 class TargetDir(Protocol):
-    """An open directory of the restore target; every name is a single component."""
+    """An open directory of the restore target.
+
+    Every name must be a single component (not empty, ``.``, ``..``, or with a separator), else
+    OSError EINVAL. What stands at a name is replaced, never followed; a directory in the place
+    of something else, or the other way round, is an OSError (EISDIR, ENOTDIR, EEXIST).
+    """
+
+    @property
+    def device(self) -> int:
+        """Device number; changes where another file system begins."""
+        ...
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """(device, inode) as they were when the directory was opened."""
+        ...
+
+    @property
+    def fs_type(self) -> str:
+        """File system name as the system calls it."""
+        ...
 
     def existing(self, name: bytes) -> Entry | None:
         """lstat of a child, None if there is none."""
@@ -198,12 +258,19 @@ class TargetDir(Protocol):
         """Open a child directory; refuses symbolic links. OSError."""
         ...
 
-    def make_dir(self, name: bytes) -> "TargetDir":
-        """Create (0700) and open a child directory. OSError."""
+    def open_parent(self) -> "TargetDir":
+        """Open ``..``; compare its ``identity``, for we may have been moved. OSError."""
         ...
 
-    def create_file(self, name: bytes) -> TargetFile:
-        """Begin a new file that will be called ``name``."""
+    def make_dir(self, name: bytes, *, flags: int = 0) -> "TargetDir":
+        """Create (0700) and open a child directory. OSError.
+
+        Of ``flags`` those are set at once that only take effect on something empty.
+        """
+        ...
+
+    def create_file(self, name: bytes, *, flags: int = 0) -> TargetFile:
+        """Begin a new file that will be called ``name``; ``flags`` as for ``make_dir``."""
         ...
 
     def write_batch(
@@ -251,8 +318,19 @@ class TargetDir(Protocol):
         """Set metadata of this directory itself; losses in words."""
         ...
 
+    def lift_flags(self) -> int:
+        """Clear flags of this directory that forbid changing its children; returns those cleared.
+
+        Give them back with ``apply_self`` when done.
+        """
+        ...
+
     def sync(self) -> None:
         """Make names in this directory durable."""
+        ...
+
+    def sync_file_system(self) -> None:
+        """Make everything written so far to this directory's file system durable. OSError."""
         ...
 
     def close(self) -> None: ...
@@ -260,12 +338,13 @@ class TargetDir(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Who we are: host name, a stable machine id, this boot's id, OS name."""
+    """Who we are; an id the system does not offer is empty."""
 
     host: str
-    machine_id: str
-    boot_id: str
-    system: str
+    machine_id: str  # stable, and not the system's own secret id but derived from it
+    boot_id: str  # another after every start of the system
+    system: str  # "linux" or "windows"
+    description: str = ""  # for people: "Debian GNU/Linux 12 (bookworm)"
 
 
 class Platform(Protocol):
@@ -276,7 +355,7 @@ class Platform(Protocol):
     def user_name(self) -> str: ...
 
     def process_alive(self, pid: int) -> bool:
-        """Whether a process of this boot exists."""
+        """Whether a process of this boot exists and has not ended; True when in doubt."""
         ...
 
     def owner_names(self, uid: int, gid: int) -> tuple[str, str]:
@@ -288,15 +367,21 @@ class Platform(Protocol):
         ...
 
     def open_source(self, path: bytes) -> SourceDir:
-        """Open a directory to be read. OSError."""
+        """Open a directory to be read; links in this path are followed. OSError."""
         ...
 
     def open_target(self, path: bytes, *, create: bool) -> TargetDir:
-        """Open (or make, with parents) the directory to restore into. OSError."""
+        """Open (or make 0700, with parents) the directory to restore into. OSError.
+
+        Links in this path are followed: it is the user's own word, unlike all below it.
+        """
         ...
 
     def stable_inodes(self, fs_type: str) -> bool:
-        """Whether inode numbers of this file system survive a remount."""
+        """Whether inode numbers of this file system survive a remount.
+
+        True for an unknown one: a wrong True costs reading again, a wrong False a weaker proof.
+        """
         ...
 
     def timestamp_granularity_ns(self, fs_type: str, entry: Entry) -> int:

@@ -1,0 +1,84 @@
+"""The door to the operating system: ``current()``, and everything that may be used from outside.
+
+This is the only place that asks which system we are on. Modules of one system begin with an
+assertion of it, at which a type checker for the other system stops reading.
+"""
+
+import sys
+from functools import cache
+
+from twofold.platform.base import (
+    FLAG_FAILED,
+    FLAG_FAR_TIME,
+    FLAG_RACY,
+    RECORD,
+    RECORD_SIZE,
+    Attributes,
+    Buffer,
+    Entry,
+    Extras,
+    Hole,
+    Machine,
+    Platform,
+    SmallRead,
+    SourceDir,
+    SourceFile,
+    TargetDir,
+    TargetFile,
+)
+from twofold.platform.listing import (
+    iterate,
+    pack_listing,
+    pack_record,
+    records,
+    validate,
+    with_flags,
+    without_inodes,
+)
+from twofold.platform.names import is_temporary
+from twofold.platform.walk import HandleStack, TargetCache
+
+__all__ = [
+    "FLAG_FAILED",
+    "FLAG_FAR_TIME",
+    "FLAG_RACY",
+    "RECORD",
+    "RECORD_SIZE",
+    "Attributes",
+    "Buffer",
+    "Entry",
+    "Extras",
+    "HandleStack",
+    "Hole",
+    "Machine",
+    "Platform",
+    "SmallRead",
+    "SourceDir",
+    "SourceFile",
+    "TargetCache",
+    "TargetDir",
+    "TargetFile",
+    "current",
+    "is_temporary",
+    "iterate",
+    "pack_listing",
+    "pack_record",
+    "records",
+    "validate",
+    "with_flags",
+    "without_inodes",
+]
+
+
+@cache
+def current() -> Platform:
+    """The operating system we run on, made once. ImportError on one we do not know."""
+    if sys.platform == "win32":
+        from twofold.platform.windows import WindowsPlatform
+
+        return WindowsPlatform()
+    if sys.platform == "linux":
+        from twofold.platform.linux import LinuxPlatform
+
+        return LinuxPlatform()
+    raise ImportError(f"Twofold does not run on {sys.platform} yet")

@@ -1,0 +1,122 @@
+"""The packed listing: one directory as bytes, so that an unchanged one is told by one compare.
+
+A listing is its records in ascending order of the name's bytes, each a ``RECORD`` followed by the
+name. Reading trusts nothing: a listing may come from a damaged or hostile repository, and every
+name in it will be handed to system calls. Bytes that break a rule raise FormatError.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+
+from twofold.errors import FormatError
+from twofold.platform.base import FLAG_FAR_TIME, RECORD, RECORD_SIZE, Entry
+
+MAX_NAME = 0xFFFF
+"""Longest name a record can carry, bytes."""
+
+_TWO_63 = 1 << 63
+_TWO_64 = 1 << 64
+_FLAGS = 9  # position in an unpacked record
+_DOTS = (b".", b"..")
+
+
+def pack_record(entry: Entry) -> bytes:
+    """One record with its name. FormatError for a name that no directory can hold."""
+    fault = _fault(entry.name)
+    if fault:
+        raise FormatError(f"cannot list a name that {fault}: {entry.name!r}")
+    mtime, ctime = _wrap(entry.mtime_ns), _wrap(entry.ctime_ns)
+    far = mtime != entry.mtime_ns or ctime != entry.ctime_ns
+    flags = entry.flags | FLAG_FAR_TIME if far else entry.flags
+    owner = (entry.mode, entry.uid, entry.gid, entry.links)
+    head = RECORD.pack(entry.inode, entry.size, mtime, ctime, *owner, len(entry.name), flags)
+    return head + entry.name
+
+
+def pack_listing(entries: Iterable[Entry]) -> bytes:
+    """A listing of entries in any order. FormatError for impossible or repeated names."""
+    ordered = sorted(entries, key=lambda entry: entry.name)
+    for left, right in pairwise(ordered):
+        if left.name == right.name:
+            raise FormatError(f"cannot list a name twice: {left.name!r}")
+    return b"".join([pack_record(entry) for entry in ordered])
+
+
+def records(listing: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(name, its 56 record bytes), checked as it goes: FormatError at the first bad record."""
+    at, end = 0, len(listing)
+    before = b""
+    while at < end:
+        name_at = at + RECORD_SIZE
+        if name_at > end:
+            raise FormatError(f"listing ends inside the record at byte {at}")
+        head = listing[at:name_at]
+        at = name_at + (head[48] | head[49] << 8)
+        name = listing[name_at:at]
+        if at > end or name <= before or b"/" in name or b"\0" in name or name in _DOTS:
+            raise FormatError(_explain(listing, name_at, at, before))
+        before = name
+        yield name, head
+
+
+def iterate(listing: bytes) -> Iterator[Entry]:
+    """The entries, checked as it goes: FormatError at the first bad record."""
+    unpack = RECORD.unpack
+    new = tuple.__new__  # a named tuple without the price of its Python-level constructor
+    for name, head in records(listing):
+        inode, size, mtime, ctime, mode, uid, gid, links, _, flags = unpack(head)
+        yield new(Entry, (inode, size, mtime, ctime, mode, uid, gid, links, flags, name))
+
+
+def validate(listing: bytes) -> int:
+    """Number of entries of a well-formed listing; FormatError otherwise."""
+    return sum(1 for _ in records(listing))
+
+
+def with_flags(listing: bytes, flags: Mapping[bytes, int]) -> bytes:
+    """The listing with ``flags`` (by name) added to those already set."""
+    out: list[bytes] = []
+    for name, head in records(listing):
+        added = flags.get(name, 0)
+        out += (_flagged(head, added) if added else head, name)
+    return b"".join(out)
+
+
+def without_inodes(listing: bytes) -> bytes:
+    """The listing with all inode numbers 0, to compare where they do not survive a remount."""
+    out: list[bytes] = []
+    for name, head in records(listing):
+        out += (bytes(8), head[8:], name)
+    return b"".join(out)
+
+
+def _flagged(head: bytes, flags: int) -> bytes:
+    numbers = list(RECORD.unpack(head))
+    numbers[_FLAGS] |= flags
+    return RECORD.pack(*numbers)
+
+
+def _wrap(time_ns: int) -> int:
+    return (time_ns + _TWO_63) % _TWO_64 - _TWO_63
+
+
+def _fault(name: bytes) -> str:
+    if not name:
+        return "is empty"
+    if len(name) > MAX_NAME:
+        return "is too long"
+    if b"/" in name or b"\0" in name:
+        return "holds a slash or a zero byte"
+    return "means a directory itself or its parent" if name in _DOTS else ""
+
+
+def _explain(listing: bytes, start: int, end: int, before: bytes) -> str:
+    """The words for a bad record; apart, so that the good way stays quick."""
+    if end > len(listing):
+        return f"the name at byte {start} runs past the end of the listing"
+    fault = _fault(listing[start:end])
+    if fault:
+        return f"the name at byte {start} {fault}"
+    if listing[start:end] == before:
+        return f"the name at byte {start} is there twice"
+    return f"the name at byte {start} is out of order"
