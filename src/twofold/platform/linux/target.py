@@ -1,0 +1,367 @@
+"""The target side: everything is written below open directories, and never through a link.
+
+A new entry begins under a temporary name in its final directory, is finished there and renamed
+over its final name, so no reader ever sees half of it and an existing symbolic link is replaced,
+not followed. Where an immutable or append-only flag of the old entry forbids that, the flag is
+cleared first.
+"""
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from twofold.platform.base import Attributes, Buffer, Entry, TargetDir
+from twofold.platform.linux import flags as inode_flags
+from twofold.platform.linux import metadata
+from twofold.platform.linux.mounts import Mounts
+from twofold.platform.linux.source import LinuxSourceFile, entry_of
+from twofold.platform.linux.system import (
+    CLOSED,
+    descriptor_path,
+    fail,
+    open_directory,
+    open_path,
+    open_regular,
+    pin,
+    rename_new,
+    sync_file_system,
+)
+from twofold.platform.linux.target_file import LinuxTargetFile
+from twofold.platform.names import check_name, temporary_name
+
+assert sys.platform == "linux"
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_SPECIAL = frozenset([stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK])
+
+
+def make_path(path: bytes) -> None:
+    """Make a directory (0700) with its missing parents; links in the path are followed. OSError."""
+    missing = []
+    while True:
+        try:
+            os.mkdir(path, 0o700)
+            break
+        except FileExistsError:
+            break  # opening it will tell whether it is a directory
+        except FileNotFoundError:
+            parent, name = os.path.split(path.rstrip(b"/"))
+            if not parent:
+                raise
+            missing.append(name)
+            path = parent
+    while missing:
+        path = os.path.join(path, missing.pop())
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+
+
+class LinuxTargetDir:
+    """An open directory of the restore target."""
+
+    def __init__(self, fd: int, mounts: Mounts) -> None:
+        self.fd = fd  # for the modules of this package
+        self._mounts = mounts
+        self._pristine: bool | None = None  # whether new children inherit nothing, once known
+        status = os.fstat(fd)
+        self._identity = status.st_dev, status.st_ino
+
+    @classmethod
+    def open(cls, path: bytes, *, create: bool) -> "LinuxTargetDir":
+        """Open (or make) the root of a target by path, following links. OSError."""
+        try:
+            return cls(open_path(path), Mounts())
+        except FileNotFoundError:
+            if not create:
+                raise
+        make_path(path)
+        return cls(open_path(path), Mounts())
+
+    @property
+    def device(self) -> int:
+        """Device number; changes where another file system begins."""
+        return self._identity[0]
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """(device, inode) as they were when the directory was opened."""
+        return self._identity
+
+    @property
+    def fs_type(self) -> str:
+        """File system name as the system calls it."""
+        return self._mounts.fs_type(self.fd, self._identity[0])
+
+    def existing(self, name: bytes) -> Entry | None:
+        """lstat of a child, None if there is none."""
+        check_name(name)
+        try:
+            return entry_of(os.stat(name, dir_fd=self.fd, follow_symlinks=False), name)
+        except FileNotFoundError:
+            return None
+
+    def names(self) -> list[bytes]:
+        """All children."""
+        return [os.fsencode(name) for name in os.listdir(self.fd)]
+
+    def open_dir(self, name: bytes) -> "LinuxTargetDir":
+        """Open a child directory; refuses symbolic links. OSError."""
+        check_name(name)
+        return LinuxTargetDir(open_directory(name, self.fd), self._mounts)
+
+    def open_parent(self) -> "LinuxTargetDir":
+        """Open ``..``; compare its ``identity``. OSError."""
+        return LinuxTargetDir(open_directory(b"..", self.fd), self._mounts)
+
+    def make_dir(self, name: bytes, *, flags: int = 0) -> "LinuxTargetDir":
+        """Create (0700) and open a child directory. OSError."""
+        check_name(name)
+        os.mkdir(name, 0o700, dir_fd=self.fd)
+        fd = open_directory(name, self.fd)
+        inode_flags.set_early_flags(fd, flags)
+        return LinuxTargetDir(fd, self._mounts)
+
+    def create_file(self, name: bytes, *, flags: int = 0) -> LinuxTargetFile:
+        """Begin a new file that will be called ``name``. OSError."""
+        check_name(name)
+        return LinuxTargetFile(self, name, flags)
+
+    def write_batch(
+        self,
+        names: Sequence[bytes],
+        data: Sequence[Buffer],
+        attributes: Sequence[Attributes],
+    ) -> list[tuple[int, list[str]]]:
+        """Create small files whole (temp, write, metadata, rename); per file (errno, losses)."""
+        return [
+            self._write_small(name, content, wanted)
+            for name, content, wanted in zip(names, data, attributes, strict=True)
+        ]
+
+    def _write_small(
+        self, name: bytes, content: Buffer, attributes: Attributes
+    ) -> tuple[int, list[str]]:
+        try:
+            file = self.create_file(name, flags=attributes.flags or 0)
+            try:
+                file.write_at(content, 0)
+                return 0, file.finish(attributes)
+            finally:
+                file.abort()
+        except OSError as error:
+            return error.errno or errno.EIO, []
+
+    def read_link(self, name: bytes) -> bytes:
+        """Target of a symbolic link child. OSError."""
+        check_name(name)
+        return os.readlink(name, dir_fd=self.fd)
+
+    def open_existing(self, name: bytes) -> LinuxSourceFile:
+        """Open an existing regular child for comparing. OSError."""
+        return LinuxSourceFile.open(name, self.fd)
+
+    def make_symlink(self, name: bytes, target: bytes, attributes: Attributes) -> list[str]:
+        """Create a symbolic link atomically over nothing or over what is called ``name``."""
+        if b"\0" in target:
+            raise fail(errno.EINVAL, name, "a link cannot lead to a name with a zero byte")
+        return self._make(
+            name, lambda temporary: os.symlink(target, temporary, dir_fd=self.fd), attributes
+        )
+
+    def make_special(self, name: bytes, device: int, attributes: Attributes) -> list[str]:
+        """Create a FIFO, socket or device node by the file type in ``attributes.mode``."""
+        kind = stat.S_IFMT(attributes.mode)
+        if kind not in _SPECIAL:
+            raise fail(errno.EINVAL, name, "not a special file")
+        return self._make(
+            name,
+            lambda temporary: os.mknod(temporary, kind | 0o600, device, dir_fd=self.fd),
+            attributes,
+        )
+
+    def _make(
+        self, name: bytes, maker: Callable[[bytes], None], attributes: Attributes
+    ) -> list[str]:
+        """Make an entry that is never opened under a temporary name, and rename it."""
+        check_name(name)
+        temporary = temporary_name()
+        maker(temporary)
+        try:
+            losses = self._give_pinned(temporary, attributes, links=1)
+            self.publish(temporary, name)
+        except BaseException:
+            self.discard(temporary)
+            raise
+        return losses
+
+    def publish(self, temporary: bytes, name: bytes) -> None:
+        """Rename a finished entry over its final name. OSError."""
+        self.unguarded(
+            name,
+            lambda: os.rename(temporary, name, src_dir_fd=self.fd, dst_dir_fd=self.fd),
+        )
+
+    def create_temporary(self, temporary: bytes) -> int:
+        """A descriptor of a new file. OSError."""
+        return os.open(temporary, _NEW, 0o600, dir_fd=self.fd)
+
+    def discard(self, temporary: bytes) -> None:
+        """Remove a temporary entry if it is there."""
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=self.fd)
+
+    def link_from(self, source: TargetDir, source_name: bytes, name: bytes) -> None:
+        """Make ``name`` a hard link to ``source_name`` in another open directory. OSError."""
+        check_name(source_name)
+        check_name(name)
+        origin = _ours(source)
+        temporary = temporary_name()
+        link = partial(os.link, source_name, temporary, follow_symlinks=False)
+        lifted = origin.unguarded(
+            source_name, lambda: link(src_dir_fd=origin.fd, dst_dir_fd=self.fd)
+        )
+        try:
+            self.publish(temporary, name)
+        finally:
+            self.discard(temporary)  # stays behind if both were links to one file already
+            origin.add_flags(source_name, lifted)
+
+    def move_aside(self, name: bytes, aside: TargetDir, aside_name: bytes) -> None:
+        """Rename a child into another directory of the same file system, replacing nothing."""
+        check_name(name)
+        check_name(aside_name)
+        there = _ours(aside)
+        lifted = self.unguarded(name, lambda: rename_new(name, self.fd, aside_name, there.fd))
+        there.add_flags(aside_name, lifted)
+
+    def remove_file(self, name: bytes) -> None:
+        """Unlink a child that is not a directory. OSError."""
+        check_name(name)
+        self.unguarded(name, lambda: os.unlink(name, dir_fd=self.fd))
+
+    def apply(self, name: bytes, attributes: Attributes, *, directory: bool) -> list[str]:
+        """Set metadata of an existing child (never follows it); losses in words. OSError."""
+        check_name(name)
+        if not directory and not stat.S_ISREG(attributes.mode):
+            return self._give_pinned(name, attributes)
+        try:
+            fd = open_directory(name, self.fd) if directory else open_regular(name, self.fd)
+        except PermissionError:  # our own, but with a mode that forbids us to open it
+            losses = ["flags could not be set: not permitted"] if attributes.flags else []
+            return self._give_pinned(name, attributes) + losses
+        try:
+            _check_kind(fd, name, stat.S_IFDIR if directory else stat.S_IFREG)
+            return _give_open(fd, attributes)
+        finally:
+            os.close(fd)
+
+    def apply_self(self, attributes: Attributes) -> list[str]:
+        """Set metadata of this directory itself; losses in words. OSError."""
+        self._pristine = None
+        return _give_open(self.fd, attributes)
+
+    def lift_flags(self) -> int:
+        """Clear flags that forbid changing the children; returns those cleared. OSError."""
+        return inode_flags.lift_guards(self.fd)
+
+    def pristine(self) -> bool:
+        """Whether new children inherit no access control list from here."""
+        if self._pristine is None:
+            self._pristine = not metadata.gives_inheritance(self.fd)
+        return self._pristine
+
+    def sync(self) -> None:
+        """Make names in this directory durable. OSError."""
+        os.fsync(self.fd)
+
+    def sync_file_system(self) -> None:
+        """Make everything written so far to this file system durable. OSError."""
+        sync_file_system(self.fd)
+
+    def close(self) -> None:
+        """Close; safe to call twice."""
+        fd, self.fd = self.fd, CLOSED
+        if fd != CLOSED:
+            os.close(fd)
+
+    def _give_pinned(self, name: bytes, attributes: Attributes, links: int = 0) -> list[str]:
+        """Metadata for a child that is not to be opened, as a symbolic link or special file.
+
+        With ``links`` it must have that many: somebody else's file linked over what we have just
+        made would otherwise get our owner.
+        """
+        fd = pin(name, self.fd)
+        try:
+            _check_kind(fd, name, stat.S_IFMT(attributes.mode))
+            if links and os.fstat(fd).st_nlink != links:
+                raise fail(errno.EINVAL, name, "is another one by now")
+            return metadata.give(descriptor_path(fd), attributes)
+        finally:
+            os.close(fd)
+
+    def unguarded(self, name: bytes, action: Callable[[], None]) -> int:
+        """Act on a child; if its own flags forbid it, clear them first. Returns those cleared."""
+        try:
+            action()
+            return 0
+        except PermissionError as error:
+            lifted = self._lift_child(name) if error.errno == errno.EPERM else 0
+            if not lifted:
+                raise
+        try:
+            action()
+        except OSError:
+            self.add_flags(name, lifted)
+            raise
+        return lifted
+
+    def _lift_child(self, name: bytes) -> int:
+        try:
+            fd = open_regular(name, self.fd)
+        except OSError:
+            return 0
+        try:
+            openable = stat.S_IFMT(os.fstat(fd).st_mode) in (stat.S_IFREG, stat.S_IFDIR)
+            return inode_flags.lift_guards(fd) if openable else 0
+        except OSError:
+            return 0
+        finally:
+            os.close(fd)
+
+    def add_flags(self, name: bytes, lifted: int) -> None:
+        """Give cleared flags back. OSError."""
+        if not lifted:
+            return
+        fd = open_regular(name, self.fd)
+        try:
+            inode_flags.give_flags(fd, inode_flags.kept_flags(fd) | lifted)
+        finally:
+            os.close(fd)
+
+
+def _ours(directory: TargetDir) -> LinuxTargetDir:
+    if not isinstance(directory, LinuxTargetDir):
+        raise TypeError("two directories of one system are needed")
+    return directory
+
+
+def _check_kind(fd: int, name: bytes, kind: int) -> None:
+    if stat.S_IFMT(os.fstat(fd).st_mode) != kind:
+        raise fail(errno.EINVAL, name, "is of another kind by now")
+
+
+def _give_open(fd: int, attributes: Attributes) -> list[str]:
+    """All metadata for an existing open file or directory, guarding flags off meanwhile."""
+    try:
+        lifted = inode_flags.lift_guards(fd)
+    except PermissionError:
+        lifted = 0  # what cannot be set because of that is told one by one
+    losses = metadata.give(fd, attributes)
+    wanted = attributes.flags
+    if wanted is None and lifted:
+        wanted = inode_flags.kept_flags(fd) | lifted
+    return losses if wanted is None else losses + inode_flags.give_flags(fd, wanted)
