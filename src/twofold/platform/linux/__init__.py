@@ -3,9 +3,7 @@
 import sys
 
 from twofold.platform.base import Entry, Machine
-from twofold.platform.linux import machine, mounts
-from twofold.platform.linux.source import LinuxSourceDir
-from twofold.platform.linux.target import LinuxTargetDir
+from twofold.platform.linux import machine, mounts, source, target
 
 assert sys.platform == "linux"
 
@@ -33,13 +31,13 @@ class LinuxPlatform:
         """Ids of names on this machine, None where unknown. Cached."""
         return machine.owner_id(user), machine.group_id(group)
 
-    def open_source(self, path: bytes) -> LinuxSourceDir:
+    def open_source(self, path: bytes) -> source.LinuxSourceDir:
         """Open a directory to be read; links in this path are followed. OSError."""
-        return LinuxSourceDir.open(path)
+        return source.LinuxSourceDir.open(path)
 
-    def open_target(self, path: bytes, *, create: bool) -> LinuxTargetDir:
+    def open_target(self, path: bytes, *, create: bool) -> target.LinuxTargetDir:
         """Open (or make 0700, with parents) the directory to restore into. OSError."""
-        return LinuxTargetDir.open(path, create=create)
+        return target.LinuxTargetDir.open(path, create=create)
 
     def stable_inodes(self, fs_type: str) -> bool:
         """Whether inode numbers of this file system survive a remount."""

@@ -7,8 +7,7 @@ indexed directories, verity) is not kept, for it cannot be set.
 
 import sys
 
-from twofold.platform.linux.reasons import reason, tolerable
-from twofold.platform.linux.system import get_flags, set_flags
+from twofold.platform.linux import reasons, system
 
 assert sys.platform == "linux"
 
@@ -46,29 +45,29 @@ _EARLY = _COMPRESSED | _NOT_COMPRESSED | _NO_COPY_ON_WRITE | _CASE_INSENSITIVE
 
 def kept_flags(fd: int) -> int:
     """The kept flags of an open file or directory; 0 where there are none to be had."""
-    return (get_flags(fd) or 0) & KEPT
+    return (system.get_flags(fd) or 0) & KEPT
 
 
 def set_early_flags(fd: int, flags: int) -> None:
     """Set what only works on something empty; ``give_flags`` tells what did not work."""
     early = flags & _EARLY
-    current = get_flags(fd) if early else None
+    current = system.get_flags(fd) if early else None
     if current is not None and early & ~current:
         _try_flags(fd, current | early)
 
 
 def lift_guards(fd: int) -> int:
     """Clear the guarding flags; returns those cleared. OSError when that is forbidden."""
-    current = get_flags(fd)
+    current = system.get_flags(fd)
     if current is None or not current & GUARDS:
         return 0
-    set_flags(fd, current & ~GUARDS)
+    system.set_flags(fd, current & ~GUARDS)
     return current & GUARDS
 
 
 def give_flags(fd: int, flags: int) -> list[str]:
     """Make the kept flags exactly ``flags``; losses in words. OSError for real trouble."""
-    current = get_flags(fd)
+    current = system.get_flags(fd)
     if current is None:
         return [_loss(bit, "not supported here") for bit in _bits(flags & KEPT)]
     wanted = current & ~KEPT | flags & KEPT
@@ -87,11 +86,11 @@ def give_flags(fd: int, flags: int) -> list[str]:
 def _try_flags(fd: int, flags: int) -> str:
     """Empty when it worked, else the reason why not."""
     try:
-        set_flags(fd, flags)
+        system.set_flags(fd, flags)
     except OSError as error:
-        if not tolerable(error):
+        if not reasons.tolerable(error):
             raise
-        return reason(error)
+        return reasons.reason(error)
     return ""
 
 

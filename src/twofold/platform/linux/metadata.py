@@ -18,9 +18,8 @@ from collections.abc import Sequence
 
 from twofold.clock import now_ns
 from twofold.platform.base import Attributes, Extras
-from twofold.platform.linux.flags import kept_flags
-from twofold.platform.linux.reasons import reason, tolerable
-from twofold.platform.linux.system import child_path
+from twofold.platform.linux import flags as inode_flags
+from twofold.platform.linux import reasons, system
 
 assert sys.platform == "linux"
 
@@ -39,7 +38,7 @@ def extras_of_open(fd: int) -> Extras | None:
     """Extras of an open regular file or directory; None when it has none."""
     problems: list[str] = []
     xattrs = _read_xattrs(fd, problems)
-    flags = kept_flags(fd)
+    flags = inode_flags.kept_flags(fd)
     if xattrs or flags or problems:
         return Extras(xattrs=xattrs, flags=flags, problems=problems)
     return None
@@ -52,7 +51,7 @@ def extras_unopened(dir_fd: int, name: bytes, mode: int) -> Extras:
         extras.target = os.readlink(name, dir_fd=dir_fd)
     elif stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         extras.device = os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_rdev
-    extras.xattrs = _read_xattrs(child_path(dir_fd, name), extras.problems)
+    extras.xattrs = _read_xattrs(system.child_path(dir_fd, name), extras.problems)
     return extras
 
 
@@ -64,7 +63,7 @@ def _read_xattrs(subject: Subject, problems: list[str]) -> list[tuple[bytes, byt
         if error.errno == errno.EBADF:
             raise
         if error.errno not in (errno.ENOTSUP, errno.ENOSYS):
-            problems.append(f"extended attributes could not be read: {reason(error)}")
+            problems.append(f"extended attributes could not be read: {reasons.reason(error)}")
         return []
     found = []
     for name in sorted(map(os.fsencode, names)):
@@ -72,7 +71,7 @@ def _read_xattrs(subject: Subject, problems: list[str]) -> list[tuple[bytes, byt
             found.append((name, os.getxattr(subject, name, follow_symlinks=follow)))
         except OSError as error:
             if error.errno != errno.ENODATA:  # which means: removed meanwhile
-                problems.append(f"{xattr_words(name)} could not be read: {reason(error)}")
+                problems.append(f"{xattr_words(name)} could not be read: {reasons.reason(error)}")
     return found
 
 
@@ -123,7 +122,7 @@ def _drop_unlisted(subject: Subject, wanted: set[bytes], losses: list[str]) -> N
     try:
         present = map(os.fsencode, os.listxattr(subject))
     except OSError as error:
-        if not tolerable(error):
+        if not reasons.tolerable(error):
             raise
         return  # none here
     for name in present:
@@ -132,9 +131,9 @@ def _drop_unlisted(subject: Subject, wanted: set[bytes], losses: list[str]) -> N
         try:
             os.removexattr(subject, name)
         except OSError as error:
-            if not tolerable(error):
+            if not reasons.tolerable(error):
                 raise
-            losses.append(f"{xattr_words(name)} could not be removed: {reason(error)}")
+            losses.append(f"{xattr_words(name)} could not be removed: {reasons.reason(error)}")
 
 
 def _give_owner(subject: Subject, wanted: Attributes, losses: list[str]) -> tuple[bool, bool]:
@@ -162,9 +161,9 @@ def _chown(subject: Subject, uid: int | None, gid: int | None) -> str:
     try:
         os.chown(subject, -1 if uid is None else uid, -1 if gid is None else gid)
     except OSError as error:
-        if not tolerable(error):
+        if not reasons.tolerable(error):
             raise
-        return reason(error)
+        return reasons.reason(error)
     return ""
 
 
@@ -188,9 +187,9 @@ def _give_mode(
         if mode & (stat.S_ISUID | stat.S_ISGID) and os.stat(subject).st_mode & 0o7777 != mode:
             losses.append("permissions could not be set: special bits refused")
     except OSError as error:
-        if not tolerable(error):
+        if not reasons.tolerable(error):
             raise
-        losses.append(f"permissions could not be set: {reason(error)}")
+        losses.append(f"permissions could not be set: {reasons.reason(error)}")
 
 
 def _without_acl(mode: int, acl: bytes) -> int:
@@ -216,9 +215,9 @@ def _give_xattrs(
         try:
             os.setxattr(subject, name, value)
         except OSError as error:
-            if not tolerable(error):
+            if not reasons.tolerable(error):
                 raise
-            losses.append(f"{xattr_words(name)} could not be set: {reason(error)}")
+            losses.append(f"{xattr_words(name)} could not be set: {reasons.reason(error)}")
         except ValueError:  # a zero byte in the name
             losses.append(f"{xattr_words(name)} could not be set: not possible here")
 
@@ -232,6 +231,6 @@ def _give_time(subject: Subject, mtime_ns: int, losses: list[str]) -> None:
     except OverflowError:
         losses.append("modification time is beyond what this system holds")
     except OSError as error:
-        if not tolerable(error):
+        if not reasons.tolerable(error):
             raise
-        losses.append(f"modification time could not be set: {reason(error)}")
+        losses.append(f"modification time could not be set: {reasons.reason(error)}")

@@ -12,15 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from twofold.platform.base import FLAG_FAILED, RECORD, Entry, Extras, Hole, SmallRead
-from twofold.platform.linux import metadata
-from twofold.platform.linux.mounts import Mounts
-from twofold.platform.linux.system import (
-    CLOSED,
-    fail,
-    open_directory,
-    open_path,
-    open_regular,
-)
+from twofold.platform.linux import metadata, mounts, system
 from twofold.platform.listing import pack_record
 from twofold.platform.names import check_name
 
@@ -89,7 +81,7 @@ def read_batch(
 def _read_small(dir_fd: int, name: bytes, view: memoryview, at: int) -> SmallRead:
     try:
         check_name(name)
-        fd = open_regular(name, dir_fd)
+        fd = system.open_regular(name, dir_fd)
         try:
             length = os.readv(fd, [view])
             if 0 < length < len(view) - 1:
@@ -147,13 +139,13 @@ class LinuxSourceFile:
     def open(cls, name: bytes, dir_fd: int) -> "LinuxSourceFile":
         """Open a child of a directory that is a regular file. OSError."""
         check_name(name)
-        fd = open_regular(name, dir_fd)
+        fd = system.open_regular(name, dir_fd)
         mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode):
             os.close(fd)
             if stat.S_ISDIR(mode):
-                raise fail(errno.EISDIR, name)
-            raise fail(errno.EINVAL, name, "not a regular file any more")
+                raise system.fail(errno.EISDIR, name)
+            raise system.fail(errno.EINVAL, name, "not a regular file any more")
         return cls(fd)
 
     def stat(self) -> Entry:
@@ -174,24 +166,24 @@ class LinuxSourceFile:
 
     def close(self) -> None:
         """Close; safe to call twice."""
-        fd, self._fd = self._fd, CLOSED
-        if fd != CLOSED:
+        fd, self._fd = self._fd, system.CLOSED
+        if fd != system.CLOSED:
             os.close(fd)
 
 
 class LinuxSourceDir:
     """An open directory of the source."""
 
-    def __init__(self, fd: int, mounts: Mounts) -> None:
+    def __init__(self, fd: int, table: mounts.Mounts) -> None:
         self._fd = fd
-        self._mounts = mounts
+        self._mounts = table
         status = os.fstat(fd)
         self._identity = status.st_dev, status.st_ino
 
     @classmethod
     def open(cls, path: bytes) -> "LinuxSourceDir":
         """Open the root of a tree by path, following links. OSError."""
-        return cls(open_path(path), Mounts())
+        return cls(system.open_path(path), mounts.Mounts())
 
     @property
     def device(self) -> int:
@@ -224,11 +216,11 @@ class LinuxSourceDir:
     def open_dir(self, name: bytes) -> "LinuxSourceDir":
         """Open a subdirectory; refuses symbolic links. OSError."""
         check_name(name)
-        return LinuxSourceDir(open_directory(name, self._fd), self._mounts)
+        return LinuxSourceDir(system.open_directory(name, self._fd), self._mounts)
 
     def open_parent(self) -> "LinuxSourceDir":
         """Open ``..``; compare its ``identity``. OSError."""
-        return LinuxSourceDir(open_directory(b"..", self._fd), self._mounts)
+        return LinuxSourceDir(system.open_directory(b"..", self._fd), self._mounts)
 
     def open_file(self, name: bytes) -> LinuxSourceFile:
         """Open a regular file without following links, waiting or touching atime. OSError."""
@@ -257,6 +249,6 @@ class LinuxSourceDir:
 
     def close(self) -> None:
         """Close; safe to call twice."""
-        fd, self._fd = self._fd, CLOSED
-        if fd != CLOSED:
+        fd, self._fd = self._fd, system.CLOSED
+        if fd != system.CLOSED:
             os.close(fd)

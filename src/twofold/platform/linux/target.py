@@ -16,21 +16,7 @@ from functools import partial
 
 from twofold.platform.base import Attributes, Buffer, Entry, TargetDir
 from twofold.platform.linux import flags as inode_flags
-from twofold.platform.linux import metadata
-from twofold.platform.linux.mounts import Mounts
-from twofold.platform.linux.source import LinuxSourceFile, entry_of
-from twofold.platform.linux.system import (
-    CLOSED,
-    descriptor_path,
-    fail,
-    open_directory,
-    open_path,
-    open_regular,
-    pin,
-    rename_new,
-    sync_file_system,
-)
-from twofold.platform.linux.target_file import LinuxTargetFile
+from twofold.platform.linux import metadata, mounts, source, system, target_file
 from twofold.platform.names import check_name, temporary_name
 
 assert sys.platform == "linux"
@@ -63,9 +49,9 @@ def make_path(path: bytes) -> None:
 class LinuxTargetDir:
     """An open directory of the restore target."""
 
-    def __init__(self, fd: int, mounts: Mounts) -> None:
+    def __init__(self, fd: int, table: mounts.Mounts) -> None:
         self.fd = fd  # for the modules of this package
-        self._mounts = mounts
+        self._mounts = table
         self._pristine: bool | None = None  # whether new children inherit nothing, once known
         status = os.fstat(fd)
         self._identity = status.st_dev, status.st_ino
@@ -74,12 +60,12 @@ class LinuxTargetDir:
     def open(cls, path: bytes, *, create: bool) -> "LinuxTargetDir":
         """Open (or make) the root of a target by path, following links. OSError."""
         try:
-            return cls(open_path(path), Mounts())
+            return cls(system.open_path(path), mounts.Mounts())
         except FileNotFoundError:
             if not create:
                 raise
         make_path(path)
-        return cls(open_path(path), Mounts())
+        return cls(system.open_path(path), mounts.Mounts())
 
     @property
     def device(self) -> int:
@@ -100,7 +86,7 @@ class LinuxTargetDir:
         """lstat of a child, None if there is none."""
         check_name(name)
         try:
-            return entry_of(os.stat(name, dir_fd=self.fd, follow_symlinks=False), name)
+            return source.entry_of(os.stat(name, dir_fd=self.fd, follow_symlinks=False), name)
         except FileNotFoundError:
             return None
 
@@ -111,24 +97,24 @@ class LinuxTargetDir:
     def open_dir(self, name: bytes) -> "LinuxTargetDir":
         """Open a child directory; refuses symbolic links. OSError."""
         check_name(name)
-        return LinuxTargetDir(open_directory(name, self.fd), self._mounts)
+        return LinuxTargetDir(system.open_directory(name, self.fd), self._mounts)
 
     def open_parent(self) -> "LinuxTargetDir":
         """Open ``..``; compare its ``identity``. OSError."""
-        return LinuxTargetDir(open_directory(b"..", self.fd), self._mounts)
+        return LinuxTargetDir(system.open_directory(b"..", self.fd), self._mounts)
 
     def make_dir(self, name: bytes, *, flags: int = 0) -> "LinuxTargetDir":
         """Create (0700) and open a child directory. OSError."""
         check_name(name)
         os.mkdir(name, 0o700, dir_fd=self.fd)
-        fd = open_directory(name, self.fd)
+        fd = system.open_directory(name, self.fd)
         inode_flags.set_early_flags(fd, flags)
         return LinuxTargetDir(fd, self._mounts)
 
-    def create_file(self, name: bytes, *, flags: int = 0) -> LinuxTargetFile:
+    def create_file(self, name: bytes, *, flags: int = 0) -> target_file.LinuxTargetFile:
         """Begin a new file that will be called ``name``. OSError."""
         check_name(name)
-        return LinuxTargetFile(self, name, flags)
+        return target_file.LinuxTargetFile(self, name, flags)
 
     def write_batch(
         self,
@@ -160,14 +146,14 @@ class LinuxTargetDir:
         check_name(name)
         return os.readlink(name, dir_fd=self.fd)
 
-    def open_existing(self, name: bytes) -> LinuxSourceFile:
+    def open_existing(self, name: bytes) -> source.LinuxSourceFile:
         """Open an existing regular child for comparing. OSError."""
-        return LinuxSourceFile.open(name, self.fd)
+        return source.LinuxSourceFile.open(name, self.fd)
 
     def make_symlink(self, name: bytes, target: bytes, attributes: Attributes) -> list[str]:
         """Create a symbolic link atomically over nothing or over what is called ``name``."""
         if b"\0" in target:
-            raise fail(errno.EINVAL, name, "a link cannot lead to a name with a zero byte")
+            raise system.fail(errno.EINVAL, name, "a link cannot lead to a name with a zero byte")
         return self._make(
             name, lambda temporary: os.symlink(target, temporary, dir_fd=self.fd), attributes
         )
@@ -176,7 +162,7 @@ class LinuxTargetDir:
         """Create a FIFO, socket or device node by the file type in ``attributes.mode``."""
         kind = stat.S_IFMT(attributes.mode)
         if kind not in _SPECIAL:
-            raise fail(errno.EINVAL, name, "not a special file")
+            raise system.fail(errno.EINVAL, name, "not a special file")
         return self._make(
             name,
             lambda temporary: os.mknod(temporary, kind | 0o600, device, dir_fd=self.fd),
@@ -235,7 +221,9 @@ class LinuxTargetDir:
         check_name(name)
         check_name(aside_name)
         there = _ours(aside)
-        lifted = self.unguarded(name, lambda: rename_new(name, self.fd, aside_name, there.fd))
+        lifted = self.unguarded(
+            name, lambda: system.rename_new(name, self.fd, aside_name, there.fd)
+        )
         there.add_flags(aside_name, lifted)
 
     def remove_file(self, name: bytes) -> None:
@@ -249,7 +237,11 @@ class LinuxTargetDir:
         if not directory and not stat.S_ISREG(attributes.mode):
             return self._give_pinned(name, attributes)
         try:
-            fd = open_directory(name, self.fd) if directory else open_regular(name, self.fd)
+            fd = (
+                system.open_directory(name, self.fd)
+                if directory
+                else system.open_regular(name, self.fd)
+            )
         except PermissionError:  # our own, but with a mode that forbids us to open it
             losses = ["flags could not be set: not permitted"] if attributes.flags else []
             return self._give_pinned(name, attributes) + losses
@@ -280,12 +272,12 @@ class LinuxTargetDir:
 
     def sync_file_system(self) -> None:
         """Make everything written so far to this file system durable. OSError."""
-        sync_file_system(self.fd)
+        system.sync_file_system(self.fd)
 
     def close(self) -> None:
         """Close; safe to call twice."""
-        fd, self.fd = self.fd, CLOSED
-        if fd != CLOSED:
+        fd, self.fd = self.fd, system.CLOSED
+        if fd != system.CLOSED:
             os.close(fd)
 
     def _give_pinned(self, name: bytes, attributes: Attributes, links: int = 0) -> list[str]:
@@ -294,12 +286,12 @@ class LinuxTargetDir:
         With ``links`` it must have that many: somebody else's file linked over what we have just
         made would otherwise get our owner.
         """
-        fd = pin(name, self.fd)
+        fd = system.pin(name, self.fd)
         try:
             _check_kind(fd, name, stat.S_IFMT(attributes.mode))
             if links and os.fstat(fd).st_nlink != links:
-                raise fail(errno.EINVAL, name, "is another one by now")
-            return metadata.give(descriptor_path(fd), attributes)
+                raise system.fail(errno.EINVAL, name, "is another one by now")
+            return metadata.give(system.descriptor_path(fd), attributes)
         finally:
             os.close(fd)
 
@@ -321,7 +313,7 @@ class LinuxTargetDir:
 
     def _lift_child(self, name: bytes) -> int:
         try:
-            fd = open_regular(name, self.fd)
+            fd = system.open_regular(name, self.fd)
         except OSError:
             return 0
         try:
@@ -336,7 +328,7 @@ class LinuxTargetDir:
         """Give cleared flags back. OSError."""
         if not lifted:
             return
-        fd = open_regular(name, self.fd)
+        fd = system.open_regular(name, self.fd)
         try:
             inode_flags.give_flags(fd, inode_flags.kept_flags(fd) | lifted)
         finally:
@@ -351,7 +343,7 @@ def _ours(directory: TargetDir) -> LinuxTargetDir:
 
 def _check_kind(fd: int, name: bytes, kind: int) -> None:
     if stat.S_IFMT(os.fstat(fd).st_mode) != kind:
-        raise fail(errno.EINVAL, name, "is of another kind by now")
+        raise system.fail(errno.EINVAL, name, "is of another kind by now")
 
 
 def _give_open(fd: int, attributes: Attributes) -> list[str]:

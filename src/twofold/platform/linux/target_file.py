@@ -7,8 +7,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from twofold.platform.base import Attributes, Buffer
-from twofold.platform.linux import flags, metadata
-from twofold.platform.linux.system import CLOSED, surface_write_errors
+from twofold.platform.linux import flags, metadata, system
 from twofold.platform.names import temporary_name
 
 assert sys.platform == "linux"
@@ -78,7 +77,7 @@ class LinuxTargetFile:
         """
         try:
             losses = metadata.give(self._fd, attributes, pristine=self._folder.pristine())
-            surface_write_errors(self._fd)
+            system.surface_write_errors(self._fd)
             self._folder.publish(self._temporary, self._name)
         except BaseException:
             self.abort()
@@ -92,11 +91,11 @@ class LinuxTargetFile:
 
     def abort(self) -> None:
         """Close and remove the temporary file; safe to call twice, and after ``finish``."""
-        if self._fd != CLOSED:
+        if self._fd != system.CLOSED:
             with suppress(OSError):
                 self._close()
             self._folder.discard(self._temporary)
 
     def _close(self) -> None:
-        fd, self._fd = self._fd, CLOSED
+        fd, self._fd = self._fd, system.CLOSED
         os.close(fd)
