@@ -156,6 +156,15 @@ class IndexRun:
             place += 1  # a match across two ids; go on behind it
         return -1
 
+    def positions(self, blob_id: bytes) -> range:
+        """All positions of a blob: several packs may hold it."""
+        first = end = self.find(blob_id)
+        if first < 0:
+            return range(0)
+        while end < self.count and self._data.startswith(blob_id, self._ids + end * BLOB_ID_SIZE):
+            end += 1
+        return range(first, end)
+
     def location(self, position: int) -> BlobLocation:
         """The place of the blob at a position."""
         number, offset, length = INDEX_BLOB.read(
@@ -181,6 +190,29 @@ class IndexRun:
         rows = memoryview(self._data)[self._packs : self._frames]
         for pack, size, _, _, salt, epoch, aead in INDEX_PACK.iterate(rows):
             yield PackInfo(pack, size, salt, epoch, aead)
+
+    def frames(self) -> Iterator[tuple[PackInfo, FrameEntry]]:
+        """Every frame listed, without its blobs, in the order of the frame column.
+
+        ``FormatError`` unless the packs divide the frames among them in their order.
+        """
+        taken = 0
+        rows = memoryview(self._data)[self._packs : self._frames]
+        for pack, size, first, count, salt, epoch, aead in INDEX_PACK.iterate(rows):
+            if first != taken or count > self._frame_count - taken:
+                raise FormatError("an index object gives a frame to two packs or to none")
+            taken += count
+            info = PackInfo(pack, size, salt, epoch, aead)
+            for number in range(first, taken):
+                yield info, self._frame(number)
+        if taken != self._frame_count:
+            raise FormatError("an index object lists a frame without a pack")
+
+    def rows(self) -> Iterator[tuple[bytes, int, int, int]]:
+        """(blob id, frame number, offset, length) of every blob, by id; numbers unchecked."""
+        places = INDEX_BLOB.iterate(memoryview(self._data)[self._rows : self._old])
+        for ident, (number, offset, length) in zip(self.ids(), places, strict=True):
+            yield ident, number, offset, length
 
     def pack_entries(self) -> list[PackEntry]:
         """Everything listed, as whole packs with their frames and blobs.
@@ -218,8 +250,7 @@ class IndexRun:
 
     def _blobs_by_frame(self) -> dict[int, list[tuple[int, bytes, int]]]:
         blobs: dict[int, list[tuple[int, bytes, int]]] = {}
-        rows = INDEX_BLOB.iterate(memoryview(self._data)[self._rows : self._old])
-        for ident, (number, offset, length) in zip(self.ids(), rows, strict=True):
+        for ident, number, offset, length in self.rows():
             blobs.setdefault(number, []).append((offset, ident, length))
         return blobs
 

@@ -30,9 +30,18 @@ class BlobReader:
         self._lock = threading.Lock()
 
     def read(self, kind: BlobKind, blob_id: bytes) -> Buffer:
-        """Bytes of a blob. ``ObjectDamaged`` when no place yields it."""
+        """Bytes of a blob. ``ObjectDamaged`` when no place yields it, even after looking again."""
+        known = self.index.size
+        try:
+            return self._read(kind, blob_id)
+        except DamageFound:
+            if not self.index.look_again(known):
+                raise
+        return self._read(kind, blob_id)
+
+    def _read(self, kind: BlobKind, blob_id: bytes) -> Buffer:
         last: DamageFound | None = None
-        for place in self.index.locations(kind, blob_id):
+        for place in self.index.places(kind, blob_id):
             try:
                 return self.take(kind, blob_id, place, self.frame(kind, place))
             except DamageFound as error:

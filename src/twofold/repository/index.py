@@ -2,14 +2,18 @@
 
 An index object that cannot be read costs nothing: its packs are found as orphans (they are in no
 readable index) and their own tables are used instead, which is also how packs finished by a run
-that died are adopted (protocol.md, A1).
+that died are adopted (protocol.md, A2). For an index object that is gone nobody can miss it until a
+blob is looked for in vain: then, once, a reader looks again (B4).
+
+The listing of the packs decides, not the index (A1): what a pack held that is gone or has another
+size than it should counts as absent for a writer, who stores it again.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from twofold.backend import Backend
-from twofold.errors import DamageFound, FormatError, ObjectNotFound
+from twofold.errors import DamageFound, FormatError, NewerFormat, ObjectNotFound
 from twofold.events import Finding, Severity
 from twofold.format import names
 from twofold.format.envelope import HEADER, Header
@@ -26,22 +30,65 @@ from twofold.repository.pack_reader import PackReader
 
 
 class Index:
-    """Where every blob lies; read-only after loading."""
+    """Where every blob lies. Reading threads may share it."""
 
     def __init__(self) -> None:
         self.runs: dict[BlobKind, list[IndexRun]] = {kind: [] for kind in BlobKind}
+        self.loaded: set[bytes] = set()
         self.damaged: list[bytes] = []
+        self.absent: set[bytes] = set()
+        """Packs listed that a writer must not rely on: gone, or of another size."""
+        self.adopted: list[tuple[BlobKind, PackEntry]] = []
+        """Packs that were in no readable index object."""
+        self._rescue: Callable[[], None] | None = None
+        self._rescuing = threading.Lock()
 
     def add(self, kind: BlobKind, run: IndexRun) -> None:
         """Take in one more run."""
         self.runs[kind].append(run)
 
-    def locations(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:
-        """Every place a blob is listed at."""
+    def places(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:
+        """Every place a blob is listed at. ``FormatError`` if there are only impossible ones."""
+        impossible: FormatError | None = None
+        found = False
         for run in reversed(self.runs[kind]):
-            position = run.find(blob_id)
-            if position >= 0:
-                yield run.location(position)
+            for position in run.positions(blob_id):
+                try:
+                    place = run.location(position)
+                except FormatError as error:
+                    impossible = error
+                    continue
+                found = True
+                yield place
+        if impossible is not None and not found:
+            raise impossible
+
+    def locations(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:
+        """``places`` for readers: looks again before it finds none."""
+        known = self.size
+        found = False
+        for place in self.places(kind, blob_id):
+            found = True
+            yield place
+        if not found and self.look_again(known):
+            yield from self.places(kind, blob_id)
+
+    @property
+    def size(self) -> int:
+        """How many runs there are; grows when places become known."""
+        return sum(map(len, self.runs.values()))
+
+    def on_look_again(self, rescue: Callable[[], None]) -> None:
+        """What to do, once, when a blob is listed nowhere or at no place that has it."""
+        self._rescue = rescue
+
+    def look_again(self, known: int) -> bool:
+        """Do it, unless it was done; whether there are other runs than the ``known`` of before."""
+        with self._rescuing:
+            rescue, self._rescue = self._rescue, None
+            if rescue is not None:
+                rescue()
+        return self.size != known
 
     def packs(self) -> dict[bytes, int]:
         """Pack id to size in bytes, of all packs listed."""
@@ -60,8 +107,14 @@ class Index:
 def load_index(objects: ObjectStore, kinds: Iterable[BlobKind] = tuple(BlobKind)) -> Index:
     """W3: read all index objects of the kinds wanted; damaged ones are told and left out."""
     index = Index()
-    wanted = set(kinds)
-    for ident in sorted(objects.ids(names.INDEX)):
+    extend_index(objects, index, set(kinds))
+    return index
+
+
+def extend_index(objects: ObjectStore, index: Index, wanted: set[BlobKind]) -> None:
+    """Read the index objects that are not loaded yet."""
+    for ident in sorted(set(objects.ids(names.INDEX)) - index.loaded):
+        index.loaded.add(ident)
         try:
             kind, run = read_run(objects, ident, wanted)
         except ObjectNotFound:
@@ -78,7 +131,6 @@ def load_index(objects: ObjectStore, kinds: Iterable[BlobKind] = tuple(BlobKind)
             continue
         if run is not None:
             index.add(kind, run)
-    return index
 
 
 def read_run(
@@ -89,11 +141,11 @@ def read_run(
     if kind is not None and kind not in wanted:
         return kind, None
     last: DamageFound | None = None
-    for guess in BlobKind if kind is None else [kind]:
+    for guess in sorted(BlobKind, key=lambda one: one is not kind):  # the header may be damaged
         try:
             return guess, IndexRun(objects.read(guess.index_kind, names.INDEX, ident))
         except DamageFound as error:
-            last = error
+            last = last or error
     raise last or FormatError("the index object is of no known kind")
 
 
@@ -108,8 +160,9 @@ def _kind_of(objects: ObjectStore, ident: bytes) -> BlobKind | None:
 
 
 def orphan_packs(backend: Backend, index: Index) -> list[bytes]:
-    """Packs in the store that no loaded index lists."""
-    listed = index.packs()
+    """Packs in the store that no loaded index lists; also notes which of those listed are gone."""
+    missing = index.packs()
+    listed = set(missing)
     orphans = []
     for info in backend.list(names.PACKS):
         try:
@@ -118,14 +171,16 @@ def orphan_packs(backend: Backend, index: Index) -> list[bytes]:
             continue
         if ident not in listed:
             orphans.append(ident)
+        elif missing.get(ident) == info.size:
+            del missing[ident]
+    index.absent = set(missing)
     return orphans
 
 
 def adopt(
     objects: ObjectStore, reader: PackReader, index: Index, tombs: set[bytes]
 ) -> list[tuple[BlobKind, PackEntry]]:
-    """A1: bring orphan packs into the index; returns what a writer should list at its flush."""
-    adopted = []
+    """A1, A2: bring orphan packs into the index; returns what a writer should list at its flush."""
     for ident in orphan_packs(objects.backend, index):
         if ident in tombs:
             continue
@@ -133,13 +188,13 @@ def adopt(
             kind, entry = reader.entry(ident)
         except ObjectNotFound:
             continue
-        except DamageFound as error:
+        except (DamageFound, NewerFormat) as error:
             message = f"it is in no index and its table cannot be read ({error})"
             objects.emit(Finding(Severity.WARNING, f"pack {ident.hex()}", message))
             continue
-        adopted.append((kind, entry))
+        index.adopted.append((kind, entry))
         index.add(kind, IndexRun(encode_index([entry])))
-    return adopted
+    return [(kind, entry) for kind, entry in index.adopted if entry.pack.id not in tombs]
 
 
 class Catalog:
@@ -156,11 +211,15 @@ class Catalog:
         self._lock = threading.Lock()
 
     def known(self, kind: BlobKind, blob_id: bytes) -> bool:
-        """Whether the blob is stored in a pack that is not condemned."""
-        if not self._tombs:
-            return any(run.find(blob_id) >= 0 for run in self._index.runs[kind])
-        places = self._index.locations(kind, blob_id)
-        return any(place.pack.id not in self._tombs for place in places)
+        """Whether the blob is stored in a pack that is there and not condemned."""
+        index, tombs = self._index, self._tombs
+        if not tombs and not index.absent:
+            return any(run.find(blob_id) >= 0 for run in index.runs[kind])
+        try:
+            packs = {place.pack.id for place in index.places(kind, blob_id)}
+        except FormatError:
+            return False
+        return any(pack not in tombs and pack not in index.absent for pack in packs)
 
     def claim(self, kind: BlobKind, blob_id: bytes) -> bool:
         """True exactly once per new blob: the caller must store it."""

@@ -18,7 +18,9 @@ from twofold.errors import (
     FormatError,
     NewerFormat,
     ObjectDamaged,
+    ObjectNotFound,
     RefusedUnsafe,
+    TwofoldError,
     UsageError,
     WrongKey,
 )
@@ -44,6 +46,8 @@ PASSWORD_PARAMETERS = SlotParameters(ARGON2ID, SlotKind.PASSWORD, 64 << 10, 3, 4
 RECOVERY_PARAMETERS = SlotParameters(HKDF, SlotKind.RECOVERY)
 KEY_FILE_PARAMETERS = SlotParameters(HKDF, SlotKind.KEY_FILE)
 MINIMUM_KEY_FILE = 16
+ONE_COPY_DAMAGED = "one of its two copies is damaged"
+_LONGEST = 1 << 20  # bytes read of a slot's file; a slot takes a few hundred
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +69,24 @@ class _Slot:
     sealed: bytes
 
     @classmethod
-    def decode(cls, object_id: bytes, file: bytes) -> "_Slot":
-        try:
-            return cls._copy(object_id, memoryview(file))
-        except NewerFormat:
-            raise
-        except FormatError as first:
+    def decode(cls, object_id: bytes, file: bytes) -> list["_Slot"]:
+        """The slot; both copies if they differ, for only the right secret tells which is whole.
+
+        ``FormatError`` or ``NewerFormat`` when neither can be read.
+        """
+        found: list[_Slot] = []
+        problem: FormatError | NewerFormat | None = None
+        for start in (0, second_copy_start(len(file))):
             try:
-                return cls._copy(object_id, memoryview(file)[second_copy_start(len(file)) :])
-            except FormatError:
-                raise first from None
+                slot = cls._copy(object_id, memoryview(file)[start:])
+            except (FormatError, NewerFormat) as error:
+                problem = problem or error
+                continue
+            if slot not in found:
+                found.append(slot)
+        if problem is not None and not found:
+            raise problem
+        return found
 
     @classmethod
     def _copy(cls, object_id: bytes, copy: memoryview) -> "_Slot":
@@ -181,21 +193,42 @@ class Opened:
 
 
 def open_any(backend: Backend, repository: bytes, secret: bytes) -> Opened:
-    """Try the slots with a secret. ``WrongKey``; ``ObjectDamaged`` if no slot is readable."""
+    """Try the slots with a secret.
+
+    ``WrongKey``; ``ObjectDamaged`` if no slot is readable or the secret's own slot is damaged;
+    ``NewerFormat`` if nothing but newer slots is there.
+    """
     slots, damaged = _load(backend, repository)
     recovery = decode_recovery_key(secret.decode("utf-8", "replace"))
+    broken: FormatError | None = None
     for slot in sorted(slots, key=lambda s: _order(s, recovery is not None)):
         attempt = recovery if slot.parameters.kind == SlotKind.RECOVERY else secret
-        payload = slot.open(attempt) if attempt else None
+        try:
+            payload = slot.open(attempt) if attempt else None
+        except FormatError as error:
+            broken = error  # the other copy may be whole
+            continue
         if payload is not None:
             return Opened(slot.header.object, slot.header, payload)
-    if damaged and not slots:
+    if broken is not None:
         raise ObjectDamaged(
-            f"no key slot can be read ({damaged[0]})",
-            hint="without a key slot the repository cannot be opened: restore 'keys/' from a copy",
+            f"the password or key is right, but its key slot is damaged ({broken})",
+            hint="the printed recovery key, or another password, still opens the repository",
         )
+    if damaged and not slots:
+        raise _nothing_readable(damaged)
     more = f"; {len(damaged)} damaged key slot(s) could not be tried" if damaged else ""
     raise WrongKey(f"the password or key does not open this repository{more}")
+
+
+def _nothing_readable(damaged: dict[str, TwofoldError]) -> TwofoldError:
+    name, first = next(iter(damaged.items()))
+    if all(isinstance(error, NewerFormat) for error in damaged.values()):
+        return first
+    return ObjectDamaged(
+        f"no key slot can be read ({name}: {first})",
+        hint="without a key slot the repository cannot be opened: restore 'keys/' from a copy",
+    )
 
 
 def _order(slot: _Slot, looks_like_recovery: bool) -> int:
@@ -204,27 +237,57 @@ def _order(slot: _Slot, looks_like_recovery: bool) -> int:
     return 0 if is_recovery and looks_like_recovery else 1 if cheap else 2
 
 
-def _load(backend: Backend, repository: bytes) -> tuple[list[_Slot], list[FormatError]]:
+def _load(backend: Backend, repository: bytes) -> tuple[list[_Slot], dict[str, TwofoldError]]:
+    """The slots that may be tried, and by name what is wrong with those that cannot be read."""
     slots: list[_Slot] = []
-    damaged: list[FormatError] = []
-    found = sorted(info.name for info in backend.list(names.KEYS))
-    for name in found[:MAX_SLOTS]:
+    damaged: dict[str, TwofoldError] = {}
+    for name in slot_names(backend)[:MAX_SLOTS]:
         try:
-            slot = _Slot.decode(names.id_from_name(name), backend.get(name))
-        except FormatError as error:
-            damaged.append(error)
-            continue
-        if slot.header.repository != repository:
-            damaged.append(FormatError(f"'{name}' belongs to another repository"))
-            continue
-        slots.append(slot)
+            slots += _ours(repository, name, backend.get(name, 0, _LONGEST))
+        except (FormatError, NewerFormat) as error:
+            damaged[name] = error
+        except ObjectNotFound:
+            continue  # removed while we looked
     return slots, damaged
+
+
+def _ours(repository: bytes, name: str, file: bytes) -> list[_Slot]:
+    """The copies of a slot that belong to this repository, at least one."""
+    found = _Slot.decode(names.id_from_name(name), file)
+    ours = [slot for slot in found if slot.header.repository == repository]
+    if not ours:
+        raise FormatError("it belongs to another repository")
+    return ours
+
+
+def slot_names(backend: Backend) -> list[str]:
+    """Names of all slot objects, in the order in which they are tried."""
+    return sorted(info.name for info in backend.list(names.KEYS) if _is_slot(info.name))
+
+
+def _is_slot(name: str) -> bool:
+    try:
+        names.id_from_name(name)
+    except FormatError:
+        return False
+    return True
+
+
+def slot_problem(backend: Backend, repository: bytes, name: str) -> str:
+    """What is wrong with a slot as far as can be told without its secret; empty for nothing."""
+    file = backend.get(name, 0, _LONGEST)
+    try:
+        found = _ours(repository, name, file)
+    except (FormatError, NewerFormat) as error:
+        return f"it cannot be read: {error}"
+    length = HEADER.size + found[0].header.body_length
+    return "" if file == mirror(file[:length]) else ONE_COPY_DAMAGED
 
 
 def list_slots(backend: Backend, repository: bytes, opened: Opened) -> list[SlotInfo]:
     """All readable slots; the opened one with its label."""
     infos = []
-    for slot in _load(backend, repository)[0]:
+    for slot in {slot.header.object: slot for slot in _load(backend, repository)[0]}.values():
         ident = slot.header.object
         current = ident == opened.slot
         label = opened.payload.label if current else ""
@@ -253,4 +316,4 @@ def remove_slot(backend: Backend, repository: bytes, prefix: str, opened: Opened
 
 def damaged_slots(backend: Backend, repository: bytes) -> list[str]:
     """What is wrong with slots that cannot be read, in words."""
-    return [str(error) for error in _load(backend, repository)[1]]
+    return [f"'{name}': {error}" for name, error in _load(backend, repository)[1].items()]

@@ -1,8 +1,8 @@
 """Small objects in a store: sealed, written twice, read with the first steps of the heal ladder.
 
 Reading tries both copies in the file, then reads the file once more (a cable or a cache may have
-lied), then the mirror object where there is one (``config.copy``). What had to be healed is told
-as a ``Finding``; what cannot be read raises ``ObjectDamaged`` with the object's name.
+lied). What had to be healed is told as a ``Finding``; what cannot be read raises ``ObjectDamaged``
+with the object's name. However long a file is, no more of it is read than an object can have.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,15 @@ from twofold.backend import Backend
 from twofold.errors import FormatError, NewerFormat, ObjectDamaged, ObjectNotFound
 from twofold.events import Emit, Finding, Severity
 from twofold.format import names
+from twofold.format.envelope import ALIGNMENT, BODY_LIMIT, INDEX_LIMIT, padme
 from twofold.format.names import Kind
 from twofold.seal import Keyring
+
+
+def longest_file(kind: Kind) -> int:
+    """More bytes than the file of any small object of this kind has."""
+    index = kind in (Kind.DATA_INDEX, Kind.META_INDEX)
+    return 2 * (padme(INDEX_LIMIT if index else BODY_LIMIT) + 2 * ALIGNMENT)
 
 
 class ObjectStore:
@@ -59,14 +66,15 @@ class ObjectStore:
         return self._read_twice(kind, name, object_id)
 
     def _read_twice(self, kind: Kind, name: str, object_id: bytes | None) -> tuple[bytes, bool]:
+        longest = longest_file(kind)
         try:
-            return self.keys.open_small(kind, object_id, self.backend.get(name))
+            return self.keys.open_small(kind, object_id, self.backend.get(name, 0, longest))
         except NewerFormat:
             raise
         except FormatError:
             pass  # read the file once more: what came may not be what is stored
         try:
-            return self.keys.open_small(kind, object_id, self.backend.get(name))
+            return self.keys.open_small(kind, object_id, self.backend.get(name, 0, longest))
         except FormatError as error:
             raise ObjectDamaged(f"'{name}' is damaged: {error}") from error
 

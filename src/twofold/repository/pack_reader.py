@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from twofold.backend import Backend
-from twofold.errors import DamageFound, FormatError, ObjectDamaged, ObjectNotFound
+from twofold.errors import DamageFound, FormatError, NewerFormat, ObjectDamaged, ObjectNotFound
 from twofold.events import Emit, Finding, Severity
 from twofold.format import names
 from twofold.format.compression import decompress
@@ -18,11 +18,20 @@ from twofold.format.envelope import Header
 from twofold.format.index import PackEntry, PackInfo
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
-from twofold.format.pack import FRAME, TABLE_NONCE, FrameEntry, PackTable, section_header
+from twofold.format.pack import (
+    FRAME,
+    MAX_FRAME_RAW,
+    TABLE_NONCE,
+    FrameEntry,
+    PackTable,
+    section_header,
+)
 from twofold.repository.pack_repair import PackImage, parse_pack
 from twofold.seal import Keyring, ObjectSeal
 
 _SEALS_KEPT = 256
+MAX_PACK = 2 << 30
+"""No pack is longer: the configuration allows a little over half of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class PackReader:
         for _attempt in range(2):
             try:
                 sealed = self._backend.get(name, frame.offset, frame.sealed_length)
-                return self._open(kind, pack, frame, sealed)
+                return self.open_frame(kind, pack, frame, sealed)
             except ObjectNotFound:
                 raise ObjectDamaged(
                     f"pack {pack.id.hex()} is missing from the repository"
@@ -59,7 +68,12 @@ class PackReader:
                 continue
         return self._heal_frame(kind, pack, frame, name)
 
-    def _open(self, kind: BlobKind, pack: PackInfo, frame: FrameEntry, sealed: Buffer) -> Buffer:
+    def open_frame(
+        self, kind: BlobKind, pack: PackInfo, frame: FrameEntry, sealed: Buffer
+    ) -> Buffer:
+        """Plaintext out of a frame's sealed bytes. ``FormatError``."""
+        if frame.raw_length > MAX_FRAME_RAW:
+            raise FormatError("a frame is said to be longer than any can be")
         front = section_header(FRAME, pack.id, len(sealed), frame.ordinal, frame.encoding)
         plain = self.seal_of(kind, pack).open(frame.ordinal, sealed, front)
         return decompress(frame.encoding, plain, frame.raw_length)
@@ -67,10 +81,10 @@ class PackReader:
     def _heal_frame(self, kind: BlobKind, pack: PackInfo, frame: FrameEntry, name: str) -> Buffer:
         last: DamageFound | None = None
         try:
-            for data in parse_pack(pack.id, self._backend.get(name)).candidates():
+            for data in parse_pack(pack.id, self._backend.get(name, 0, pack.size)).candidates():
                 try:
                     end = frame.offset + frame.sealed_length
-                    plain = self._open(kind, pack, frame, data[frame.offset : end])
+                    plain = self.open_frame(kind, pack, frame, data[frame.offset : end])
                 except FormatError as error:
                     last = error
                     continue
@@ -105,28 +119,49 @@ class PackReader:
         return found
 
     def read_whole(self, pack: bytes) -> tuple[BlobKind, WholePack]:
-        """A pack by its name alone, with its table. ``ObjectDamaged``, ``ObjectNotFound``."""
-        data = self._backend.get(names.object_name(names.PACKS, pack))
+        """A pack by its name alone, with its table.
+
+        ``ObjectDamaged``, ``ObjectNotFound``, ``NewerFormat``.
+        """
+        name = names.object_name(names.PACKS, pack)
+        size = self._backend.size(name)
+        if size > MAX_PACK:
+            raise ObjectDamaged(f"pack {pack.hex()} is longer than any pack can be")
+        return self.parse(pack, self._backend.get(name, 0, size))
+
+    def parse(self, pack: bytes, data: bytes) -> tuple[BlobKind, WholePack]:
+        """``read_whole`` of bytes already at hand."""
         image = parse_pack(pack, data)
-        last: DamageFound | None = None
-        for candidate in image.candidates():
-            try:
-                return self._with_table(pack, image, candidate, len(data))
-            except DamageFound as error:
-                last = error
+        last: DamageFound | NewerFormat | None = None
+        try:
+            for candidate in image.candidates():
+                try:
+                    return self._with_table(pack, image, candidate)
+                except (DamageFound, NewerFormat) as error:
+                    last = error
+        except DamageFound as error:  # no further candidate
+            last = last or error
+        if isinstance(last, NewerFormat):
+            raise last
         raise ObjectDamaged(f"pack {pack.hex()} is damaged beyond repair: {last}")
 
     def _with_table(
-        self, pack: bytes, image: PackImage, data: Buffer, size: int
+        self, pack: bytes, image: PackImage, data: Buffer
     ) -> tuple[BlobKind, WholePack]:
         header = Header.decode(data)
         kind = _blob_kind(header)
         self._keys.check(header, kind.pack_kind, pack)
         seal = self._keys.object_seal(header)
-        front, sealed = image.table_section(data)
-        table = PackTable.decode(seal.open(TABLE_NONCE, sealed, front))
-        info = PackInfo(pack, size, header.salt, header.epoch, header.aead)
-        return kind, WholePack(info, image, table)
+        last: DamageFound | None = None
+        for front, sealed in image.tables(data):
+            try:
+                table = PackTable.decode(seal.open(TABLE_NONCE, sealed, front))
+            except DamageFound as error:
+                last = last or error
+                continue
+            info = PackInfo(pack, len(image.data), header.salt, header.epoch, header.aead)
+            return kind, WholePack(info, image, table)
+        raise last or FormatError("the pack has no table")
 
     def entry(self, pack: bytes) -> tuple[BlobKind, PackEntry]:
         """A pack's index entry, from its own table."""

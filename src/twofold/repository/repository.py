@@ -13,22 +13,24 @@ from twofold.backend import Backend
 from twofold.errors import (
     DamageFound,
     FormatError,
+    NewerFormat,
     ObjectDamaged,
     ObjectNotFound,
     RefusedUnsafe,
     RepositoryNotFound,
+    WrongKey,
 )
 from twofold.events import Emit, Finding, Severity, ignore
 from twofold.format import names
 from twofold.format.config import Config
 from twofold.format.envelope import HEADER, Header, second_copy_start
-from twofold.format.names import Kind
-from twofold.format.records import decode_record, encode_record
+from twofold.format.names import BlobKind, Kind
+from twofold.format.records import Root, decode_record, encode_record
 from twofold.repository import keys as slots
 from twofold.repository.blobs import BlobReader
-from twofold.repository.index import Index, load_index, orphan_packs
+from twofold.repository.index import Index, extend_index, load_index, orphan_packs
 from twofold.repository.index import adopt as adopt_orphans
-from twofold.repository.objects import ObjectStore
+from twofold.repository.objects import ObjectStore, longest_file
 from twofold.repository.pack_reader import PackReader
 from twofold.repository.sessions import Author, Session
 from twofold.repository.snapshots import Snapshot, list_snapshots
@@ -50,6 +52,7 @@ class Repository:
         self.objects = ObjectStore(backend, keys, emit)
         self.packs = PackReader(backend, keys, emit)
         self._opened = opened
+        self._roots: dict[bytes, Root] = {}
 
     @property
     def id(self) -> bytes:
@@ -61,11 +64,18 @@ class Repository:
         return Session.open(self.objects, role, author, purpose)
 
     def restore_config_copies(self) -> None:
-        """Write a lost ``config`` or ``config.copy`` again from the other one."""
+        """Write a lost ``config`` or ``config.copy`` again from the other one, if that is whole."""
         files = _config_files(self.backend)
         for name in (names.CONFIG, names.CONFIG_COPY):
-            if name not in files and files:
-                self.backend.put(name, next(iter(files.values())))
+            other = next(iter(files.values()), b"")
+            if name not in files and self._is_whole(other):
+                self.backend.put(name, other)
+
+    def _is_whole(self, config: bytes) -> bool:
+        try:
+            return self.keys.open_small(Kind.CONFIG, None, config)[1]
+        except (FormatError, NewerFormat):
+            return False
 
     def tombstones(self) -> set[bytes]:
         """W2: ids of all objects condemned by pruners."""
@@ -76,7 +86,13 @@ class Repository:
         index = load_index(self.objects)
         if index.damaged or not index.packs():
             adopt_orphans(self.objects, self.packs, index, set())
+        index.on_look_again(lambda: self._look_again(index))
         return index
+
+    def _look_again(self, index: Index) -> None:
+        """B4: what somebody listed since, or what an index object that is lost had listed."""
+        extend_index(self.objects, index, set(BlobKind))
+        adopt_orphans(self.objects, self.packs, index, set())
 
     def orphan_packs(self, index: Index) -> list[bytes]:
         """Packs in no loaded index."""
@@ -88,7 +104,7 @@ class Repository:
 
     def snapshots(self, *, partial: bool = False) -> list[Snapshot]:
         """All snapshots by time, newest last."""
-        return list_snapshots(self.objects, partial=partial)
+        return list_snapshots(self.objects, self._roots, partial=partial)
 
     def key_slots(self) -> list[slots.SlotInfo]:
         """Readable key slots."""
@@ -201,36 +217,63 @@ def open_repository(backend: Backend, secret: bytes, *, emit: Emit = ignore) -> 
     files = _config_files(backend)
     if not files:
         raise RepositoryNotFound(f"there is no Twofold repository at {backend.location}")
-    repository, aead = _identity(files)
-    opened = slots.open_any(backend, repository, secret)
+    opened, (repository, aead) = _open_slot(backend, secret, _identities(files))
     keys = Keyring(repository, opened.payload.masters, opened.payload.dedup, aead)
     config = _open_config(keys, files, emit)
     config.check()
     return Repository(backend, keys, config, opened, emit)
 
 
+def _open_slot(
+    backend: Backend, secret: bytes, identities: list[tuple[bytes, int]]
+) -> tuple[slots.Opened, tuple[bytes, int]]:
+    """A slot that opens, and what its repository is.
+
+    Where the two configs disagree, one of them was put there from another repository; the key
+    slots tell which.
+    """
+    first: ObjectDamaged | WrongKey | None = None
+    for identity in identities:
+        try:
+            return slots.open_any(backend, identity[0], secret), identity
+        except (ObjectDamaged, WrongKey) as error:
+            if first is None or isinstance(first, ObjectDamaged):
+                first = error
+    assert first is not None
+    raise first
+
+
 def _config_files(backend: Backend) -> dict[str, bytes]:
     files = {}
     for name in (names.CONFIG, names.CONFIG_COPY):
         try:
-            files[name] = backend.get(name)
+            files[name] = backend.get(name, 0, longest_file(Kind.CONFIG))
         except ObjectNotFound:
             continue
     return files
 
 
-def _identity(files: dict[str, bytes]) -> tuple[bytes, int]:
-    """Repository id and cipher out of the first readable header."""
-    last: DamageFound | None = None
+def _identities(files: dict[str, bytes]) -> list[tuple[bytes, int]]:
+    """Repository ids and ciphers out of the readable headers, at least one.
+
+    ``NewerFormat`` only if no header can be read: the number itself may be damaged.
+    """
+    found: dict[tuple[bytes, int], None] = {}
+    last: DamageFound | NewerFormat | None = None
     for file in files.values():
         for start in (0, second_copy_start(len(file))):
             try:
                 header = Header.decode(file[start : start + HEADER.size])
-            except FormatError as error:
+            except (FormatError, NewerFormat) as error:
                 last = error
                 continue
-            return header.repository, header.aead
-    raise ObjectDamaged(f"the repository's configuration is damaged: {last}")
+            if header.kind == Kind.CONFIG:
+                found[header.repository, header.aead] = None
+    if isinstance(last, NewerFormat) and not found:
+        raise last
+    if not found:
+        raise ObjectDamaged(f"the repository's configuration is damaged: {last}")
+    return list(found)
 
 
 def _open_config(keys: Keyring, files: dict[str, bytes], emit: Emit) -> Config:
@@ -242,7 +285,7 @@ def _open_config(keys: Keyring, files: dict[str, bytes], emit: Emit) -> Config:
             problem = "" if healthy else "one of its two copies is damaged"
         except KeyError:
             problem = "it is missing"
-        except FormatError as error:
+        except (FormatError, NewerFormat) as error:
             problem = str(error)
         if problem:
             emit(Finding(Severity.WARNING, name, problem, "run 'twofold check'"))

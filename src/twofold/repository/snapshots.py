@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from twofold.errors import DamageFound, ObjectNotFound
+from twofold.errors import DamageFound, NewerFormat, ObjectNotFound
 from twofold.events import Finding, Severity
 from twofold.format import names
 from twofold.format.names import Kind
 from twofold.format.records import Root, decode_record, encode_record
 from twofold.repository.objects import ObjectStore
 from twofold.repository.sessions import Session
+from twofold.seal import Keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +38,28 @@ def read_root(objects: ObjectStore, ident: bytes) -> Root:
     return decode_record(objects.read(Kind.ROOT, names.ROOTS, ident), Root)
 
 
-def list_snapshots(objects: ObjectStore, *, partial: bool = False) -> list[Snapshot]:
+def chain_digest(keys: Keyring, previous: bytes, root: Root) -> bytes:
+    """What ``root.chain.digest`` must be after a snapshot with the digest ``previous``."""
+    numbers = (root.chain.sequence, root.time_ns)
+    parts = [(number % 2**64).to_bytes(8, "little") for number in numbers]
+    return keys.chain_digest(previous, root.tree.id, *parts)
+
+
+def list_snapshots(
+    objects: ObjectStore, known: dict[bytes, Root] | None = None, *, partial: bool = False
+) -> list[Snapshot]:
     """All readable snapshots by time; unreadable ones are told as findings.
 
-    Partial snapshots, made in the middle of long runs, only on request.
+    Partial snapshots, made in the middle of long runs, only on request. ``known`` keeps what was
+    read for the next time: bodies never change.
     """
+    known = {} if known is None else known
     forgotten = set(objects.ids(names.FORGOTTEN))
     found = []
     for ident in objects.ids(names.SESSIONS_COMMITTED):
         try:
-            root = read_root(objects, ident)
-        except (DamageFound, ObjectNotFound) as error:
+            root = known.get(ident) or read_root(objects, ident)
+        except (DamageFound, NewerFormat, ObjectNotFound) as error:
             objects.emit(
                 Finding(
                     Severity.DAMAGE,
@@ -57,6 +69,7 @@ def list_snapshots(objects: ObjectStore, *, partial: bool = False) -> list[Snaps
                 )
             )
             continue
+        known[ident] = root
         if partial or not root.partial:
             found.append(Snapshot(ident, root, ident in forgotten))
     return sorted(found, key=lambda s: (s.root.time_ns, s.root.chain.sequence, s.id))
