@@ -33,10 +33,13 @@ _SUPPORTED = "supported are a folder (/media/drive/backup) and its address (file
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _OTHER_TOOLS = re.compile(r"(azure|b2|ftp|gs|http|https|rclone|rest|s3|sftp|smb|ssh|swift):")
 # What a file system or Windows puts into the top folder of every new drive.
-# "keys" is all that an interrupted init leaves behind before there is a repository.
 _CLUTTER = frozenset(
-    {"keys", "lost+found", "$RECYCLE.BIN", "System Volume Information", ".Trashes", ".fseventsd"}
+    {"lost+found", "$RECYCLE.BIN", "System Volume Information", ".Trashes", ".fseventsd"}
 )
+
+# An init that was cut short leaves key slots and no config; it may simply be run again.
+_BEGUN = "keys"
+_OBJECT_ID = re.compile(r"[0-9a-f]{32}\Z")
 
 
 def open_backend(location: str) -> Backend:
@@ -114,8 +117,16 @@ def _make_durable(tree: Tree) -> None:
 
 def _refuse_contents(tree: Tree) -> None:
     for entry in tree.calls.scan(tree.root):
-        if entry.name not in _CLUTTER and temp_host(entry.name) is None:
+        if entry.name in _CLUTTER or temp_host(entry.name) is not None:
+            continue
+        if entry.name != _BEGUN or not _is_ours(tree, entry.name):
             raise RefusedUnsafe(
                 f"{tree.location} is not empty: it holds {entry.name!r}",
                 hint="name a new or empty folder",
             )
+
+
+def _is_ours(tree: Tree, folder: str) -> bool:
+    """Whether a folder holds nothing but objects with random names."""
+    entries = tree.scan(folder)
+    return all(_OBJECT_ID.match(one.name) or temp_host(one.name) for one in entries)

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import secrets
+import stat
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -208,15 +209,27 @@ class Tree:
         FileExistsError if the target is taken while the source is still there.
         """
         try:
+            if not stat.S_ISREG(self.calls.stat(self.path(source)).st_mode):
+                raise FileNotFoundError(errno.ENOENT, "a folder, not an object", source)
+            self._prepare_target(parent(target))
             self._rename(self.path(source), self.path(target))
         except FileNotFoundError:
-            self.calls.stat(self.path(source))  # raises: the source is gone, the race is lost
-            self.make_folders(parent(target))
-            self._rename(self.path(source), self.path(target))
+            # Who got no answer to a first attempt looks for the target next; so what can be seen
+            # there must not vanish in a power cut.
+            if self.exists(self.path(target)):
+                self.settle(parent(target))
+            raise
         # The new name first: where a rename is not atomic on the disk, a crash leaves both.
         self.settle(parent(target))
         if parent(source) != parent(target):
             self.settle(parent(source))
+
+    def _prepare_target(self, folder: str) -> None:
+        """Have a durable folder to move into: a crash must not take it away with the object."""
+        if folder and folder not in self._settled:
+            if not self.exists(self.path(folder)):
+                self.make_folders(folder)
+            self.settle(folder)
 
     def _rename(self, source: str, target: str) -> None:
         # No link and unlink here: two movers could both make their link before one loses.
