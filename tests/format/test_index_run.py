@@ -57,12 +57,27 @@ def test_lookup_is_a_dict(
         expected.setdefault(ident, []).append(place)
     for ident, listed in expected.items():
         assert run.location(run.find(ident)) in listed
+        everywhere = [run.location(position) for position in run.positions(ident)]
+        assert sorted(map(repr, everywhere)) == sorted(map(repr, listed))
     for ident in strangers:
-        assert (run.find(ident) >= 0) == (ident in expected)
+        assert (run.find(ident) >= 0) == (ident in expected) == bool(run.positions(ident))
     assert list(run.ids()) == sorted(ident for ident, _ in places(entries))
     assert run.count == sum(len(listed) for listed in expected.values())
     assert run.superseded() == superseded
     assert list(run.packs()) == [entry.pack for entry in entries]
+
+
+def test_a_blob_that_two_packs_hold_is_found_in_both() -> None:
+    """Two writers stored it at once: both places are offered, its neighbours are not."""
+    ids = [b"\0" * 31 + b"\1", b"\1" * 32, b"\1" * 31 + b"\2"]
+    frame = FrameEntry(1, 128, 46, 30, 0, tuple((ident, 10) for ident in ids))
+    packs = [INFO._replace(id=bytes([n]) * 16) for n in range(3)]
+    run = IndexRun(encode_index([PackEntry(pack, (frame,)) for pack in packs]))
+    for ident in ids:
+        found = [run.location(position) for position in run.positions(ident)]
+        assert {place.pack for place in found} == set(packs)
+        assert len(found) == 3
+    assert run.positions(b"\1" * 30 + b"\0\1") == range(0)
 
 
 @given(own.pack_entries())
