@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from twofold.errors import UsageError
 
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgtp]?)(i?b)?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([kmgtp])(i?b)?|b)?", re.IGNORECASE)
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%?")
 
 
@@ -73,7 +73,7 @@ def parse_size(text: str) -> int:
         raise UsageError(f"'{text}' is not a size", hint="write it like 1500, 64K, 1.5G or 10 MiB")
     number, unit, ending = match.groups()
     base = 1000 if unit and (ending or "").lower() == "b" else 1024
-    return int(Fraction(number) * base ** " kmgtp".index(unit.lower() or " "))
+    return int(Fraction(number) * base ** " kmgtp".index((unit or " ").lower()))
 
 
 def parse_percent(text: str) -> float:

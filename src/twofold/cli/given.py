@@ -123,7 +123,10 @@ DECLARED: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("-q", "--quiet"), {"is_flag": True, "help": "Results, warnings and errors only."}),
     (
         ("-v", "--verbose"),
-        {"count": True, "help": "Name every entry that is new; -vv: every entry."},
+        {
+            "count": True,
+            "help": "Name what is stored or restored, one by one; -vv: also what is left out.",
+        },
     ),
     (
         ("--progress",),

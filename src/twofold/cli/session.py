@@ -138,14 +138,27 @@ class Session:
         """Show what was asked for: the lines, or the elements of the result as records."""
         self.renderer.show(lines, result)
 
+    def show_item(self, kind: str, record: object, line: str) -> None:
+        """Show one element of a result too long to be kept."""
+        self.renderer.item(kind, record, line)
+
+    def tell(self, lines: Lines) -> None:
+        """Tell people what quiet runs and programs do without."""
+        self.renderer.tell(lines)
+
     def finish(self, result: object, lines: Lines = (), code: int = 0) -> int:
         """Keep the result for the summary, tell people about it, return the exit code."""
         self.result = result
-        self.renderer.tell(lines)
+        self.tell(lines)
         return code
 
-    def confirm(self, question: str, *, otherwise: str) -> bool:
-        """Ask before something is done that cannot be undone; ``--yes`` has answered already."""
+    @property
+    def may_ask(self) -> bool:
+        """Whether a question will be answered: by ``--yes`` or by somebody at a terminal."""
+        return bool(self.given("yes")) or passwords.can_ask()
+
+    def confirm(self, question: str, *, otherwise: str = "") -> bool:
+        """Ask before something that cannot be undone; ``otherwise`` says why nobody asked is no."""
         if self.given("yes"):
             return True
         self.renderer.pause()

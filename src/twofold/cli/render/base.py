@@ -46,6 +46,10 @@ class Renderer(Protocol):
         """What was asked for."""
         ...
 
+    def item(self, kind: str, record: object, line: str) -> None:
+        """One element of a result too long to be kept."""
+        ...
+
     def tell(self, lines: Lines) -> None:
         """What people like to know at the end; quiet runs and programs do without."""
         ...

@@ -84,6 +84,10 @@ class JsonRenderer:
         for tag, record in records_in(result):
             self._put(tag, record)
 
+    def item(self, kind: str, record: object, line: str) -> None:
+        del line
+        self._put(kind, record)
+
     def tell(self, lines: Lines) -> None: ...
 
     def pause(self) -> None: ...
@@ -94,7 +98,8 @@ class JsonRenderer:
     def close(self, exit_code: int, result: object | None) -> None:
         seconds = round(self._monotonic() - self._began, 3)
         end = plain_fields(End(self._verb, exit_code, clock.now_ns(), seconds))
-        self._write("summary", end | (plain_fields(result) if result is not None else {}))
+        members = end | (plain_fields(result) if result is not None else {})
+        self._write("summary", members | {"exit_code": exit_code})
         self._out.flush()
 
     def _put(self, tag: str, record: object) -> None:

@@ -4,10 +4,13 @@ A listing stops when nobody reads it any more; a backup goes on, for its work do
 watches. What happens is decided by ``stop_when_closed``.
 """
 
+import errno
 import os
 from typing import TextIO
 
 from twofold.errors import TwofoldError
+
+GONE = {errno.EPIPE, errno.EINVAL}  # the second is how Windows says it
 
 
 class OutputClosed(Exception):
@@ -38,13 +41,12 @@ class Output:
                 self.stream.write(text)
             else:
                 self.stream.flush()
-        except BrokenPipeError:
-            self._abandon()
-            if self._stop_when_closed:
-                raise OutputClosed from None
         except OSError as error:
             self._abandon()
-            raise TwofoldError(f"the output cannot be written ({error.strerror})") from error
+            if error.errno not in GONE:
+                raise TwofoldError(f"the output cannot be written ({error.strerror})") from error
+            if self._stop_when_closed:
+                raise OutputClosed from None
 
     def _abandon(self) -> None:
         """Lead what is still buffered nowhere, or the interpreter would complain at its end."""

@@ -19,16 +19,21 @@ RESULTS = {
     "key add": "twofold.commands.key:KeyAddResult",
     "key remove": "twofold.commands.key:KeyRemoveResult",
     "key recovery-kit": "twofold.commands.key:RecoveryKitResult",
+    "ls": "twofold.commands.ls:LsResult",
+    "restore": "twofold.commands.restore:RestoreResult",
+    "backup": "twofold.commands.backup:BackupResult",
     "version": "twofold.commands.version:VersionResult",
 }
+ITEMS = {"node": "twofold.commands.ls:ListedEntry"}
+"""Elements of results that are shown as they are found."""
 
 
 def result_types() -> dict[str, type]:
     """The result of every verb."""
-    return {verb: _result(place) for verb, place in RESULTS.items()}
+    return {verb: _class(place) for verb, place in RESULTS.items()}
 
 
-def _result(place: str) -> type:
+def _class(place: str) -> type:
     module, _, name = place.partition(":")
     found = getattr(import_module(module), name)
     assert isinstance(found, type)
@@ -39,6 +44,7 @@ def whole_schema() -> Schema:
     """One schema for any record; ``type`` tells which of its definitions holds."""
     records = {"start": record_schema(Start, "start"), "error": record_schema(Failure, "error")}
     records |= {tag: record_schema(kind, tag) for kind, tag in EVENT_TYPES.items()}
+    records |= {tag: record_schema(_class(place), tag) for tag, place in ITEMS.items()}
     for verb, kind in result_types().items():
         records |= {tag: record_schema(item, tag) for tag, item in item_types(kind).items()}
         records[f"summary of {verb}"] = summary_schema(verb, kind)

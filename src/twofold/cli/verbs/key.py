@@ -13,7 +13,7 @@ from twofold.cli.render.words import columns, local_time
 from twofold.cli.root import Verb, VerbGroup
 from twofold.cli.session import Session
 from twofold.cli.verbs.init import framed
-from twofold.errors import UsageError
+from twofold.errors import NothingDone, UsageError
 from twofold.options import Secret
 
 if TYPE_CHECKING:
@@ -134,9 +134,11 @@ def remove(session: Session, key_id: str) -> int:
     )
     result = key.remove(options, session.emit)
     named = f"{result.key.kind} {result.key.short_id}"
-    done = f"removed {named}" if result.removed else f"kept {named}: nothing was done"
-    session.show([f"would remove {named}" if result.dry_run else done])
-    return session.finish(result, code=0 if result.removed or result.dry_run else 4)
+    if not result.removed and not result.dry_run:
+        session.result = result
+        raise NothingDone(f"kept {named}: the answer was no")
+    session.show([f"would remove {named}" if result.dry_run else f"removed {named}"])
+    return session.finish(result)
 
 
 @command.command("recovery-kit", cls=Verb, writes=True)
