@@ -36,6 +36,7 @@ def entries(names: st.SearchStrategy[bytes] = NAMES) -> st.SearchStrategy[Entry]
 LISTINGS = st.lists(entries(), unique_by=lambda entry: entry.name, max_size=20)
 
 
+@settings(deadline=None)
 @given(LISTINGS)
 def test_round_trip_in_order_of_name_bytes(some: list[Entry]) -> None:
     listing = pack_listing(some)
@@ -47,6 +48,7 @@ def test_round_trip_in_order_of_name_bytes(some: list[Entry]) -> None:
     assert b"".join(map(pack_record, ordered)) == listing
 
 
+@settings(deadline=None)
 @given(entries(), st.integers(), st.integers())
 def test_times_beyond_64_bits_are_told(entry: Entry, mtime: int, ctime: int) -> None:
     (back,) = iterate(pack_record(entry._replace(mtime_ns=mtime, ctime_ns=ctime)))
@@ -58,6 +60,7 @@ def test_times_beyond_64_bits_are_told(entry: Entry, mtime: int, ctime: int) -> 
     )
 
 
+@settings(deadline=None)
 @given(LISTINGS, st.data())
 def test_flags_are_added_by_name(some: list[Entry], data: st.DataObject) -> None:
     chosen = {entry.name for entry in some if data.draw(st.booleans())} | {b"not there"}
@@ -69,6 +72,7 @@ def test_flags_are_added_by_name(some: list[Entry], data: st.DataObject) -> None
         assert entry == before._replace(flags=before.flags | added)
 
 
+@settings(deadline=None)
 @given(LISTINGS)
 def test_inodes_can_be_left_out(some: list[Entry]) -> None:
     want = pack_listing([entry._replace(inode=0) for entry in some])
@@ -123,7 +127,7 @@ def test_names_cannot_be_listed_twice_or_be_too_long() -> None:
     assert validate(pack_record(entry._replace(name=b"x" * 0xFFFF))) == 1
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(LISTINGS, st.data())
 def test_no_bytes_do_anything_but_format_error(some: list[Entry], data: st.DataObject) -> None:
     """Whatever is changed, what is still read obeys every rule of a listing."""

@@ -1,13 +1,14 @@
 """Which names are names, and which are ours."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.platform import is_temporary
 from twofold.platform.names import check_name, check_windows_name, temporary_name
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_posix_names(name: bytes) -> None:
     wrong = name in (b"", b".", b"..") or set(name) & set(b"/\0")

@@ -113,8 +113,8 @@ def test_no_write_escapes_through_a_swapped_directory(
     root.close()
     assert find_names(arena / "out") == [b"b"]
     assert find_names(arena / "out" / "b") == []
-    assert done > 100
-    assert refused > 100
+    assert done > 10
+    assert refused > 10
     record_property("writes", done)
     record_property("refusals", refused)
 
@@ -146,8 +146,8 @@ def test_metadata_stays_off_what_a_swapped_link_leads_to(arena: Path, seconds: i
     ):
         done, refused = attempts(seconds, work)
     assert [stat_name(arena / "out", name) for name in (b"victim", b"folder")] == before
-    assert done > 100
-    assert refused > 100
+    assert done > 10
+    assert refused > 10
 
 
 def test_replacing_under_attack_leaves_no_half_file(arena: Path) -> None:
@@ -166,7 +166,7 @@ def test_replacing_under_attack_leaves_no_half_file(arena: Path) -> None:
         done, _ = attempts(2, write)
     assert (arena / "out" / "victim").read_bytes() == b"precious"
     assert find_names(arena / "in") == [b"a", b"evil", b"name", b"other"]
-    assert done > 100
+    assert done > 10
 
 
 def test_moving_into_a_swapped_directory(arena: Path) -> None:
@@ -180,4 +180,4 @@ def test_moving_into_a_swapped_directory(arena: Path) -> None:
         folder.close()
     assert failed == 0
     assert find_names(arena / "out") == [b"b"]
-    assert done > 100
+    assert done > 10

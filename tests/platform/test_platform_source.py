@@ -123,6 +123,14 @@ def test_hundred_thousand_entries(tmpfs: Path) -> None:
     assert [entry.name for entry in iterate(listing)] == find_names(tmpfs)
 
 
+def test_names_listed_twice_or_gone_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").touch()
+    monkeypatch.setattr(os, "listdir", lambda _fd: ["here", "gone", "here"])
+    assert list(scan(tmp_path)) == [b"here"]
+
+
 @pytest.mark.parametrize("seconds", [-(2**31), -1, 0, 2**31, 2**32 + 1, 15_032_385_535])
 def test_times_of_ext4(ext4: Path, seconds: int) -> None:
     part = 0 if seconds in (-(2**31), 15_032_385_535) else 123_456_789  # the very ends

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -295,6 +296,34 @@ def test_special_files(target: TargetDir, tmp_path: Path, as_root: None) -> None
         told = run("stat", "--printf", "%F %a %u %g %.9Y %t %T", b"./" + word, cwd=tmp_path)
         numbers = b"f0 f4241" if kind in (stat.S_IFCHR, stat.S_IFBLK) else b"0 0"
         assert told == word + b" 4657 7 8 5.000000001 " + numbers
+
+
+def test_what_was_swapped_in_does_not_get_our_owner(
+    target: TargetDir, tmp_path: Path, as_root: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody links another's entry over the one just made, before its owner is set."""
+    os.mkfifo(tmp_path / "fifo")
+    os.symlink("x", tmp_path / "link")
+
+    def swapped(name: str) -> Callable[..., None]:
+        def make(*words: object, dir_fd: int, **_: object) -> None:
+            temporary = next(word for word in words if isinstance(word, bytes) and len(word) > 20)
+            os.link(tmp_path / name, temporary, dst_dir_fd=dir_fd, follow_symlinks=False)
+
+        return make
+
+    monkeypatch.setattr(os, "mknod", swapped("fifo"))
+    monkeypatch.setattr(os, "symlink", swapped("link"))
+    fifo, link = (replace(each, uid=1234, gid=1234) for each in (FIFO, LINK))
+    actions: list[Callable[[], object]] = [
+        lambda: target.make_special(b"new", 0, fifo),
+        lambda: target.make_symlink(b"new", b"y", link),
+    ]
+    for action in actions:
+        with pytest.raises(OSError, match="another one by now"):
+            action()
+    assert {stat_name(tmp_path, name).uid for name in (b"fifo", b"link")} == {os.getuid()}
+    assert find_names(tmp_path) == [b"fifo", b"link"]
 
 
 def test_devices_need_rights(tmp_path: Path, as_root: None) -> None:

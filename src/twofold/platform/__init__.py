@@ -8,6 +8,7 @@ import sys
 from functools import cache
 
 from twofold.platform.base import (
+    FLAG_AWAY,
     FLAG_FAILED,
     FLAG_FAR_TIME,
     FLAG_RACY,
@@ -39,6 +40,7 @@ from twofold.platform.names import is_temporary
 from twofold.platform.walk import HandleStack, TargetCache
 
 __all__ = [
+    "FLAG_AWAY",
     "FLAG_FAILED",
     "FLAG_FAR_TIME",
     "FLAG_RACY",
@@ -74,11 +76,11 @@ __all__ = [
 def current() -> Platform:
     """The operating system we run on, made once. ImportError on one we do not know."""
     if sys.platform == "win32":
-        from twofold.platform.windows import WindowsPlatform
+        from twofold.platform.windows.door import WindowsPlatform
 
         return WindowsPlatform()
     if sys.platform == "linux":
-        from twofold.platform.linux import LinuxPlatform
+        from twofold.platform.linux.door import LinuxPlatform
 
         return LinuxPlatform()
     raise ImportError(f"Twofold does not run on {sys.platform} yet")

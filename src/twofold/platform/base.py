@@ -40,6 +40,9 @@ FLAG_FAR_TIME = 4
 The record then holds it modulo 2**64, which is enough to compare; ``stat_child`` gives the time.
 """
 
+FLAG_AWAY = 8
+"""Set where the content lies elsewhere (a cloud placeholder): reading it would fetch it."""
+
 
 class Entry(NamedTuple):
     """One decoded record of a packed listing; times in ns since 1970, size in bytes."""

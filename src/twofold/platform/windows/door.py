@@ -1,0 +1,52 @@
+"""What Windows offers, gathered for the platform door."""
+
+import sys
+
+from twofold.platform.base import Entry, Machine
+from twofold.platform.windows import machine, mounts, source, target
+
+assert sys.platform == "win32"
+
+
+class WindowsPlatform:
+    """See ``twofold.platform.base.Platform``."""
+
+    def machine(self) -> Machine:
+        """Who we are."""
+        return machine.machine()
+
+    def user_name(self) -> str:
+        """Login name of who we act as."""
+        return machine.user_name()
+
+    def process_alive(self, pid: int) -> bool:
+        """Whether a process of this boot exists and has not ended."""
+        return machine.process_alive(pid)
+
+    def owner_names(self, uid: int, gid: int) -> tuple[str, str]:  # noqa: ARG002 - no such numbers
+        """Empty: owners are in the security descriptor here."""
+        return "", ""
+
+    def owner_ids(self, user: str, group: str) -> tuple[int | None, int | None]:  # noqa: ARG002
+        """Unknown: owners are in the security descriptor here."""
+        return None, None
+
+    def open_source(self, path: bytes) -> source.WindowsSourceDir:
+        """Open a directory to be read; links in this path are followed. OSError."""
+        return source.WindowsSourceDir.open(path)
+
+    def open_target(self, path: bytes, *, create: bool) -> target.WindowsTargetDir:
+        """Open (or make, with parents) the directory to restore into. OSError."""
+        return target.WindowsTargetDir.open(path, create=create)
+
+    def stable_inodes(self, fs_type: str) -> bool:
+        """Whether file numbers of this file system survive a remount."""
+        return mounts.stable_inodes(fs_type)
+
+    def timestamp_granularity_ns(self, fs_type: str, entry: Entry) -> int:
+        """Coarsest step with which this file system stamps changes, ns."""
+        return mounts.timestamp_granularity_ns(fs_type, entry)
+
+    def personal_folders(self) -> list[bytes]:
+        """Folders of the current user worth backing up by default; only those that exist."""
+        return machine.personal_folders()
