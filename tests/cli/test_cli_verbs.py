@@ -156,6 +156,32 @@ def test_permissions(mode: int, letters: str) -> None:
     assert permissions(mode) == letters
 
 
+def test_check_of_a_whole_repository(twofold: Program, sample: Path) -> None:
+    twofold("backup", "sample", code=0)
+    said = twofold("check", code=0).out
+    assert said.startswith("no damage found in ")
+    assert "  1 backup, 2 packs with " in said
+    assert "contents were not read" in said
+    assert "  2 packs with " in twofold("check", "--read-data", code=0).out
+    assert twofold("check", "--read-data", "--json", code=0).summary["packs_read"] == 2
+
+
+def test_check_of_a_damaged_repository(twofold: Program, sample: Path) -> None:
+    twofold("backup", "sample", code=0)
+    packs = sorted((twofold.place / "repository" / "packs").rglob("*"))
+    for pack in packs:
+        if pack.is_file():
+            pack.unlink()
+    outcome = twofold("check", code=5)
+    assert "damage: " in outcome.err
+    assert "findings of damage; 1 of 1 backups miss something" in outcome.out
+    records = twofold("check", "--json", code=5)
+    assert records.of("finding")
+    (affected,) = records.of("affected")
+    assert affected["paths"]
+    assert "findings" not in records.summary
+
+
 def test_status_says_how_to_start(bare: Program) -> None:
     said = bare(code=0).out
     assert said.startswith("Nothing is backed up yet")

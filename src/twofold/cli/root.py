@@ -27,6 +27,7 @@ VERBS = {
     "snapshots": "List the backups in the repository.",
     "ls": "List what is inside a backup.",
     "restore": "Bring files back out of a backup.",
+    "check": "Prove that the repository is whole.",
     "key": "List, add and remove keys; print a recovery kit.",
     "version": "Show versions, and the schema of --json.",
 }

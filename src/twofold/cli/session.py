@@ -142,6 +142,10 @@ class Session:
         """Show one element of a result too long to be kept."""
         self.renderer.item(kind, record, line)
 
+    def note_item(self, kind: str, record: object) -> None:
+        """Tell programs one element of a result that people were told as an event."""
+        self.renderer.item(kind, record, None)
+
     def tell(self, lines: Lines) -> None:
         """Tell people what quiet runs and programs do without."""
         self.renderer.tell(lines)

@@ -46,8 +46,8 @@ class Renderer(Protocol):
         """What was asked for."""
         ...
 
-    def item(self, kind: str, record: object, line: str) -> None:
-        """One element of a result too long to be kept."""
+    def item(self, kind: str, record: object, line: str | None) -> None:
+        """One element of a result; without a line it is for programs only."""
         ...
 
     def tell(self, lines: Lines) -> None:

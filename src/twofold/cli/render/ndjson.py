@@ -84,7 +84,7 @@ class JsonRenderer:
         for tag, record in records_in(result):
             self._put(tag, record)
 
-    def item(self, kind: str, record: object, line: str) -> None:
+    def item(self, kind: str, record: object, line: str | None) -> None:
         del line
         self._put(kind, record)
 

@@ -22,6 +22,7 @@ RESULTS = {
     "ls": "twofold.commands.ls:LsResult",
     "restore": "twofold.commands.restore:RestoreResult",
     "backup": "twofold.commands.backup:BackupResult",
+    "check": "twofold.commands.check:CheckResult",
     "version": "twofold.commands.version:VersionResult",
 }
 ITEMS = {"node": "twofold.commands.ls:ListedEntry"}

@@ -80,10 +80,11 @@ class TextRenderer:
         for line in lines:
             self._line(line)
 
-    def item(self, kind: str, record: object, line: str) -> None:
+    def item(self, kind: str, record: object, line: str | None) -> None:
         del kind, record
-        self._meter.close()
-        self._line(line)
+        if line is not None:
+            self._meter.close()
+            self._line(line)
 
     def tell(self, lines: Lines) -> None:
         if self._verbosity >= 0:
