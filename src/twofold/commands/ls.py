@@ -1,0 +1,136 @@
+"""List what a snapshot holds: a directory, everything below it, or one entry.
+
+Entries are handed over one by one as they are read, so a listing of any length takes no memory.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from twofold.commands.reading import read_snapshot
+from twofold.errors import DamageFound, SnapshotNotFound
+from twofold.events import Emit, Finding, Severity
+from twofold.format.pages import Node, NodeKind, Owner
+from twofold.options import Options, RepositoryAccess
+from twofold.view import Found, Path, Tree, parse_address, path_text
+
+_KINDS = {kind: kind.name.lower().replace("_", " ") for kind in NodeKind}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEntry:
+    """One entry; ``path`` is from the top of the snapshot, ``target`` where a link leads.
+
+    Of a long listing only: ``linked`` (it has further names), ``attributes`` (names of extended
+    attributes) and ``flags`` (of the file system).
+    """
+
+    path: bytes
+    kind: str
+    mode: int
+    uid: int
+    gid: int
+    user: str
+    group: str
+    size: int
+    mtime_ns: int
+    target: bytes
+    linked: bool = False
+    attributes: tuple[str, ...] = ()
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LsOptions(Options):
+    """Which snapshot and where (``latest:/home``); ``found`` is called with every entry."""
+
+    access: RepositoryAccess
+    address: str
+    found: Callable[[ListedEntry], None]
+    recursive: bool = False
+    long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LsResult:
+    """What was listed; bytes are of files. Exit code 5 when some of it could not be read."""
+
+    exit_code: int
+    snapshot: bytes
+    snapshot_time_ns: int
+    entries: int
+    bytes_total: int
+    damaged: int
+
+
+def run(options: LsOptions, emit: Emit) -> LsResult:
+    """List. ``SnapshotNotFound`` when there is no such path."""
+    address = parse_address(options.address)
+    with read_snapshot(options.access, address, "ls", emit) as reading:
+        found = reading.tree.find(address.path or ())
+        if found is None:
+            shown = path_text(address.path or ()).decode("utf-8", "replace")
+            raise SnapshotNotFound(f"the snapshot holds no '{shown}'")
+        listing = _Listing(reading.tree, emit, recursive=options.recursive)
+        entries = size = 0
+        for path, node, owner in listing.entries(found):
+            options.found(_described(path, node, owner, long=options.long))
+            entries += 1
+            size += node.size
+        code = DamageFound.exit_code if listing.damaged else 0
+        snapshot = reading.snapshot
+        return LsResult(code, snapshot.id, snapshot.root.time_ns, entries, size, listing.damaged)
+
+
+class _Listing:
+    """Goes on after damage, and counts it."""
+
+    def __init__(self, tree: Tree, emit: Emit, *, recursive: bool) -> None:
+        self.damaged = 0
+        self._tree = tree
+        self._emit = emit
+        self._recursive = recursive
+
+    def entries(self, start: Found) -> Iterator[Found]:
+        """What is asked for when this entry is named."""
+        if start.node.kind != NodeKind.DIRECTORY:
+            yield start
+            return
+        walk = self._tree.walk(start, self._tell(start))
+        for visit in walk:
+            if visit.leaving:
+                continue
+            yield Found((*start.path, *visit.path), visit.node, visit.owner)
+            if not self._recursive:
+                walk.skip()
+
+    def _tell(self, start: Found) -> Callable[[Path, DamageFound], None]:
+        def tell(path: Path, error: DamageFound) -> None:
+            self.damaged += 1
+            shown = path_text((*start.path, *path)).decode("utf-8", "surrogateescape")
+            text = f"part of this directory cannot be read: {error.message}"
+            self._emit(Finding(Severity.DAMAGE, shown, text, "run 'twofold check --read-data'"))
+
+        return tell
+
+
+def _described(path: Path, node: Node, owner: Owner, *, long: bool) -> ListedEntry:
+    target = node.content if node.kind == NodeKind.SYMLINK else b""
+    entry = ListedEntry(
+        path_text(path),
+        _KINDS[NodeKind(node.kind)],
+        node.mode,
+        owner.uid,
+        owner.gid,
+        owner.user,
+        owner.group,
+        node.size,
+        node.mtime,
+        target,
+    )
+    return _with_more(entry, node) if long else entry
+
+
+def _with_more(entry: ListedEntry, node: Node) -> ListedEntry:
+    more = node.more
+    names = tuple(name.decode("utf-8", "replace") for name, _ in more.xattrs) if more else ()
+    return replace(entry, linked=node.linked, attributes=names, flags=more.flags if more else 0)

@@ -1,0 +1,49 @@
+"""What is restored and by which rules: the same for planning and for doing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from twofold.format.segments import Segment
+from twofold.restorer.attributes import AttributeMaker
+from twofold.restorer.compare import Decision
+from twofold.restorer.jobs import FileJob
+from twofold.restorer.selection import Selection
+from twofold.restorer.target import RepositoryGuard
+from twofold.view import Path, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What becomes of existing entries: "keep" them aside, "replace" them, or "skip" those."""
+
+    existing: str
+
+    @property
+    def skip(self) -> bool:
+        """Whether existing entries are left alone."""
+        return self.existing == "skip"
+
+    def aside(self, decision: Decision) -> bool:
+        """Whether what is there is moved aside; a directory in the way always is."""
+        return decision is Decision.CONFLICT or (
+            decision is Decision.REPLACED and self.existing == "keep"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One selection of one snapshot, and how it is to be restored."""
+
+    tree: Tree
+    selection: Selection
+    policy: Policy
+    maker: AttributeMaker
+    guard: RepositoryGuard
+
+    def absolute(self, path: Path) -> Path:
+        """A path below the start of the selection, from the top of the snapshot."""
+        return (*self.selection.start.path, *path)
+
+    def segments(self, job: FileJob) -> Iterator[Segment]:
+        """Content of a file. ``DamageFound``."""
+        return self.tree.segments(job.node)

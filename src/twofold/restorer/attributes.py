@@ -1,0 +1,55 @@
+"""From a node to the metadata its copy is given.
+
+Owners go by name where this machine knows the name, else by number: a user keeps his files on a
+computer that counts its users otherwise. Metadata of another operating system is told as lost.
+"""
+
+from collections.abc import Sequence
+
+from twofold.format.pages import More, Node, Owner, file_type
+from twofold.platform import Attributes, Platform
+
+_NONE: tuple[()] = ()
+
+
+class AttributeMaker:
+    """Makes ``Attributes`` for one platform; owners are looked up once."""
+
+    def __init__(self, platform: Platform, *, owner: bool) -> None:
+        self._platform = platform
+        self._owner = owner
+        self._system = "windows" if platform.machine().system == "windows" else ""
+        self._ids: dict[Owner, tuple[int | None, int | None]] = {}
+
+    def of(self, node: Node, owner: Owner) -> Attributes:
+        """What the node's copy is to be given. ``FormatError`` for a kind we do not know."""
+        uid, gid = self._ids.get(owner) or self._look_up(owner)
+        mode = node.mode & 0o7777 | file_type(node.kind)
+        more = node.more
+        if more is None:
+            return Attributes(mode, node.mtime, uid, gid, _NONE)
+        return Attributes(mode, node.mtime, uid, gid, more.xattrs, self._flags(more))
+
+    def _flags(self, more: More) -> int | None:
+        """Flags to set; where there are none, what the target's directory passes on may stay."""
+        return more.flags if more.flags and more.system == self._system else None
+
+    def losses(self, node: Node) -> Sequence[str]:
+        """What of a node cannot be restored here at all."""
+        more = node.more
+        if more is None:
+            return _NONE
+        found = []
+        if more.streams:
+            found.append("further data streams of a file cannot be kept here")
+        if more.flags and more.system != self._system:
+            found.append("file attributes of another operating system cannot be kept here")
+        return found
+
+    def _look_up(self, owner: Owner) -> tuple[int | None, int | None]:
+        ids: tuple[int | None, int | None] = (None, None)
+        if self._owner:
+            uid, gid = self._platform.owner_ids(owner.user, owner.group)
+            ids = (owner.uid if uid is None else uid, owner.gid if gid is None else gid)
+        self._ids[owner] = ids
+        return ids

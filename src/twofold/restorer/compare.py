@@ -1,0 +1,180 @@
+"""What stands at a name already, and what is to become of it.
+
+    nothing there                     NEW
+    same kind, same contents          UNCHANGED, or METADATA where only that differs
+      … but with other hard links     REWRITE: metadata given in place would reach further names
+    anything else                     REPLACED, or CONFLICT where one of the two is a directory
+    existing entries are to be left   KEPT
+
+Contents are compared with the snapshot's blob ids, so the repository need not be read for it.
+"""
+
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum, auto
+from typing import NamedTuple, Protocol
+
+from twofold.errors import DamageFound
+from twofold.format.layout import Buffer
+from twofold.format.pages import Node, NodeKind, kind_of_mode
+from twofold.format.segments import Segment
+from twofold.platform import Attributes, Entry, Extras, TargetDir
+from twofold.view import Tree
+
+_STEP = 1 << 20
+_LONGEST = 64 << 20
+_ZEROS = bytes(_STEP)
+
+
+class Decision(Enum):
+    """What is to be done about an entry."""
+
+    NEW = auto()
+    UNCHANGED = auto()
+    METADATA = auto()
+    REWRITE = auto()
+    REPLACED = auto()
+    CONFLICT = auto()
+    KEPT = auto()
+
+
+class Judged(NamedTuple):
+    """A decision and what it was made about; None where nothing was there."""
+
+    decision: Decision
+    entry: Entry | None
+
+
+class Readable(Protocol):
+    """An open file of the target, old or new."""
+
+    def read_into(self, view: memoryview, offset: int) -> int: ...
+
+
+class Comparer:
+    """Compares files with the ids of their blobs; for one thread."""
+
+    def __init__(self, blob_id: Callable[[Buffer], bytes]) -> None:
+        self._blob_id = blob_id
+        self._buffer = bytearray(_STEP)
+
+    def same(self, file: Readable, segments: Iterable[Segment]) -> bool:
+        """Whether a file holds exactly these contents; its size is the caller's business."""
+        offset = 0
+        for blob, length in segments:
+            same = self._zeros if blob is None else self._is_blob
+            if not same(file, offset, length, blob):
+                return False
+            offset += length
+        return True
+
+    def _is_blob(self, file: Readable, offset: int, length: int, blob: bytes | None) -> bool:
+        if length > _LONGEST:
+            return False  # no chunker makes such; a claim of gigabytes must not take memory
+        if length > len(self._buffer):
+            self._buffer = bytearray(length)
+        view = memoryview(self._buffer)[:length]
+        return file.read_into(view, offset) == length and self._blob_id(view) == blob
+
+    def _zeros(self, file: Readable, offset: int, length: int, _blob: bytes | None) -> bool:
+        end = offset + length
+        while offset < end:
+            view = memoryview(self._buffer)[: min(_STEP, end - offset)]
+            if file.read_into(view, offset) != len(view) or not _ZEROS.startswith(view):
+                return False
+            offset += len(view)
+        return True
+
+
+class Judge:
+    """Decides about entries that are not directories; for one thread.
+
+    ``thorough`` reads every file of equal size. Otherwise equal times stand for equal contents,
+    which is enough to tell beforehand what a restore would do.
+    """
+
+    def __init__(self, tree: Tree, comparer: Comparer, *, skip: bool, thorough: bool) -> None:
+        self._tree = tree
+        self._comparer = comparer
+        self._skip = skip
+        self._thorough = thorough
+
+    def entry(
+        self, folder: TargetDir, node: Node, wanted: Attributes, known_inode: int = 0
+    ) -> Judged:
+        """About one entry. ``known_inode`` is a file here known to have the contents. OSError."""
+        entry = folder.existing(node.name)
+        if entry is None:
+            return Judged(Decision.NEW, None)
+        if self._skip:
+            return Judged(Decision.KEPT, entry)
+        kind = kind_of_mode(entry.mode)
+        if kind == NodeKind.DIRECTORY:
+            return Judged(Decision.CONFLICT, entry)
+        if kind != node.kind:
+            return Judged(Decision.REPLACED, entry)
+        if known_inode and entry.inode == known_inode:
+            return Judged(Decision.UNCHANGED, entry)
+        return Judged(self._same_kind(folder, node, wanted, entry), entry)
+
+    def _same_kind(
+        self, folder: TargetDir, node: Node, wanted: Attributes, entry: Entry
+    ) -> Decision:
+        if node.kind == NodeKind.FILE:
+            return self._file(folder, node, wanted, entry)
+        if node.kind == NodeKind.SYMLINK and folder.read_link(node.name) != node.content:
+            return Decision.REPLACED
+        if node.kind in (NodeKind.CHARACTER_DEVICE, NodeKind.BLOCK_DEVICE):
+            return Decision.REWRITE  # it does not show its number here, and holds nothing to keep
+        has_more = node.more is not None and bool(node.more.xattrs)
+        return _of_metadata(not has_more and _same_numbers(entry, wanted), entry)
+
+    def _file(self, folder: TargetDir, node: Node, wanted: Attributes, entry: Entry) -> Decision:
+        if entry.size != node.size:
+            return Decision.REPLACED
+        file = folder.open_existing(node.name)
+        try:
+            if (self._thorough or entry.mtime_ns != node.mtime) and not self._comparer.same(
+                file, self._segments(node)
+            ):
+                return Decision.REPLACED
+            same = _same_numbers(entry, wanted) and _same_extras(file.extras(), wanted)
+            return _of_metadata(same, entry)
+        finally:
+            file.close()
+
+    def _segments(self, node: Node) -> Iterator[Segment]:
+        """Segments; where they are lost, what cannot equal anything: restoring tells the loss."""
+        try:
+            yield from self._tree.segments(node)
+        except DamageFound:
+            yield Segment(b"", 0)
+
+
+def _of_metadata(same: bool, entry: Entry) -> Decision:
+    if same:
+        return Decision.UNCHANGED
+    return Decision.METADATA if entry.links == 1 else Decision.REWRITE
+
+
+def _same_numbers(entry: Entry, wanted: Attributes) -> bool:
+    return (
+        (entry.mode == wanted.mode or stat.S_ISLNK(wanted.mode))
+        and entry.mtime_ns == wanted.mtime_ns
+        and wanted.uid in (None, entry.uid)
+        and wanted.gid in (None, entry.gid)
+    )
+
+
+def _same_extras(extras: Extras, wanted: Attributes) -> bool:
+    """Whether what was wanted is there, and nothing that its first owner would have given."""
+    there, asked = dict(extras.xattrs), dict(wanted.xattrs or ())
+    if any(there.get(name) != value for name, value in asked.items()):
+        return False
+    if any(name not in asked and _is_given(name) for name in there):
+        return False
+    return wanted.flags is None or wanted.flags == extras.flags
+
+
+def _is_given(name: bytes) -> bool:
+    return name.startswith(b"user.") or b".posix_acl_" in name

@@ -1,0 +1,119 @@
+"""Contents of files out of the repository, each frame read and decoded once per round.
+
+    pieces (file, offset, blob) ─► by frame, in order of place ─► threads: read, open, prove ─► data
+
+Packs come in the order in which they are first needed, frames in the order they lie in. A blob that
+its frame cannot give is looked for in every other place the index knows; if that fails too, its
+pieces come with the error in place of data, and everything else goes on.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from twofold.errors import DamageFound, FormatError, ObjectDamaged
+from twofold.format.index import BlobLocation
+from twofold.format.layout import Buffer
+from twofold.format.names import BlobKind
+from twofold.parallel import Threads
+from twofold.repository import BlobReader
+from twofold.restorer.jobs import FileJob
+
+_AHEAD = 2  # frames per thread that may wait to be written
+
+
+class Piece(NamedTuple):
+    """A part of a file that is one blob."""
+
+    job: FileJob
+    offset: int
+    blob: bytes
+    length: int
+
+
+@dataclass(slots=True, eq=False)
+class _Wanted:
+    place: BlobLocation
+    pieces: list[Piece] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class _Frame:
+    place: BlobLocation
+    blobs: dict[bytes, _Wanted] = field(default_factory=dict)
+
+
+Result = tuple[Buffer | DamageFound, list[Piece]]
+
+
+class Contents:
+    """Reads pieces for one restore."""
+
+    def __init__(self, reader: BlobReader, threads: Threads, count: int) -> None:
+        self._reader = reader
+        self._threads = threads
+        self._ahead = count * _AHEAD
+
+    def read(self, pieces: Iterable[Piece]) -> Iterator[Result]:
+        """(data or why there is none, the pieces it is for), in no promised order.
+
+        Data is only good until the next is asked for; copy what must stay.
+        """
+        frames, lost = self._by_frame(pieces)
+        yield from lost
+        for results in self._threads.map(self._decode, frames, ahead=self._ahead):
+            yield from results
+
+    def _by_frame(self, pieces: Iterable[Piece]) -> tuple[list[_Frame], list[Result]]:
+        frames: dict[tuple[bytes, int], _Frame] = {}
+        packs: dict[bytes, int] = {}
+        wanted: dict[bytes, _Wanted] = {}
+        lost: list[Result] = []
+        for piece in pieces:
+            found = wanted.get(piece.blob)
+            if found is not None:
+                found.pieces.append(piece)
+                continue
+            try:
+                place = self._place(piece.blob)
+            except DamageFound as error:
+                lost.append((error, [piece]))
+                continue
+            wanted[piece.blob] = found = _Wanted(place, [piece])
+            key = (place.pack.id, place.frame.ordinal)
+            packs.setdefault(place.pack.id, len(packs))
+            frames.setdefault(key, _Frame(place)).blobs[piece.blob] = found
+        ordered = sorted(
+            frames.values(), key=lambda f: (packs[f.place.pack.id], f.place.frame.offset)
+        )
+        return ordered, lost
+
+    def _place(self, blob: bytes) -> BlobLocation:
+        for place in self._reader.index.locations(BlobKind.DATA, blob):
+            return place
+        raise ObjectDamaged(f"data {blob.hex()[:16]} is in no index")
+
+    def _decode(self, frame: _Frame) -> list[Result]:
+        """Runs in a thread."""
+        try:
+            plain: Buffer | None = self._reader.frame(BlobKind.DATA, frame.place)
+        except DamageFound:
+            plain = None
+        return [self._take(blob, wanted, plain) for blob, wanted in frame.blobs.items()]
+
+    def _take(self, blob: bytes, wanted: _Wanted, plain: Buffer | None) -> Result:
+        try:
+            data = self._from_frame(blob, wanted, plain)
+            if len(data) != wanted.pieces[0].length:
+                raise FormatError("a file's list of contents gives a wrong length")
+            return data, wanted.pieces
+        except DamageFound as error:
+            return error, wanted.pieces
+
+    def _from_frame(self, blob: bytes, wanted: _Wanted, plain: Buffer | None) -> Buffer:
+        if plain is not None:
+            try:
+                return self._reader.take(BlobKind.DATA, blob, wanted.place, plain)
+            except DamageFound:
+                pass  # the other places may hold it
+        return self._reader.read(BlobKind.DATA, blob)

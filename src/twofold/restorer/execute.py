@@ -1,0 +1,384 @@
+"""The restore itself: one walk over what is wanted, deciding entry by entry.
+
+    directory ─► opened, or made (0700); its metadata follows when everything below it is there
+    file      ─► compared with what stands there; what must be written goes into a window
+    link, FIFO, socket, device ─► made at once
+    further name of a file restored before ─► linked at the end of the window
+
+The decision is taken anew, whatever a plan said: the world may have changed. Directories that only
+lead to what is wanted are made when that is met. All of the target is reached by handle.
+"""
+
+import errno
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from twofold.errors import DamageFound
+from twofold.format.pages import Node, NodeKind, Owner, kind_of_mode
+from twofold.platform import Attributes, Entry, HandleStack, TargetDir, is_temporary
+from twofold.restorer.assignment import Assignment
+from twofold.restorer.compare import Decision, Judge, Judged
+from twofold.restorer.directory import Directory
+from twofold.restorer.folds import Folds
+from twofold.restorer.jobs import FileJob, LeftDirectory, LinkJob, LinkState, Window
+from twofold.restorer.others import make_other
+from twofold.restorer.runner import Runner
+from twofold.restorer.selection import Wish
+from twofold.restorer.target import Target, stop_when_full
+from twofold.restorer.writer import Tools
+from twofold.view import Path, Visit
+
+_HANDLES = 12
+_ACCESS = 0o700
+_FLUSH = 512
+
+
+class Made(Enum):
+    """How a directory of the walk stands in the target."""
+
+    NOT_YET = auto()
+    FRESH = auto()
+    EXISTING = auto()
+    REFUSED = auto()
+
+
+_THERE = (Made.FRESH, Made.EXISTING)
+
+
+@dataclass(slots=True, eq=False)
+class Level:
+    """A directory on the way from the start to where the walk is."""
+
+    directory: Directory
+    node: Node
+    owner: Owner
+    wish: Wish
+    made: Made = Made.NOT_YET
+    folds: Folds | None = None
+
+
+class Execution:
+    """One run over a selection; counts and losses are in the report afterwards."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        judge: Judge,
+        target: Target,
+        runner: Runner,
+        tools: Tools,
+    ) -> None:
+        self._assignment = assignment
+        self._tree = assignment.tree
+        self._selection = assignment.selection
+        self._maker = assignment.maker
+        self._guard = assignment.guard
+        self._policy = assignment.policy
+        self._judge = judge
+        self._target = target
+        self._runner = runner
+        self._asides = tools.asides
+        self._report = tools.report
+        self._groups = assignment.tree.groups()
+        self._states: dict[tuple[int, int, int], LinkState] = {}
+        self._handles: HandleStack[TargetDir] = HandleStack(target.root, _HANDLES)
+        self._window = Window()
+        self._serial = 0
+        self._levels: list[Level] = []
+        self._links_told = False
+
+    def run(self) -> None:
+        """Restore everything wanted. Raises what stops the run."""
+        try:
+            self._begin()
+            walk = self._tree.walk(self._selection.start, self._damaged)
+            for number, visit in enumerate(walk):
+                if number % _FLUSH == 0:
+                    self._report.flush()
+                if visit.leaving:
+                    self._leave()
+                elif not self._visit(visit):
+                    walk.skip()
+                if self._window.full:
+                    self._submit()
+            self._end()
+        finally:
+            self._handles.close()
+
+    def _submit(self) -> None:
+        window, self._window = self._window, Window()
+        self._runner.submit(window)
+
+    def _damaged(self, _path: Path, error: DamageFound) -> None:
+        """Part of a directory cannot be read: what was in it is not even known by name."""
+        self._report.damaged(self._levels[-1].directory, b"", error)
+
+    # directories, from the top down and up again
+
+    def _begin(self) -> None:
+        start = self._selection.start
+        level = Level(self._target.top, start.node, start.owner, self._selection.top)
+        level.made = Made.FRESH if self._target.created else Made.EXISTING
+        level.folds = Folds(self._target.root.fs_type)
+        self._levels.append(level)
+        self._target.mark()
+        if level.made is Made.EXISTING:
+            self._guard.check_entry(self._target.root)
+            self._clean(self._target.root)
+
+    def _end(self) -> None:
+        self._submit()
+        self._runner.wait()
+        self._target.unmark()
+        start = self._levels.pop()
+        if self._selection.gives_start and self._target.ours:
+            attributes = self._maker.of(start.node, start.owner)
+            self._window.left.append(LeftDirectory(start.directory, attributes))
+            self._submit()
+            self._runner.wait()
+
+    def _visit(self, visit: Visit) -> bool:
+        """False when a directory is not to be entered."""
+        above = self._levels[-1]
+        wish = self._selection.below(above.wish, visit.parent, visit.node)
+        if wish is None:
+            return False
+        if visit.node.kind != NodeKind.DIRECTORY:
+            self._entry(visit)
+            return True
+        self._serial += 1
+        level = Level(
+            above.directory.child(visit.node.name, self._serial), visit.node, visit.owner, wish
+        )
+        if wish.chosen and not (self._reach() and self._open(level)):
+            return False
+        self._levels.append(level)
+        return True
+
+    def _reach(self) -> bool:
+        """Make the directories that lead here, now that something in them is wanted."""
+        levels = self._levels
+        if levels[-1].made in _THERE:
+            return True
+        first = next(at for at, level in enumerate(levels) if level.made not in _THERE)
+        try:
+            for at in range(first, len(levels)):
+                self._levels = levels[:at]
+                if levels[at].made is Made.REFUSED or not self._open(levels[at]):
+                    levels[at].made = Made.REFUSED
+                    return False
+        finally:
+            self._levels = levels
+        return True
+
+    def _open(self, level: Level) -> bool:
+        """Open or make a directory in the one the walk is in; False when it cannot be had."""
+        above, name = self._levels[-1], level.node.name
+        try:
+            self._refuse_clash(above, name)
+            entry = None if above.made is Made.FRESH else self._handles.top.existing(name)
+            if entry is not None and kind_of_mode(entry.mode) == NodeKind.DIRECTORY:
+                self._open_existing(level, entry)
+            elif entry is not None and self._policy.skip:
+                self._without(level, None)
+                return False
+            else:
+                self._make(level, entry)
+        except OSError as error:
+            stop_when_full(error)
+            self._without(level, error)
+            return False
+        level.folds = Folds(self._handles.top.fs_type)
+        self._target.note_device(self._handles.top.device, level.directory)
+        return True
+
+    def _without(self, level: Level, error: OSError | None) -> None:
+        """A directory was left out, with an error or because something else is to be kept.
+
+        Where only some of it was wanted, the entries are told one by one as they are met.
+        """
+        totals = level.node.ref
+        entries, size = 0, 0
+        if level.wish.chosen and totals is not None:
+            entries, size = 1 + totals.directories + totals.files, totals.bytes
+        if error is not None:
+            self._report.failed(
+                level.directory, b"", "make directory", error, entries=entries, size=size
+            )
+        elif entries:
+            self._report.kept(level.directory, b"", size, entries)
+
+    def _make(self, level: Level, entry: Entry | None) -> None:
+        folder, name = self._handles.top, level.node.name
+        decision = Decision.NEW if entry is None else Decision.CONFLICT
+        flags = self._maker.of(level.node, level.owner).flags or 0
+        with self._asides.out_of_the_way(
+            folder, self._levels[-1].directory, name, needed=self._policy.aside(decision)
+        ):
+            made = folder.make_dir(name, flags=flags)
+        made.close()
+        if self._handles.push(name).identity != made.identity:
+            self._handles.pop()
+            raise OSError(errno.ESTALE, "another directory took its place", name)
+        level.made = Made.FRESH
+        self._report.done(decision, level.directory, b"", losses=self._maker.losses(level.node))
+
+    def _open_existing(self, level: Level, entry: Entry) -> None:
+        name = level.node.name
+        changes = level.wish.chosen and not self._policy.skip
+        if changes and entry.mode & _ACCESS != _ACCESS:
+            # only our own can be opened up; its metadata is given back at the end
+            ours = Attributes(entry.mode | _ACCESS, entry.mtime_ns)
+            with suppress(OSError):
+                self._handles.top.apply(name, ours, directory=True)
+        folder = self._handles.push(name)
+        level.made = Made.EXISTING
+        self._guard.check_entry(folder)
+        if not level.wish.chosen:
+            return
+        if self._policy.skip:
+            self._report.kept(level.directory, b"", 0)
+        else:
+            with suppress(OSError):  # if one is needed, writing will tell
+                folder.lift_flags()
+            wanted = self._maker.of(level.node, level.owner)
+            same = entry.mode == wanted.mode and entry.mtime_ns == wanted.mtime_ns
+            decision = Decision.UNCHANGED if same else Decision.METADATA
+            self._report.done(decision, level.directory, b"", losses=self._maker.losses(level.node))
+        self._clean(folder)
+
+    def _leave(self) -> None:
+        level = self._levels.pop()
+        if level.made not in _THERE:
+            return
+        with suppress(OSError):  # the level above is told as lost when it is used
+            self._handles.pop()
+        if level.made is Made.FRESH or (level.wish.chosen and not self._policy.skip):
+            attributes = self._maker.of(level.node, level.owner)
+            self._window.left.append(LeftDirectory(level.directory, attributes))
+
+    def _clean(self, folder: TargetDir) -> None:
+        """Remove what an interrupted restore had not finished."""
+        with suppress(OSError):
+            for name in filter(is_temporary, folder.names()):
+                with suppress(OSError):
+                    folder.remove_file(name)
+
+    def _refuse_clash(self, above: Level, name: bytes) -> None:
+        clash = above.folds.clash(name) if above.folds else None
+        if clash is not None:
+            words = f"the target cannot tell it from {clash.decode('utf-8', 'replace')!r}"
+            raise OSError(errno.EEXIST, words, name)
+
+    # other entries
+
+    def _entry(self, visit: Visit) -> None:
+        level, node = self._levels[-1], visit.node
+        if not self._reach():
+            if self._policy.skip:
+                self._report.kept(level.directory, node.name, node.size)
+            else:
+                self._failed(level, node, "its directory could not be made")
+            return
+        try:
+            self._refuse_clash(level, node.name)
+            self._decide(level, visit)
+        except OSError as error:
+            stop_when_full(error)
+            self._failed(level, node, error)
+
+    def _failed(self, level: Level, node: Node, error: OSError | str) -> None:
+        self._report.failed(level.directory, node.name, "restore", error, size=node.size)
+
+    def _decide(self, level: Level, visit: Visit) -> None:
+        node = visit.node
+        attributes = self._maker.of(node, visit.owner)
+        state = self._state(level, visit) if node.linked else None
+        known = state.inode if state is not None else 0
+        judged = self._judged(level, node, attributes, known)
+        decision, entry = judged
+        if entry is not None and decision is Decision.CONFLICT:
+            self._guard.check_moved((self._handles.top.device, entry.inode))
+        if decision is Decision.KEPT:
+            self._report.kept(level.directory, node.name, node.size)
+            return
+        aside = self._policy.aside(decision)
+        job = FileJob(level.directory, node, attributes, decision, aside)
+        if state is not None and not (
+            state.directory is level.directory and state.name == node.name
+        ):
+            self._further_name(job, state, judged)
+        else:
+            job.state = state
+            self._first_name(job, judged)
+
+    def _judged(self, level: Level, node: Node, attributes: Attributes, known_inode: int) -> Judged:
+        if level.made is Made.FRESH:
+            return Judged(Decision.NEW, None)
+        return self._judge.entry(self._handles.top, node, attributes, known_inode)
+
+    def _first_name(self, job: FileJob, judged: Judged) -> None:
+        """An entry, or the first of several that are one."""
+        decision, entry = judged
+        losses: Sequence[str] = self._maker.losses(job.node)
+        if decision in (Decision.UNCHANGED, Decision.METADATA):
+            if decision is Decision.METADATA:
+                here = self._handles.top
+                losses = [*losses, *here.apply(job.node.name, job.attributes, directory=False)]
+            if job.state is not None and entry is not None:
+                job.state.inode, job.state.ready = entry.inode, True
+            self._report.done(decision, job.directory, job.node.name, job.node.size, losses)
+            return
+        if job.node.kind == NodeKind.FILE:
+            self._report.lost(losses)
+            self._window.add(job)
+            return
+        losses = [*losses, *self._other(job)]
+        if job.state is not None:
+            job.state.ready = True
+        self._report.done(decision, job.directory, job.node.name, 0, losses)
+
+    def _other(self, job: FileJob) -> Sequence[str]:
+        return make_other(
+            self._handles.top,
+            job.directory,
+            job.node,
+            job.attributes,
+            self._asides,
+            aside=job.aside,
+        )
+
+    def _further_name(self, job: FileJob, state: LinkState, judged: Judged) -> None:
+        if judged.entry is not None and state.inode and judged.entry.inode == state.inode:
+            self._report.done(Decision.UNCHANGED, job.directory, job.node.name, job.node.size)
+            return
+        if job.decision is Decision.UNCHANGED:
+            job.decision = Decision.METADATA  # the same contents, but in a file of its own
+        self._window.links.append(LinkJob(job, state))
+
+    def _state(self, level: Level, visit: Visit) -> LinkState | None:
+        """The file an entry is a name of, as far as this restore knows; None when it is alone.
+
+        Names are only joined when they hold the same: a file may have changed between them.
+        """
+        try:
+            group = self._groups.of(self._assignment.absolute(visit.parent), visit.node.name)
+        except DamageFound as error:
+            if not self._links_told:
+                self._links_told = True
+                self._report.damaged(level.directory, b"", error)
+            return None
+        if group is None:
+            return None
+        node = visit.node
+        contents = hash((node.kind, node.size, node.content, node.ref and node.ref.id))
+        key = (group.device, group.inode, contents)
+        state = self._states.get(key)
+        if state is None:
+            state = self._states[key] = LinkState(level.directory, node.name, group.links)
+        state.left -= 1
+        if state.left <= 0:
+            del self._states[key]
+        return state

@@ -1,0 +1,107 @@
+"""Units of work between deciding and writing: files, links, directories, and windows of them."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from twofold.format.pages import Node
+from twofold.platform import Attributes
+from twofold.restorer.compare import Decision
+from twofold.restorer.directory import Directory
+
+WINDOW_ENTRIES = 8192
+WINDOW_BYTES = 128 << 20
+SMALL = 1 << 20
+"""Files up to this many bytes are put together in memory and written in batches."""
+
+
+@dataclass(slots=True, eq=False)
+class LinkState:
+    """One file of several names: the others are linked to this one once it is ``ready``.
+
+    ``inode`` is its number in the target where it was there before; ``left`` counts names to come.
+    """
+
+    directory: Directory
+    name: bytes
+    left: int
+    inode: int = 0
+    ready: bool = False
+    damaged: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class FileJob:
+    """A regular file to be written.
+
+    ``zeros`` are its zero runs as (start, end), ``holes`` what the source had not allocated as
+    (start, length); both only of files that are not small.
+    """
+
+    directory: Directory
+    node: Node
+    attributes: Attributes
+    decision: Decision
+    aside: bool
+    state: LinkState | None = None
+    missing: int = 0
+    buffer: bytearray | None = None
+    spoiled: bool = False
+    zeros: list[tuple[int, int]] = field(default_factory=list)
+    holes: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def small(self) -> bool:
+        """Whether it is put together in memory: short, without holes, nothing to move aside."""
+        node = self.node
+        return node.size <= SMALL and not self.aside and not (node.more and node.more.holes)
+
+
+@dataclass(slots=True, eq=False)
+class LinkJob:
+    """A further name of a file that is restored elsewhere."""
+
+    file: FileJob
+    state: LinkState
+
+
+@dataclass(slots=True, eq=False)
+class LeftDirectory:
+    """A directory whose contents are all on their way; its metadata goes on when they are there."""
+
+    directory: Directory
+    attributes: Attributes
+
+
+@dataclass(slots=True, eq=False)
+class Window:
+    """Work that is done together: files first, then links, then directories as they were left."""
+
+    files: list[FileJob] = field(default_factory=list)
+    links: list[LinkJob] = field(default_factory=list)
+    left: list[LeftDirectory] = field(default_factory=list)
+    size: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether it should be executed before more is added."""
+        entries = len(self.files) + len(self.links) + len(self.left)
+        return entries >= WINDOW_ENTRIES or self.size >= WINDOW_BYTES
+
+    def add(self, job: FileJob) -> None:
+        """One more file."""
+        self.files.append(job)
+        self.size += job.node.size
+
+
+def without(start: int, end: int, holes: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """(start, end) of the parts of a range that lie in no hole; holes ascend."""
+    for hole, length in holes[max(0, bisect_left(holes, (start, 0)) - 1) :]:
+        if hole >= end:
+            break
+        if hole + length > start:
+            if hole > start:
+                yield start, hole
+            start = hole + length
+    if start < end:
+        yield start, end

@@ -1,0 +1,231 @@
+"""What became of every entry: filled from all threads, counted and told in one.
+
+Threads append plain records; ``flush``, called in the engine's own thread, counts them and turns
+them into events. The counts are what the result of a restore says.
+"""
+
+import os
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+from twofold import clock
+from twofold.errors import DamageFound
+from twofold.events import Emit, Event, Finding, ItemDone, Progress, Severity, SourceWarning
+from twofold.restorer.compare import Decision
+from twofold.restorer.directory import Directory, steps_from
+from twofold.restorer.selection import Selection
+
+_PROGRESS_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class Counts:
+    """Entries by what became, or would become, of them; directories included."""
+
+    new: int = 0
+    replaced: int = 0
+    conflicts: int = 0
+    metadata: int = 0
+    unchanged: int = 0
+    kept: int = 0
+    failed: int = 0
+    damaged: int = 0
+
+    @property
+    def total(self) -> int:
+        """All entries that were asked for."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+    def add(self, decision: Decision, entries: int = 1) -> None:
+        """Count entries under a decision."""
+        name = _COUNTED[decision]
+        setattr(self, name, getattr(self, name) + entries)
+
+
+_COUNTED = {
+    Decision.NEW: "new",
+    Decision.REPLACED: "replaced",
+    Decision.CONFLICT: "conflicts",
+    Decision.METADATA: "metadata",
+    Decision.REWRITE: "metadata",
+    Decision.UNCHANGED: "unchanged",
+    Decision.KEPT: "kept",
+}
+_WORDS = {
+    Decision.NEW: "restored",
+    Decision.REPLACED: "replaced",
+    Decision.CONFLICT: "replaced",
+    Decision.METADATA: "metadata",
+    Decision.REWRITE: "metadata",
+    Decision.UNCHANGED: "unchanged",
+    Decision.KEPT: "kept",
+}
+
+
+class Funnel:
+    """Hands events to one thread's ``emit``: at once from there, at ``flush`` from any other."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._owner = threading.get_ident()
+        self._waiting: deque[Event] = deque()
+
+    def put(self, event: Event) -> None:
+        """Tell an event, from any thread."""
+        if threading.get_ident() == self._owner:
+            self.flush()
+            self._emit(event)
+        else:
+            self._waiting.append(event)
+
+    def flush(self) -> None:
+        """Tell what other threads left; only in the thread that made the funnel."""
+        while self._waiting:
+            self._emit(self._waiting.popleft())
+
+
+class Done(NamedTuple):
+    """An entry is as it should be."""
+
+    decision: Decision
+    directory: Directory
+    name: bytes
+    size: int
+    entries: int
+    written: int
+
+
+class Failed(NamedTuple):
+    """The target would not take an entry (with ``entries`` - 1 more below it)."""
+
+    directory: Directory
+    name: bytes
+    action: str
+    reason: str
+    entries: int
+    size: int
+
+
+class Damaged(NamedTuple):
+    """The repository could not give an entry."""
+
+    directory: Directory
+    name: bytes
+    reason: str
+    size: int
+
+
+class Report:
+    """Counts, losses and events of one restore.
+
+    An entry is told by its directory and name; without a name the directory itself is meant.
+    """
+
+    def __init__(self, funnel: Funnel, selection: Selection) -> None:
+        self.counts = Counts()
+        self.losses: Counter[str] = Counter()
+        self.bytes_done = 0
+        self.bytes_written = 0
+        self._funnel = funnel
+        self._selection = selection
+        self._waiting: deque[Done | Failed | Damaged | str] = deque()
+        self._told = clock.monotonic()
+        self._last: Directory | None = None
+        self._last_shown = b""
+        self._way: list[Directory] = []  # the directories down to the last one, and their names
+        self._names: list[bytes] = []
+
+    def done(
+        self,
+        decision: Decision,
+        directory: Directory,
+        name: bytes,
+        size: int = 0,
+        losses: Sequence[str] = (),
+        *,
+        written: int = 0,
+    ) -> None:
+        """An entry is finished; what the target could not hold of it is in ``losses``."""
+        self._waiting.append(Done(decision, directory, name, size, 1, written))
+        self._waiting.extend(losses)
+
+    def kept(self, directory: Directory, name: bytes, size: int, entries: int = 1) -> None:
+        """An entry was left as it is (with ``entries`` - 1 more below it)."""
+        self._waiting.append(Done(Decision.KEPT, directory, name, size, entries, 0))
+
+    def lost(self, words: Sequence[str]) -> None:
+        """Something of an entry could not be kept."""
+        self._waiting.extend(words)
+
+    def failed(
+        self,
+        directory: Directory,
+        name: bytes,
+        action: str,
+        error: OSError | str,
+        *,
+        entries: int = 1,
+        size: int = 0,
+    ) -> None:
+        """The target would not take an entry."""
+        reason = error if isinstance(error, str) else error.strerror or str(error)
+        self._waiting.append(Failed(directory, name, action, reason, entries, size))
+
+    def damaged(self, directory: Directory, name: bytes, error: DamageFound, size: int = 0) -> None:
+        """The repository could not give an entry."""
+        self._waiting.append(Damaged(directory, name, error.message, size))
+
+    def flush(self) -> None:
+        """Count and tell what happened since; only in the engine's own thread."""
+        last: Done | Failed | Damaged | None = None
+        while self._waiting:
+            item = self._waiting.popleft()
+            if isinstance(item, str):
+                self.losses[item] += 1
+            else:
+                last = item
+                self._count(item)
+        self._funnel.flush()
+        now = clock.monotonic()
+        if last is not None and now - self._told >= _PROGRESS_SECONDS:
+            self._told = now
+            shown = self._shown(last.directory, last.name)
+            self._funnel.put(Progress(self.bytes_done, self.counts.total, shown))
+
+    def _shown(self, directory: Directory, name: bytes) -> bytes:
+        """The path in the snapshot."""
+        if directory is not self._last:
+            self._last = directory
+            ahead = steps_from(self._way, directory)
+            common = directory.depth - len(ahead)
+            self._way[common:] = ahead
+            self._names[common:] = [step.name for step in ahead]
+            self._last_shown = self._selection.shown(self._names)
+        above = self._last_shown
+        if not name:
+            return above
+        return above + name if above == b"/" else above + b"/" + name
+
+    def _count(self, item: Done | Failed | Damaged) -> None:
+        self.bytes_done += item.size
+        shown = self._shown(item.directory, item.name)
+        if isinstance(item, Done):
+            self.counts.add(item.decision, item.entries)
+            self.bytes_written += item.written
+            self._funnel.put(ItemDone(_WORDS[item.decision], shown, item.size))
+        elif isinstance(item, Failed):
+            self.counts.failed += item.entries
+            self._funnel.put(SourceWarning(shown, item.action, item.reason))
+        else:
+            self.counts.damaged += 1
+            self._funnel.put(
+                Finding(
+                    Severity.DAMAGE,
+                    os.fsdecode(shown),
+                    f"it could not be restored: {item.reason}",
+                    "an older or newer backup may hold it; run 'twofold check --read-data'",
+                )
+            )

@@ -1,0 +1,288 @@
+"""Executing windows: contents to writers, then links, then directories as they were left.
+
+    files ─► rounds of bounded size ─► contents by frame ─► small: batches per directory
+                                                         └► large: parts, in any order, then the end
+    writers idle ─► links to what is there now (or a copy) ─► metadata of directories, deepest first
+
+One window runs at a time, in a thread of its own, while the engine decides about the next one.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from twofold.errors import DamageFound
+from twofold.format.layout import Buffer
+from twofold.format.pages import NodeKind
+from twofold.format.segments import Segment, iterate_holes
+from twofold.parallel import Threads
+from twofold.repository import BlobReader
+from twofold.restorer.contents import Contents, Piece
+from twofold.restorer.directory import Navigator
+from twofold.restorer.jobs import FileJob, LeftDirectory, LinkJob, Window
+from twofold.restorer.others import make_other
+from twofold.restorer.target import Target, stop_when_full
+from twofold.restorer.writer import Batch, Tools, Writer
+
+ROUND_BYTES = 128 << 20
+ROUND_LARGE = 8
+BATCH_FILES = 256
+BATCH_BYTES = 1 << 20
+_READERS = 2
+_WRITERS = 2
+_HANDLES = 16
+_POLL_SECONDS = 0.1
+
+
+class Runner:
+    """Threads that execute windows. Use as a context; leaving it by an error drops open work."""
+
+    def __init__(self, target: Target, reader: BlobReader, tools: Tools) -> None:
+        self._tools = tools
+        self._report = tools.report
+        self._root = target.another()
+        self._folders = Navigator(self._root, _HANDLES)
+        self._sources = Navigator(self._root, _HANDLES // 2)
+        self._threads = Threads(_READERS, "reader")
+        self._contents = Contents(reader, self._threads, _READERS)
+        self._writers = [Writer(target.another(), tools, f"writer-{i}") for i in range(_WRITERS)]
+        self._batches: dict[int, Batch] = {}
+        self._pool = ThreadPoolExecutor(1, "window")
+        self._running: Future[None] | None = None
+
+    def submit(self, window: Window) -> None:
+        """Execute a window after the one before. Raises what stopped the run."""
+        self.wait()
+        self._running = self._pool.submit(self._run, window)
+
+    def wait(self) -> None:
+        """Wait for the window under way, telling what happens. Raises what stopped the run."""
+        while self._running is not None:
+            done, _ = wait([self._running], _POLL_SECONDS)
+            self._report.flush()
+            if done:
+                running, self._running = self._running, None
+                running.result()
+
+    def _run(self, window: Window) -> None:
+        try:
+            self._files(window.files)
+            self._links(window.links)
+            for directory in window.left:
+                self._tools.trouble.raise_error()
+                self._give(directory)
+        except BaseException as error:
+            self._tools.trouble.note(error)
+            raise
+
+    # files
+
+    def _files(self, jobs: list[FileJob]) -> None:
+        for pieces, ended in self._rounds(jobs):
+            self._round(pieces)
+            for job in ended:
+                self._end(job)
+            self._flush()
+        for writer in self._writers:
+            writer.drain()
+
+    def _rounds(self, jobs: list[FileJob]) -> Iterator[tuple[list[Piece], list[FileJob]]]:
+        """(pieces to read, large files that end with them)."""
+        pieces: list[Piece] = []
+        ended: list[FileJob] = []
+        size = 0
+        for job in jobs:
+            try:
+                for piece in self._pieces(job):
+                    pieces.append(piece)
+                    size += piece.length
+                    if size >= ROUND_BYTES:
+                        yield pieces, ended
+                        pieces, ended, size = [], [], 0
+                        if job.spoiled:
+                            break
+            except DamageFound as error:
+                self._spoil(job, error)
+            if not job.small:
+                ended.append(job)
+                if len(ended) >= ROUND_LARGE:
+                    yield pieces, ended
+                    pieces, ended, size = [], [], 0
+        yield pieces, ended
+
+    def _pieces(self, job: FileJob) -> Iterator[Piece]:
+        """The blobs of a file. ``DamageFound`` when the list of them is lost."""
+        small = job.small
+        segments: Iterable[Segment] = self._tools.segments(job)
+        if small:
+            segments = self._prepared(job, list(segments))
+        elif job.node.more is not None:
+            job.holes = iterate_holes(job.node.more.holes)
+        offset = 0
+        for blob, length in segments:
+            if blob is not None:
+                yield Piece(job, offset, blob, length)
+            elif not small:
+                job.zeros.append((offset, offset + length))
+            offset += length
+
+    def _prepared(self, job: FileJob, segments: list[Segment]) -> list[Segment]:
+        """Make room for a small file of several parts; one without any is whole already."""
+        job.missing = sum(1 for segment in segments if segment.blob is not None)
+        if job.missing == 0:
+            self._ready(job, bytes(job.node.size))
+        elif len(segments) > 1:
+            job.buffer = bytearray(job.node.size)
+        return segments
+
+    def _round(self, pieces: list[Piece]) -> None:
+        for data, wanted in self._contents.read(pieces):
+            self._tools.trouble.raise_error()
+            for piece in wanted:
+                if isinstance(data, DamageFound):
+                    self._spoil(piece.job, data)
+                elif not piece.job.spoiled:
+                    self._arrived(piece, data)
+
+    def _arrived(self, piece: Piece, data: Buffer) -> None:
+        job = piece.job
+        if not job.small:
+            writer = self._writer(job)
+            writer.put(lambda: writer.write_piece(job, piece.offset, data))
+            return
+        job.missing -= 1
+        if job.buffer is None:
+            self._ready(job, bytes(data))  # a copy, so that the frame need not stay
+            return
+        job.buffer[piece.offset : piece.offset + piece.length] = data
+        if not job.missing:
+            self._ready(job, job.buffer)
+            job.buffer = None
+
+    def _ready(self, job: FileJob, data: Buffer) -> None:
+        """A small file is whole."""
+        serial = job.directory.serial
+        batch = self._batches.get(serial)
+        if batch is None:
+            batch = self._batches[serial] = Batch(job.directory)
+        batch.add(job, data)
+        if batch.size >= BATCH_BYTES or len(batch.jobs) >= BATCH_FILES:
+            del self._batches[serial]
+            self._put(job, batch)
+
+    def _flush(self) -> None:
+        batches, self._batches = self._batches, {}
+        for batch in batches.values():
+            self._put(batch.jobs[0], batch)
+
+    def _put(self, job: FileJob, batch: Batch) -> None:
+        writer = self._writer(job)
+        writer.put(lambda: writer.write_batch(batch))
+
+    def _end(self, job: FileJob) -> None:
+        writer = self._writer(job)
+        writer.put(lambda: writer.finish(job))
+
+    def _spoil(self, job: FileJob, error: DamageFound) -> None:
+        if not job.spoiled:
+            job.spoiled = True
+            job.buffer = None
+            if job.state is not None:
+                job.state.damaged = True
+            self._damaged(job, error)
+
+    def _writer(self, job: FileJob) -> Writer:
+        return self._writers[job.directory.serial % len(self._writers)]
+
+    def _damaged(self, job: FileJob, error: DamageFound) -> None:
+        self._report.damaged(job.directory, job.node.name, error, job.node.size)
+
+    # links
+
+    def _links(self, links: list[LinkJob]) -> None:
+        """Link what has a file to link to; what has none yet becomes that file, or a copy."""
+        while links:
+            copies: list[FileJob] = []
+            later: list[LinkJob] = []
+            begun: set[int] = set()
+            for link in links:
+                self._tools.trouble.raise_error()
+                state = link.state
+                if state.ready:
+                    if not self._link(link):
+                        self._copy(link.file, copies)
+                elif state.damaged:
+                    self._damaged(link.file, _SAME_FILE)
+                elif id(state) in begun:
+                    later.append(link)
+                else:
+                    begun.add(id(state))
+                    state.directory, state.name = link.file.directory, link.file.node.name
+                    link.file.state = state
+                    self._copy(link.file, copies)
+            self._files(copies)
+            links = later
+
+    def _link(self, link: LinkJob) -> bool:
+        """False when a copy must do."""
+        job, state = link.file, link.state
+        try:
+            folder = self._folders.go(job.directory)
+            source = self._sources.go(state.directory)
+            with self._tools.asides.out_of_the_way(
+                folder, job.directory, job.node.name, needed=job.aside
+            ):
+                folder.link_from(source, state.name, job.node.name)
+        except OSError as error:
+            stop_when_full(error)
+            why = (error.strerror or "").lower()
+            self._report.lost([f"hard link could not be made, a copy was: {why}"])
+            return False
+        self._report.done(job.decision, job.directory, job.node.name, job.node.size)
+        return True
+
+    def _copy(self, job: FileJob, copies: list[FileJob]) -> None:
+        """Restore another name of a file as a file of its own."""
+        if job.node.kind == NodeKind.FILE:
+            copies.append(job)
+            return
+        try:
+            losses = make_other(
+                self._folders.go(job.directory),
+                job.directory,
+                job.node,
+                job.attributes,
+                self._tools.asides,
+                aside=job.aside,
+            )
+        except OSError as error:
+            stop_when_full(error)
+            self._report.failed(job.directory, job.node.name, "restore", error)
+            return
+        if job.state is not None:
+            job.state.ready = True
+        self._report.done(job.decision, job.directory, job.node.name, 0, losses)
+
+    # directories
+
+    def _give(self, left: LeftDirectory) -> None:
+        try:
+            losses = self._folders.go(left.directory).apply_self(left.attributes)
+        except OSError as error:
+            stop_when_full(error)
+            self._report.failed(left.directory, b"", "set metadata", error)
+            return
+        self._report.lost(losses)
+
+    def close(self) -> None:
+        """Stop the threads; what is not finished is removed."""
+        self._tools.trouble.note(RuntimeError("the restore was stopped"))
+        self._pool.shutdown(cancel_futures=True)
+        for writer in self._writers:
+            writer.close()
+        self._threads.close()
+        self._folders.close()
+        self._sources.close()
+        self._root.close()
+
+
+_SAME_FILE = DamageFound("another name of it could not be restored either")

@@ -1,0 +1,94 @@
+"""Hard links: which entries of a snapshot are one file.
+
+The tree only marks an entry as having further names; (device, inode) stands in the listing that
+runs parallel to the tree (docs/format/metadata.md). Listings are read only for directories that
+hold such entries, and found anew from the last place asked for.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from twofold.errors import FormatError
+from twofold.format.pages import ListingPage, Reference
+from twofold.format.records import PageRef
+from twofold.graph import PageStore
+from twofold.platform import iterate
+
+
+class Group(NamedTuple):
+    """What the entries of one file have in common."""
+
+    device: int
+    inode: int
+    links: int
+
+
+class _Leaf(NamedTuple):
+    """One page of a listing, decoded for asking."""
+
+    groups: dict[bytes, Group]
+    children: dict[bytes, PageRef]
+
+
+class LinkGroups:
+    """Groups by path. Used from one thread; quick when asked in the order of a walk."""
+
+    def __init__(self, pages: PageStore, listing: PageRef | None) -> None:
+        self._pages = pages
+        self._top = listing
+        self._names: list[bytes] = []
+        self._refs: list[PageRef | None] = []  # listings of the directories along _names
+        self._leaf_id = b""
+        self._leaf = _Leaf({}, {})
+
+    def of(self, directory: Sequence[bytes], name: bytes) -> Group | None:
+        """The group of an entry; None when it is alone or nothing is known. ``DamageFound``."""
+        listing = self._descend(directory)
+        if listing is None:
+            return None
+        return self._leaf_for(listing, name).groups.get(name)
+
+    def _descend(self, directory: Sequence[bytes]) -> PageRef | None:
+        """The listing of a directory, None when it was not kept."""
+        common = 0
+        for known, name in zip(self._names, directory, strict=False):
+            if known != name:
+                break
+            common += 1
+        del self._names[common:], self._refs[common:]
+        here = self._refs[-1] if self._refs else self._top
+        for name in directory[common:]:
+            here = self._leaf_for(here, name).children.get(name) if here is not None else None
+            self._names.append(name)
+            self._refs.append(here)
+        return here
+
+    def _leaf_for(self, listing: PageRef, name: bytes) -> _Leaf:
+        ident = listing.id
+        for level in range(listing.level, 0, -1):
+            ident = _descend_to(self._pages.references(ident, level), name)
+        if ident != self._leaf_id:
+            page = next(iter(self._pages.listing(PageRef(ident))))
+            self._leaf, self._leaf_id = _decode(page), ident
+        return self._leaf
+
+
+def _decode(page: ListingPage) -> _Leaf:
+    groups = {
+        entry.name: Group(page.device, entry.inode, entry.links)
+        for entry in iterate(page.packed)
+        if entry.links > 1 and entry.inode
+    }
+    return _Leaf(groups, {child.name: child.ref for child in page.children})
+
+
+def _descend_to(refs: Sequence[Reference], name: bytes) -> bytes:
+    """The page whose first name is the last one not above ``name``."""
+    if not refs:
+        raise FormatError("a metadata page is empty")
+    chosen = refs[0].id
+    for ref in refs:
+        if not isinstance(ref.key, bytes) or ref.key > name:
+            break
+        chosen = ref.id
+    return chosen
