@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.fault.crash_states import Check, Report, State, explore
+from tests.fault.mutations import MUTATIONS, REAL
 from tests.fault.oplog import (
     Create,
     Link,
@@ -19,7 +20,7 @@ from tests.fault.oplog import (
     Unlink,
     Write,
 )
-from tests.fault.scenario import MUTATIONS, REAL, Mutation, run
+from tests.fault.scenario import Mutation, run
 from tests.fault.store_rules import store_rule
 from twofold.backend.local import LocalBackend
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.fault.faulty import MUTATING, READING, Fault, FaultyCalls, Kind
-from tests.fault.scenario import NoLink, NoRenameNew
+from tests.fault.mutations import NoLink, NoRenameNew
 from tests.fault.steps import examine, perform, prepare, recover
 from twofold.backend import LocalBackend
 from twofold.backend.files import FileCalls
