@@ -12,8 +12,10 @@ import pytest
 from tests.archiver.world import World, assert_same, live
 from twofold import clock
 from twofold.archiver import RuleOptions
+from twofold.archiver.nodes import XATTR_LIMIT, NodeMaker
 from twofold.errors import NothingDone
 from twofold.events import SourceWarning
+from twofold.platform import Extras, current
 
 Later = Callable[[], None]
 
@@ -63,6 +65,22 @@ def test_hostile_names(world: World) -> None:
             file.write(name)
     outcome = world.backup()
     assert_same(world, outcome.root)
+
+
+@pytest.mark.parametrize("year", [-100, 1, 250, 292, 293, 440])
+def test_times_far_from_now(world: World, year: int) -> None:
+    """Years from 1970; file systems differ in what they keep, so the live tree decides."""
+    path = world.source / "old or new"
+    path.write_bytes(b"x")
+    os.utime(path, ns=(0, year * 31_556_952 * 10**9 + 123_456_789))
+    assert_same(world, world.backup().root)
+
+
+def test_too_much_of_extended_attributes_is_told() -> None:
+    extras = Extras(xattrs=[(b"user.%d" % i, bytes(60_000)) for i in range(9)])
+    kept = NodeMaker(current()).bounded(extras)
+    assert sum(len(value) for _, value in kept.xattrs) <= XATTR_LIMIT
+    assert len(kept.problems) == 9 - len(kept.xattrs)
 
 
 def test_the_ledger_accounts_for_every_entry(world: World) -> None:

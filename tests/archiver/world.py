@@ -137,7 +137,7 @@ def assert_same(world: World, root: Root) -> None:
         info, expected = there[path]
         assert data == expected, path
         assert file_type(node.kind) | node.mode == info.st_mode, path
-        assert node.mtime == info.st_mtime_ns, path
+        assert node.mtime_ns == info.st_mtime_ns, path
         assert node.linked == (info.st_nlink > 1 and not stat.S_ISDIR(info.st_mode)), path
 
 

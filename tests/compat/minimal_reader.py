@@ -424,7 +424,8 @@ class Restore:
             file.truncate(size)
 
     def _metadata(self, node: list[Any], owner: list[Any], path: bytes) -> None:
-        kind, mode, mtime, more = node[1], node[2], node[4], node[9] or {}
+        kind, mode, more = node[1], node[2], node[9] or {}
+        mtime = node[4] + more.get("seconds", 0) * 10**9
         if os.geteuid() == 0:
             os.chown(path, owner[0], owner[1], follow_symlinks=False)
         for name, value in more.get("xattrs", []):

@@ -179,11 +179,10 @@ class EntryReader:
     ) -> None:
         item, entry = todo.item, result.entry
         full_path = path + b"/" + item.name
+        extras = self._maker.bounded(result.extras)
         item.job = job
         item.owner = self._maker.owner(entry)
-        item.node = self._maker.node(
-            item.name, entry, result.extras, size=job.size, holes=job.holes
-        )
+        item.node = self._maker.node(item.name, entry, extras, size=job.size, holes=job.holes)
         inode = todo.entry.inode and entry.inode
         item.record = record_of(item.name, entry._replace(inode=inode, flags=0))
         if result.unsteady or self._maker.racy(entry, started, directory.fs_type):
@@ -192,7 +191,7 @@ class EntryReader:
         self._ledger.bytes_read = self._reader.bytes_read
         if result.unsteady:
             self._ledger.imperfect(full_path, "it kept changing while it was read")
-        self._tell_problems(full_path, result.extras)
+        self._tell_problems(full_path, extras)
 
     def _look_at(self, todo: Todo, directory: SourceDir, path: bytes) -> None:
         """Links, FIFOs, sockets, devices: nothing to read but what they are."""
@@ -202,7 +201,7 @@ class EntryReader:
             entry = todo.entry
             if entry.flags & FLAG_FAR_TIME:
                 entry = directory.stat_child(item.name)
-            extras = directory.extras(item.name, entry.mode)
+            extras = self._maker.bounded(directory.extras(item.name, entry.mode))
         except OSError as error:
             self._fail(item, path + b"/" + item.name, "examine", error)
             return
@@ -218,7 +217,7 @@ class EntryReader:
         if item.entry is None:
             return
         started = clock.now_ns()
-        entry, extras = handle.stat_self(), handle.extras_self()
+        entry, extras = handle.stat_self(), self._maker.bounded(handle.extras_self())
         item.owner = self._maker.owner(entry)
         item.node = self._maker.node(item.name, entry, extras)
         if self._maker.racy(entry, started, handle.fs_type):

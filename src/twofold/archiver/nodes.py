@@ -2,7 +2,7 @@
 
 import struct
 
-from twofold.format.pages import More, Node, NodeKind, Owner, kind_of_mode
+from twofold.format.pages import More, Node, NodeKind, Owner, kind_of_mode, split_time
 from twofold.format.records import TreeRef
 from twofold.format.segments import pack_holes
 from twofold.platform import FLAG_FAILED, FLAG_RACY, Entry, Extras, Platform, pack_record
@@ -19,6 +19,9 @@ def flagged(record: bytes, flags: int) -> bytes:
     old = _FLAGS.unpack_from(record, FLAGS_AT)[0]
     return record[:FLAGS_AT] + _FLAGS.pack(old | flags) + record[FLAGS_AT + 2 :]
 
+
+XATTR_LIMIT = 256 << 10
+"""Most bytes of extended attributes of one entry, so that it always fits a metadata page."""
 
 FAILED = FLAG_FAILED | FLAG_RACY
 """Flags of a stored record whose entry failed: it differs from every scan, so it is tried again."""
@@ -54,22 +57,23 @@ class NodeMaker:
     ) -> Node:
         """A node; the owner is set when it enters a page. The kind must be one we know."""
         kind = kind_of_mode(entry.mode)
+        seconds, mtime = split_time(entry.mtime_ns)
         assert kind is not None
         return Node(
             name,
             int(kind),
             entry.mode & 0o7777,
             -1,
-            entry.mtime_ns,
+            mtime,
             size,
             extras.target if kind == NodeKind.SYMLINK else content,
             ref,
             entry.links > 1 and kind != NodeKind.DIRECTORY,
-            self._more(extras, holes or []),
+            self._more(extras, holes or [], seconds),
         )
 
-    def _more(self, extras: Extras, holes: list[tuple[int, int]]) -> More | None:
-        if not (extras.xattrs or extras.flags or extras.device or holes):
+    def _more(self, extras: Extras, holes: list[tuple[int, int]], seconds: int) -> More | None:
+        if not (extras.xattrs or extras.flags or extras.device or holes or seconds):
             return None
         return More(
             xattrs=sorted(extras.xattrs),
@@ -77,7 +81,21 @@ class NodeMaker:
             device=extras.device,
             holes=pack_holes(holes),
             system=self._system if extras.flags else "",
+            seconds=seconds,
         )
+
+    def bounded(self, extras: Extras) -> Extras:
+        """Extras that fit a page: attributes beyond ``XATTR_LIMIT`` bytes are left out and told."""
+        kept, size = [], 0
+        for name, value in sorted(extras.xattrs, key=lambda pair: len(pair[1])):
+            size += len(name) + len(value)
+            if size > XATTR_LIMIT:
+                text = name.decode("utf-8", "replace")
+                extras.problems.append(f"extended attribute '{text}' is too long and was left out")
+            else:
+                kept.append((name, value))
+        extras.xattrs = kept
+        return extras
 
     def racy(self, entry: Entry, read_from_ns: int, fs_type: str) -> bool:
         """Whether a change could hide behind these times: they are too near to the reading."""

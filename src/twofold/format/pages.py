@@ -15,6 +15,7 @@ NODES, LISTING, REFERENCES, SEGMENTS, FAILURES = 1, 2, 3, 4, 5
 PAGE_LIMIT = 1 << 20
 PAGE_AIM = 512 << 10
 MAX_ITEMS = 4096
+MAX_REFERENCES = 1024  # with names of 255 bytes still far below the page limit
 MAX_LEVEL = 8
 NAME_BORDER = 2**32 // 256
 SEGMENT_BORDER = 2**32 // 1024
@@ -84,6 +85,7 @@ class More(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     holes: bytes = b""
     streams: list[ExtraStream] = msgspec.field(default_factory=list)
     system: str = ""
+    seconds: int = 0
 
 
 class Node(msgspec.Struct, frozen=True, array_like=True):
@@ -99,6 +101,18 @@ class Node(msgspec.Struct, frozen=True, array_like=True):
     ref: TreeRef | None = None
     linked: bool = False
     more: More | None = None
+
+    @property
+    def mtime_ns(self) -> int:
+        """Time of the last change of contents, ns since 1970, also far from now."""
+        return self.mtime if self.more is None else self.mtime + self.more.seconds * 10**9
+
+
+def split_time(time_ns: int) -> tuple[int, int]:
+    """(seconds for ``more``, ns for the node) of a time; seconds are 0 where 64 bits suffice."""
+    if -(1 << 63) <= time_ns < 1 << 63:
+        return 0, time_ns
+    return divmod(time_ns, 10**9)
 
 
 class Reference(msgspec.Struct, frozen=True, array_like=True):

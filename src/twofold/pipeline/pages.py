@@ -49,7 +49,7 @@ class PageSink:
             open_refs = self._levels[level]
             open_refs.append(reference)
             border = fmt.ends_reference_page(reference.id) and len(open_refs) > 1
-            if not border and len(open_refs) < fmt.MAX_ITEMS:
+            if not border and len(open_refs) < fmt.MAX_REFERENCES:
                 return
             reference = self._close(level)
             level += 1
