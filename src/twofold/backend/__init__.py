@@ -10,7 +10,14 @@ from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
 from twofold.backend import files
-from twofold.backend.base import Backend, Buffer, ObjectInfo, ObjectWriter
+from twofold.backend.base import (
+    Backend,
+    Buffer,
+    ObjectInfo,
+    ObjectWriter,
+    ShowsStrays,
+    Stray,
+)
 from twofold.backend.durable import Tree, temp_host
 from twofold.backend.local import LocalBackend
 from twofold.backend.wrappers import ReadOnly, Retry, Throttle
@@ -24,6 +31,8 @@ __all__ = [
     "ObjectWriter",
     "ReadOnly",
     "Retry",
+    "ShowsStrays",
+    "Stray",
     "Throttle",
     "create_backend",
     "open_backend",

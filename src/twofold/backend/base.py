@@ -19,7 +19,7 @@ Errors: ``ObjectNotFound``, ``ObjectExists``, ``NoSpace``, ``NeedsRights``, else
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 Buffer = bytes | bytearray | memoryview
 
@@ -30,6 +30,15 @@ class ObjectInfo:
 
     name: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """Something in a store that is no object; ``temporary``: a writer left it or is writing it."""
+
+    name: str
+    size: int
+    temporary: bool
 
 
 class ObjectWriter(Protocol):
@@ -96,3 +105,12 @@ class Backend(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+@runtime_checkable
+class ShowsStrays(Protocol):
+    """A store that can tell what else lies in it."""
+
+    def strays(self) -> Iterator[Stray]:
+        """Everything that ``list`` passes over."""
+        ...

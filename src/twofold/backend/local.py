@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from twofold.backend import files
-from twofold.backend.base import Buffer, ObjectInfo
+from twofold.backend.base import Buffer, ObjectInfo, Stray
 from twofold.backend.durable import Tree, is_ours, temp_host
 from twofold.backend.files import Entry, FileCalls
 from twofold.backend.local_writer import LocalWriter, read_all
@@ -137,6 +137,12 @@ class LocalBackend:
             self._calls.unlink(self._tree.path(name))
         with self._tree.errors("delete", name):
             self._tree.settle(parent(name))
+
+    def strays(self) -> Iterator[Stray]:
+        """Temporary files, and files under names that no object has."""
+        for name, entry in self._walk(""):
+            if not is_component(entry.name):
+                yield Stray(name, entry.size, temp_host(entry.name) is not None)
 
     def sweep(self, *, other_hosts: bool = False) -> int:
         """Remove the temporary files of dead writers; how many were removed.

@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
-from twofold.backend.base import Backend, Buffer, ObjectInfo, ObjectWriter
+from twofold.backend.base import (
+    Backend,
+    Buffer,
+    ObjectInfo,
+    ObjectWriter,
+    ShowsStrays,
+    Stray,
+)
 from twofold.clock import monotonic
 from twofold.errors import NeedsRights, StoreError
 
@@ -56,6 +63,10 @@ class _Wrapper:
     def list(self, folder: str) -> Iterator[ObjectInfo]:
         """All objects below a folder."""
         return self._inner.list(folder)
+
+    def strays(self) -> Iterator[Stray]:
+        """What else lies in the store, if the store inside can tell."""
+        return self._inner.strays() if isinstance(self._inner, ShowsStrays) else iter(())
 
     def move(self, src: str, dst: str) -> None:
         """Rename atomically."""

@@ -1,12 +1,13 @@
 """Reaching a repository as every command does: find it, hold the line to its limits, unlock it.
 
-The secret is asked for only after the place was found, and not before.
+The secret is asked for only after the place was found, and not before. Commands that read the list
+of snapshots also tell when the newest one this computer knows of is not among them.
 """
 
 from twofold.backend import Backend, Throttle, create_backend, open_backend
-from twofold.events import Emit
+from twofold.events import Emit, Finding, Severity
 from twofold.options import RepositoryAccess
-from twofold.repository import Repository, open_repository
+from twofold.repository import Heads, Repository, Snapshot, open_repository
 
 
 def open_at(access: RepositoryAccess, emit: Emit) -> Repository:
@@ -28,3 +29,22 @@ def _limited(backend: Backend, access: RepositoryAccess) -> Backend:
     if access.upload_limit is None and access.download_limit is None:
         return backend
     return Throttle(backend, upload=access.upload_limit, download=access.download_limit)
+
+
+def tell_missing_heads(repository: Repository, emit: Emit) -> None:
+    """Warn when somebody took away what this computer knows to have been the newest."""
+    heads = Heads(repository.id)
+    if heads:
+        snapshots = repository.snapshots(partial=True)
+        for finding in heads.missing_heads(snapshots, repository.committed()):
+            emit(finding)
+
+
+def remember_head(repository: Repository, snapshot: Snapshot, emit: Emit) -> None:
+    """From now on this computer knows the snapshot to be the newest of its source."""
+    try:
+        Heads(repository.id).note_head(snapshot)
+    except OSError as error:
+        message = f"it cannot remember that this backup is the newest one: {error}"
+        remedy = "the backup is complete; should it ever be taken away, nobody here would notice"
+        emit(Finding(Severity.NOTE, "this computer", message, remedy))

@@ -17,7 +17,7 @@ from twofold.archiver import (
     backup,
     backup_stream,
 )
-from twofold.commands.access import open_at
+from twofold.commands.access import open_at, remember_head, tell_missing_heads
 from twofold.errors import NothingDone, UsageError
 from twofold.events import Emit
 from twofold.options import Options, RepositoryAccess
@@ -78,10 +78,13 @@ class BackupResult:
 def run(options: BackupOptions, emit: Emit) -> BackupResult:
     """Make the snapshot."""
     with open_at(options.access, emit) as repository:
+        tell_missing_heads(repository, emit)
         if options.stdin_name is not None:
             outcome = _stream(options, repository, emit)
         else:
             outcome = backup(repository, current(), _request(options, repository), emit)
+        if outcome.snapshot is not None:
+            remember_head(repository, outcome.snapshot, emit)
     return _result(outcome, options.dry_run)
 
 

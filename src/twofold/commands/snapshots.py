@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from twofold.commands.access import open_at
+from twofold.commands.access import open_at, tell_missing_heads
 from twofold.events import Emit
 from twofold.options import Options, RepositoryAccess, shown_as
 from twofold.repository import Repository, Snapshot
@@ -61,6 +61,7 @@ class SnapshotsResult:
 def run(options: SnapshotsOptions, emit: Emit) -> SnapshotsResult:
     """Read all snapshots and keep those asked for."""
     with open_at(options.access, emit) as repository:
+        tell_missing_heads(repository, emit)
         return listed(options, repository)
 
 

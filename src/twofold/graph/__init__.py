@@ -2,5 +2,6 @@
 
 from twofold.graph.pages import PageStore
 from twofold.graph.reach import Reach, reachable
+from twofold.graph.verify import Affected, Verifier
 
-__all__ = ["PageStore", "Reach", "reachable"]
+__all__ = ["Affected", "PageStore", "Reach", "Verifier", "reachable"]

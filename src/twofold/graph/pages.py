@@ -29,6 +29,7 @@ from twofold.format.records import PageRef, TreeRef
 from twofold.format.segments import Segment, iterate
 from twofold.repository import BlobReader
 
+_KINDS = frozenset(NodeKind)
 LeafT = TypeVar("LeafT", NodePage, ListingPage, SegmentPage, FailurePage)
 
 
@@ -111,13 +112,20 @@ class PageStore:
             yield from page.failures
 
 
-def _owned(page: NodePage) -> Iterator[Owned]:
-    owners = page.owners
+def check_entries(page: NodePage) -> None:
+    """Every entry has an owner on the page, a kind we know and what its kind needs."""
+    count = len(page.owners)
     for node in page.nodes:
-        if not 0 <= node.owner < len(owners) or node.kind not in NodeKind.__members__.values():
+        if not 0 <= node.owner < count or node.kind not in _KINDS:
             raise FormatError(f"the entry {node.name!r} is impossible")
         if node.kind == NodeKind.DIRECTORY and node.ref is None:
             raise FormatError(f"the directory {node.name!r} has no contents")
+
+
+def _owned(page: NodePage) -> Iterator[Owned]:
+    check_entries(page)
+    owners = page.owners
+    for node in page.nodes:
         yield Owned(node, owners[node.owner])
 
 

@@ -1,11 +1,15 @@
 """The door of the repository: everything above imports from here only."""
 
 from twofold.repository.blobs import BlobReader
+from twofold.repository.check import check_objects
+from twofold.repository.check_packs import PacksCheck
+from twofold.repository.heads import Heads
 from twofold.repository.index import Catalog, Index, adopt
 from twofold.repository.keys import SlotInfo
 from twofold.repository.objects import ObjectStore
 from twofold.repository.pack_reader import PackReader
 from twofold.repository.pack_writer import FinishedPack, PackBuilder
+from twofold.repository.report import Report
 from twofold.repository.repository import (
     WRITER,
     Created,
@@ -13,8 +17,10 @@ from twofold.repository.repository import (
     create_repository,
     open_repository,
 )
+from twofold.repository.rotation import Rotation
 from twofold.repository.sessions import Author, Session, fence, open_sessions
 from twofold.repository.snapshots import Snapshot, commit_root, list_snapshots
+from twofold.repository.survey import Survey
 
 __all__ = [
     "WRITER",
@@ -23,15 +29,21 @@ __all__ = [
     "Catalog",
     "Created",
     "FinishedPack",
+    "Heads",
     "Index",
     "ObjectStore",
     "PackBuilder",
     "PackReader",
+    "PacksCheck",
+    "Report",
     "Repository",
+    "Rotation",
     "Session",
     "SlotInfo",
     "Snapshot",
+    "Survey",
     "adopt",
+    "check_objects",
     "commit_root",
     "create_repository",
     "fence",

@@ -40,6 +40,7 @@ from twofold.format.keyslot import (
 )
 from twofold.format.names import Kind
 from twofold.format.records import decode_record, encode_record
+from twofold.repository.rough_read import read_around
 from twofold.seal import SALT_SIZE, Keyring, cipher, expand, extract, nonce
 
 PASSWORD_PARAMETERS = SlotParameters(ARGON2ID, SlotKind.PASSWORD, 64 << 10, 3, 4)
@@ -243,7 +244,7 @@ def _load(backend: Backend, repository: bytes) -> tuple[list[_Slot], dict[str, T
     damaged: dict[str, TwofoldError] = {}
     for name in slot_names(backend)[:MAX_SLOTS]:
         try:
-            slots += _ours(repository, name, backend.get(name, 0, _LONGEST))
+            slots += _ours(repository, name, read_around(backend, name, _LONGEST))
         except (FormatError, NewerFormat) as error:
             damaged[name] = error
         except ObjectNotFound:
@@ -275,7 +276,7 @@ def _is_slot(name: str) -> bool:
 
 def slot_problem(backend: Backend, repository: bytes, name: str) -> str:
     """What is wrong with a slot as far as can be told without its secret; empty for nothing."""
-    file = backend.get(name, 0, _LONGEST)
+    file = read_around(backend, name, _LONGEST)
     try:
         found = _ours(repository, name, file)
     except (FormatError, NewerFormat) as error:

@@ -13,6 +13,7 @@ from twofold.events import Emit, Finding, Severity
 from twofold.format import names
 from twofold.format.envelope import ALIGNMENT, BODY_LIMIT, INDEX_LIMIT, padme
 from twofold.format.names import Kind
+from twofold.repository.rough_read import read_around
 from twofold.seal import Keyring
 
 
@@ -68,13 +69,15 @@ class ObjectStore:
     def _read_twice(self, kind: Kind, name: str, object_id: bytes | None) -> tuple[bytes, bool]:
         longest = longest_file(kind)
         try:
-            return self.keys.open_small(kind, object_id, self.backend.get(name, 0, longest))
+            file = read_around(self.backend, name, longest)
+            return self.keys.open_small(kind, object_id, file)
         except NewerFormat:
             raise
         except FormatError:
             pass  # read the file once more: what came may not be what is stored
         try:
-            return self.keys.open_small(kind, object_id, self.backend.get(name, 0, longest))
+            file = read_around(self.backend, name, longest)
+            return self.keys.open_small(kind, object_id, file)
         except FormatError as error:
             raise ObjectDamaged(f"'{name}' is damaged: {error}") from error
 

@@ -1,16 +1,23 @@
 """Reading packs, healing on the way: again, then from parity or the second copy.
 
-The ladder for one frame: the range from the store; the range again; the whole pack, with damaged
-shards rebuilt from parity (or from the other copy of a small pack). Whatever comes out must pass
-the frame's authentication, so healing can never invent data. Other copies of a blob are tried by
-the caller (``blobs.py``).
+The ladder for one frame: the range from the store; the range again; the whole pack, read around bad
+sectors, with damaged shards rebuilt from parity (or from the other copy of a small pack). Whatever
+comes out must pass the frame's authentication, so healing can never invent data. Other copies of a
+blob are tried by the caller (``blobs.py``).
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from twofold.backend import Backend
-from twofold.errors import DamageFound, FormatError, NewerFormat, ObjectDamaged, ObjectNotFound
+from twofold.errors import (
+    DamageFound,
+    FormatError,
+    NewerFormat,
+    ObjectDamaged,
+    ObjectNotFound,
+    StoreError,
+)
 from twofold.events import Emit, Finding, Severity
 from twofold.format import names
 from twofold.format.compression import decompress
@@ -27,6 +34,7 @@ from twofold.format.pack import (
     section_header,
 )
 from twofold.repository.pack_repair import PackImage, parse_pack
+from twofold.repository.rough_read import read_around
 from twofold.seal import Keyring, ObjectSeal
 
 _SEALS_KEPT = 256
@@ -50,7 +58,7 @@ class PackReader:
         self._backend = backend
         self._keys = keys
         self._emit = emit
-        self._seals: OrderedDict[bytes, ObjectSeal] = OrderedDict()
+        self._seals: OrderedDict[PackInfo, ObjectSeal] = OrderedDict()
         self._told: set[bytes] = set()
 
     def read_frame(self, kind: BlobKind, pack: PackInfo, frame: FrameEntry) -> Buffer:
@@ -64,7 +72,7 @@ class PackReader:
                 raise ObjectDamaged(
                     f"pack {pack.id.hex()} is missing from the repository"
                 ) from None
-            except FormatError:
+            except (FormatError, StoreError):
                 continue
         return self._heal_frame(kind, pack, frame, name)
 
@@ -81,7 +89,8 @@ class PackReader:
     def _heal_frame(self, kind: BlobKind, pack: PackInfo, frame: FrameEntry, name: str) -> Buffer:
         last: DamageFound | None = None
         try:
-            for data in parse_pack(pack.id, self._backend.get(name, 0, pack.size)).candidates():
+            whole = read_around(self._backend, name, pack.size)
+            for data in parse_pack(pack.id, whole).candidates():
                 try:
                     end = frame.offset + frame.sealed_length
                     plain = self.open_frame(kind, pack, frame, data[frame.offset : end])
@@ -108,12 +117,12 @@ class PackReader:
 
     def seal_of(self, kind: BlobKind, pack: PackInfo) -> ObjectSeal:
         """The pack's cipher, derived from what the index knows."""
-        found = self._seals.get(pack.id)
+        found = self._seals.get(pack)
         if found is None:
             header = Header(
                 kind.pack_kind, pack.aead, pack.epoch, self._keys.repository, pack.id, pack.salt
             )
-            found = self._seals[pack.id] = self._keys.object_seal(header)
+            found = self._seals[pack] = self._keys.object_seal(header)
             if len(self._seals) > _SEALS_KEPT:
                 self._seals.popitem(last=False)
         return found
@@ -127,7 +136,7 @@ class PackReader:
         size = self._backend.size(name)
         if size > MAX_PACK:
             raise ObjectDamaged(f"pack {pack.hex()} is longer than any pack can be")
-        return self.parse(pack, self._backend.get(name, 0, size))
+        return self.parse(pack, read_around(self._backend, name, size))
 
     def parse(self, pack: bytes, data: bytes) -> tuple[BlobKind, WholePack]:
         """``read_whole`` of bytes already at hand."""

@@ -100,9 +100,11 @@ class PackImage:
             found += _shard_faults(self.salvaged())
         except DamageFound as error:
             found.append(str(error))
-        return found + self._tail_faults(self.footer)
+        return found + self.tail_faults()
 
-    def _tail_faults(self, footer: Footer) -> list[str]:
+    def tail_faults(self) -> list[str]:
+        """The same of what lies behind the frames of a large pack."""
+        footer = self._footer()
         data, digests, tail = self.data, footer.digests_length, _tail(footer)
         start = footer.digests_offset
         first = data[footer.table_offset : start + digests]

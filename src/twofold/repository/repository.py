@@ -32,6 +32,7 @@ from twofold.repository.index import Index, extend_index, load_index, orphan_pac
 from twofold.repository.index import adopt as adopt_orphans
 from twofold.repository.objects import ObjectStore, longest_file
 from twofold.repository.pack_reader import PackReader
+from twofold.repository.rough_read import read_around
 from twofold.repository.sessions import Author, Session
 from twofold.repository.snapshots import Snapshot, list_snapshots
 from twofold.seal import Keyring
@@ -105,6 +106,10 @@ class Repository:
     def snapshots(self, *, partial: bool = False) -> list[Snapshot]:
         """All snapshots by time, newest last."""
         return list_snapshots(self.objects, self._roots, partial=partial)
+
+    def committed(self) -> set[bytes]:
+        """Ids of all snapshots, readable or not."""
+        return set(self.objects.ids(names.SESSIONS_COMMITTED))
 
     def key_slots(self) -> list[slots.SlotInfo]:
         """Readable key slots."""
@@ -247,7 +252,7 @@ def _config_files(backend: Backend) -> dict[str, bytes]:
     files = {}
     for name in (names.CONFIG, names.CONFIG_COPY):
         try:
-            files[name] = backend.get(name, 0, longest_file(Kind.CONFIG))
+            files[name] = read_around(backend, name, longest_file(Kind.CONFIG))
         except ObjectNotFound:
             continue
     return files

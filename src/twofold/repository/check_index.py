@@ -1,0 +1,84 @@
+"""Every index object: readable, possible, and in agreement with the others.
+
+An index object that cannot be read costs nothing while the packs are whole: their own tables say
+the same. They are asked when something needed is listed nowhere.
+"""
+
+from twofold.errors import DamageFound, FormatError, NewerFormat, ObjectNotFound
+from twofold.format import names
+from twofold.format.envelope import HEADER, Header
+from twofold.format.index import IndexRun
+from twofold.format.names import BlobKind
+from twofold.repository.check_objects import COVERED, Checker
+from twofold.repository.index import adopt
+from twofold.repository.keys import ONE_COPY_DAMAGED
+from twofold.repository.listing import PackListing, list_packs
+from twofold.repository.pack_reader import PackReader
+
+
+class IndexCheck(Checker):
+    """Fills in the index and the listings of the survey."""
+
+    def run(self) -> None:
+        """Check them."""
+        index = self.survey.index
+        superseded: set[bytes] = set()
+        for ident in self.ids(names.INDEX):
+            index.loaded.add(ident)
+            superseded.update(self._object(ident))
+        for ident in sorted(superseded & index.loaded):
+            self.report.note("index", f"index {ident.hex()}", "it was replaced, but is still there")
+        packs = PackReader(self.backend, self.repository.keys, self.report.hear)
+        index.on_look_again(lambda: _ignore(adopt(self.objects, packs, index, set())))
+        if index.damaged:
+            index.look_again(index.size)
+
+    def _object(self, ident: bytes) -> list[bytes]:
+        """Take in one index object; the ids of those it replaces."""
+        index, name = self.survey.index, names.object_name(names.INDEX, ident)
+        try:
+            kind, run, healthy = self._read_run(name, ident)
+            listings = list_packs(kind, run, ident)
+        except ObjectNotFound:
+            return []
+        except (DamageFound, NewerFormat) as error:
+            index.damaged.append(ident)
+            why = f"it cannot be read ({error}){self.true_name(name)}"
+            message = f"{why}; the packs' own tables were used instead"
+            remedy = "nothing is lost while the packs are whole; the next backup lists them again"
+            self.report.damage("index", name, message, remedy)
+            return []
+        if not healthy:
+            self.report.damage("index", name, ONE_COPY_DAMAGED, COVERED)
+        index.add(kind, run)
+        for listing in listings:
+            self._enter(name, listing)
+        return run.superseded()
+
+    def _enter(self, name: str, listing: PackListing) -> None:
+        known = self.survey.listings.setdefault(listing.info.id, listing)
+        if not known.agrees(listing):
+            message = f"it says something else of pack {listing.info.id.hex()} than another does"
+            self.report.damage("index", name, message)
+
+    def _read_run(self, name: str, ident: bytes) -> tuple[BlobKind, IndexRun, bool]:
+        last: DamageFound | NewerFormat | None = None
+        said = self._said_kind(name)
+        for kind in sorted(BlobKind, key=lambda one: one.index_kind != said):
+            try:
+                contents, healthy = self.objects.inspect(kind.index_kind, name, ident)
+                return kind, IndexRun(contents), healthy
+            except (DamageFound, NewerFormat) as error:
+                last = last or error
+        raise last or FormatError("it is of no known kind")
+
+    def _said_kind(self, name: str) -> int:
+        """What its first header says, if that can be read."""
+        try:
+            return Header.decode(self.backend.get(name, 0, HEADER.size)).kind
+        except (FormatError, NewerFormat):
+            return 0
+
+
+def _ignore(_result: object) -> None:
+    """Let a callback return nothing."""

@@ -1,0 +1,66 @@
+"""What this computer remembers of repositories, in files of its own outside of them.
+
+One MessagePack file per purpose and repository, ``<state>/<purpose>/<repository id>``, private to
+the user, replaced as a whole and durably. Losing it loses no backup, only a memory: what cannot be
+read counts as nothing remembered.
+"""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from platformdirs import user_state_path
+
+RecordT = TypeVar("RecordT", bound=msgspec.Struct)
+VARIABLE = "TWOFOLD_STATE_DIR"
+
+
+def state_file(purpose: str, repository: bytes) -> Path:
+    """Where a memory is kept; the variable TWOFOLD_STATE_DIR names another folder."""
+    chosen = os.environ.get(VARIABLE)
+    folder = Path(chosen) if chosen else user_state_path("twofold", appauthor=False)
+    return folder / purpose / repository.hex()
+
+
+def recall(purpose: str, repository: bytes, kind: type[RecordT]) -> RecordT | None:
+    """What was remembered, None if nothing (readable) is."""
+    try:
+        return msgspec.msgpack.decode(state_file(purpose, repository).read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def remember(purpose: str, repository: bytes, record: msgspec.Struct) -> None:
+    """Keep a record in place of the one before. ``OSError``."""
+    path = state_file(purpose, repository)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temp = path.with_name(f".{path.name}-{secrets.token_hex(8)}.tmp")
+    try:
+        _write(temp, msgspec.msgpack.encode(record))
+        os.replace(temp, path)
+    except BaseException:
+        with suppress(OSError):
+            temp.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def _write(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(fd)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the name durable, where the system knows such a thing."""
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
