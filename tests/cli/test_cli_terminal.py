@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,17 @@ def _is_harmless(shown: str) -> None:
     """Only the sequences that we and the bar send: styles, cursor and lines."""
     rest = re.sub(r"\x1b\[(\?25[lh]|[0-9;]*m|2K|1A)", "", shown)
     assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]", rest), rest
+
+
+def test_ctrl_c_in_the_middle_of_a_backup(twofold: Program, sample: Path) -> None:
+    (sample / "large").write_bytes(os.urandom(16 << 20))
+    terminal = Terminal.start(twofold, "backup", str(sample), "--limit-upload", "1M")
+    terminal.wait_for("backing up")
+    time.sleep(1)
+    terminal.interrupt()
+    assert terminal.end() == 130
+    assert "error: interrupted" in terminal.text
+    assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
+    assert "Traceback" not in terminal.text
+    twofold("backup", str(sample), code=0)
+    twofold("check", "--read-data", code=0)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from twofold.cli.given import Run
+from twofold.cli.run import Run
 
 
 class Configured(click.Option):

@@ -5,17 +5,13 @@ line, what stands behind the verb wins.
 """
 
 from collections.abc import Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from twofold.cli.types import size
 from twofold.errors import UsageError
-
-if TYPE_CHECKING:
-    from twofold.cli.session import Session
 
 
 class Given:
@@ -54,24 +50,6 @@ class Given:
         return 0
 
 
-class Run:
-    """What there is from the first word on; the session comes with the first verb."""
-
-    def __init__(self) -> None:
-        self.given = Given()
-
-    @cached_property
-    def session(self) -> "Session":
-        """Everything that a verb needs."""
-        from twofold.cli.session import Session
-
-        return Session(self.given)
-
-    def session_if_any(self) -> "Session | None":
-        """The session, unless nothing has begun."""
-        return self.session if "session" in self.__dict__ else None
-
-
 class GlobalOption(click.Option):
     """An option that every verb takes and that is kept in ``Given``."""
 
@@ -80,9 +58,9 @@ class GlobalOption(click.Option):
 
 
 def _remember(ctx: click.Context, option: click.Parameter, value: object) -> object:
-    run = ctx.find_root().obj
-    if isinstance(run, Run) and option.name:
-        run.given.note(option.name, value, ctx.get_parameter_source(option.name))
+    given = getattr(ctx.find_root().obj, "given", None)
+    if isinstance(given, Given) and option.name:
+        given.note(option.name, value, ctx.get_parameter_source(option.name))
     return value
 
 

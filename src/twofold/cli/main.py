@@ -21,9 +21,9 @@ from typing import Any
 import click
 
 from twofold.cli import bugs
-from twofold.cli.given import Run
 from twofold.cli.render.output import Output, OutputClosed
 from twofold.cli.root import full_name, root
+from twofold.cli.run import Run
 from twofold.errors import TwofoldError, UsageError
 
 INTERRUPTED, TERMINATED = 130, 143

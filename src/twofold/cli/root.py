@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twofold import __version__
-from twofold.cli.given import Run, global_options
+from twofold.cli.given import global_options
+from twofold.cli.run import Run
 
 if TYPE_CHECKING:
     from twofold.cli.session import Session
