@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from twofold import clock
 from twofold.archiver import (
     BackupOutcome,
     BackupRequest,
@@ -77,6 +78,7 @@ class BackupResult:
 
 def run(options: BackupOptions, emit: Emit) -> BackupResult:
     """Make the snapshot."""
+    started = clock.monotonic()
     with open_at(options.access, emit) as repository:
         tell_missing_heads(repository, emit)
         if options.stdin_name is not None:
@@ -85,7 +87,7 @@ def run(options: BackupOptions, emit: Emit) -> BackupResult:
             outcome = backup(repository, current(), _request(options, repository), emit)
         if outcome.snapshot is not None:
             remember_head(repository, outcome.snapshot, emit)
-    return _result(outcome, options.dry_run)
+    return _result(outcome, options.dry_run, clock.monotonic() - started)
 
 
 def _stream(options: BackupOptions, repository: Repository, emit: Emit) -> BackupOutcome:
@@ -98,7 +100,8 @@ def _stream(options: BackupOptions, repository: Repository, emit: Emit) -> Backu
 
 def _request(options: BackupOptions, repository: Repository) -> BackupRequest:
     paths = [*options.paths, *_listed(options)]
-    if not paths:
+    named = options.paths or options.files_from is not None or options.files_from0 is not None
+    if not paths and not named:
         paths = current().personal_folders()
     if not paths:
         raise NothingDone("nothing to back up: no path given, no personal folders found")
@@ -163,7 +166,7 @@ def _read(file: str) -> bytes:
         raise UsageError(f"'{file}' cannot be read: {error.strerror}") from error
 
 
-def _result(outcome: BackupOutcome, dry_run: bool) -> BackupResult:
+def _result(outcome: BackupOutcome, dry_run: bool, seconds: float) -> BackupResult:
     root = outcome.root
     counts = root.counts
     return BackupResult(
@@ -180,6 +183,6 @@ def _result(outcome: BackupOutcome, dry_run: bool) -> BackupResult:
         bytes_read=root.bytes_read,
         bytes_stored=root.bytes_stored,
         blobs_new=outcome.blobs_new,
-        seconds=(root.end_ns - root.time_ns) / 1e9,
+        seconds=seconds,
         dry_run=dry_run,
     )
