@@ -27,8 +27,8 @@ class AttributeMaker:
         mode = node.mode & 0o7777 | file_type(node.kind)
         more = node.more
         if more is None:
-            return Attributes(mode, node.mtime, uid, gid, _NONE)
-        return Attributes(mode, node.mtime, uid, gid, more.xattrs, self._flags(more))
+            return Attributes(mode, node.mtime_ns, uid, gid, _NONE)
+        return Attributes(mode, node.mtime_ns, uid, gid, more.xattrs, self._flags(more))
 
     def _flags(self, more: More) -> int | None:
         """Flags to set; where there are none, what the target's directory passes on may stay."""

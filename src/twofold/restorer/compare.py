@@ -134,7 +134,7 @@ class Judge:
             return Decision.REPLACED
         file = folder.open_existing(node.name)
         try:
-            if (self._thorough or entry.mtime_ns != node.mtime) and not self._comparer.same(
+            if (self._thorough or entry.mtime_ns != node.mtime_ns) and not self._comparer.same(
                 file, self._segments(node)
             ):
                 return Decision.REPLACED

@@ -121,12 +121,10 @@ class Execution:
         start = self._selection.start
         level = Level(self._target.top, start.node, start.owner, self._selection.top)
         level.made = Made.FRESH if self._target.created else Made.EXISTING
-        level.folds = Folds(self._target.root.fs_type)
         self._levels.append(level)
         self._target.mark()
-        if level.made is Made.EXISTING:
-            self._guard.check_entry(self._target.root)
-            self._clean(self._target.root)
+        self._guard.check_entry(self._target.root)
+        level.folds = self._settle(self._target.root)
 
     def _end(self) -> None:
         self._submit()
@@ -176,6 +174,7 @@ class Execution:
     def _open(self, level: Level) -> bool:
         """Open or make a directory in the one the walk is in; False when it cannot be had."""
         above, name = self._levels[-1], level.node.name
+        depth = self._handles.depth
         try:
             self._refuse_clash(above, name)
             entry = None if above.made is Made.FRESH else self._handles.top.existing(name)
@@ -188,9 +187,11 @@ class Execution:
                 self._make(level, entry)
         except OSError as error:
             stop_when_full(error)
+            while self._handles.depth > depth:
+                with suppress(OSError):
+                    self._handles.pop()
             self._without(level, error)
             return False
-        level.folds = Folds(self._handles.top.fs_type)
         self._target.note_device(self._handles.top.device, level.directory)
         return True
 
@@ -223,6 +224,8 @@ class Execution:
             self._handles.pop()
             raise OSError(errno.ESTALE, "another directory took its place", name)
         level.made = Made.FRESH
+        above = self._levels[-1].folds
+        level.folds = Folds(blind=above is not None and above.blind)
         self._report.done(decision, level.directory, b"", losses=self._maker.losses(level.node))
 
     def _open_existing(self, level: Level, entry: Entry) -> None:
@@ -236,6 +239,7 @@ class Execution:
         folder = self._handles.push(name)
         level.made = Made.EXISTING
         self._guard.check_entry(folder)
+        level.folds = self._settle(folder)
         if not level.wish.chosen:
             return
         if self._policy.skip:
@@ -247,7 +251,6 @@ class Execution:
             same = entry.mode == wanted.mode and entry.mtime_ns == wanted.mtime_ns
             decision = Decision.UNCHANGED if same else Decision.METADATA
             self._report.done(decision, level.directory, b"", losses=self._maker.losses(level.node))
-        self._clean(folder)
 
     def _leave(self) -> None:
         level = self._levels.pop()
@@ -259,12 +262,13 @@ class Execution:
             attributes = self._maker.of(level.node, level.owner)
             self._window.left.append(LeftDirectory(level.directory, attributes))
 
-    def _clean(self, folder: TargetDir) -> None:
-        """Remove what an interrupted restore had not finished."""
-        with suppress(OSError):
-            for name in filter(is_temporary, folder.names()):
-                with suppress(OSError):
-                    folder.remove_file(name)
+    def _settle(self, folder: TargetDir) -> Folds:
+        """Look at a directory that is there; remove what an interrupted restore left. OSError."""
+        names = folder.names()
+        for name in filter(is_temporary, names):
+            with suppress(OSError):
+                folder.remove_file(name)
+        return Folds.of_existing(folder, names)
 
     def _refuse_clash(self, above: Level, name: bytes) -> None:
         clash = above.folds.clash(name) if above.folds else None
