@@ -124,7 +124,7 @@ def _described(path: Path, node: Node, owner: Owner, *, long: bool) -> ListedEnt
         owner.user,
         owner.group,
         node.size,
-        node.mtime,
+        node.mtime_ns,
         target,
     )
     return _with_more(entry, node) if long else entry
