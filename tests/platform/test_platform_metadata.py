@@ -171,6 +171,7 @@ def test_access_control_lists(
 def test_inherited_lists_do_not_stay(ext4: Path, as_root: None) -> None:
     """What the parent would give to new entries must not widen what is restored."""
     run("setfacl", "-d", "-m", "u:1234:rwx,g::rwx,m::rwx", ext4)
+    default = os.getxattr(ext4, "system.posix_acl_default")
     plain = Attributes(REGULAR | 0o640, 0, xattrs=[])
     put(ext4, b"file", plain)
     assert _restore(ext4, b"folder", Attributes(FOLDER | 0o750, 0, xattrs=())) == []
@@ -184,7 +185,15 @@ def test_inherited_lists_do_not_stay(ext4: Path, as_root: None) -> None:
         target.create_file(b"before").finish(plain)
         target.apply_self(Attributes(FOLDER | 0o755, 0, xattrs=()))
         target.create_file(b"after").finish(plain)
-    assert acl(ext4 / "before") == acl(ext4 / "after") == acl(ext4 / "file")
+    with open_target(ext4) as target:  # and the other way round
+        target.create_file(b"between").finish(plain)
+        given = [(b"system.posix_acl_default", default)]
+        target.apply_self(Attributes(FOLDER | 0o755, 0, xattrs=given))
+        target.create_file(b"again").finish(plain)
+    assert "default:user:1234:rwx" in acl(ext4)
+    assert {acl(ext4 / name) for name in ("before", "after", "between", "again")} == {
+        acl(ext4 / "file")
+    }
 
 
 def test_group_bits_stay_narrow_where_the_list_cannot_be_set(

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -191,6 +191,28 @@ def test_lost_levels_fail_and_those_above_go_on(source: SourceDir, tmp_path: Pat
     assert open_handles() == before
 
 
+def test_limit_holds_after_everything_below_the_root_was_lost(
+    source: SourceDir, tmp_path: Path
+) -> None:
+    for name in (b"d", b"e"):
+        (tmp_path / os.fsdecode(name)).mkdir()
+        make_chain(tmp_path / os.fsdecode(name), 10, b"d")
+    before = open_handles()
+    stack = HandleStack(source, 3)
+    for _ in range(10):
+        stack.push(b"d")
+    (tmp_path / "d/d/d/d/d").rename(tmp_path / "away")
+    (tmp_path / "d").rename(tmp_path / "also away")
+    while stack.depth:
+        with suppress(OSError):
+            stack.pop()
+    stack.push(b"e")
+    for _ in range(9):
+        stack.push(b"d")
+        assert open_handles() - before < 3
+    stack.close()
+
+
 def test_another_directory_in_its_place_is_not_taken_for_it(
     source: SourceDir, tmp_path: Path
 ) -> None:
@@ -276,6 +298,16 @@ def test_held_directories_stay_open(target: TargetDir) -> None:
     with pytest.raises(OSError):
         held.names()
     assert cache.get([b"a", b"b"]).names() == [b"c"]
+    cache.close()
+
+
+def test_what_was_used_last_stays_open(target: TargetDir) -> None:
+    cache = TargetCache(target, 2)
+    first = cache.get([b"a"], create=True)
+    cache.get([b"b"], create=True)
+    assert cache.get([b"a"]) is first
+    cache.get([b"c"], create=True)
+    assert cache.get([b"a"]) is first
     cache.close()
 
 
