@@ -16,6 +16,7 @@ from unittest.mock import patch
 from tests.archiver.world import World, assert_same
 from twofold import clock
 from twofold.archiver import BackupOutcome
+from twofold.backend import LocalBackend
 from twofold.errors import DamageFound
 from twofold.format.names import PACKS, SESSIONS_OPEN, BlobKind, id_from_name
 from twofold.format.records import Root
@@ -73,6 +74,7 @@ class Case:
                 self._assert_stored(world, repository.snapshots()[-1].root)
                 assert not list(repository.backend.list(SESSIONS_OPEN))
                 assert not stored_twice(repository)
+                assert not list(LocalBackend(world.base / "repo").strays())
 
     def _assert_stored(self, world: World, root: Root) -> None:
         """The snapshot in ``world`` equals the template's live source."""

@@ -43,6 +43,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
         records.Chain,
         records.SessionRecord,
         records.Mark,
+        records.Tombstone,
         keyslot.SlotPayload,
         pages.More,
     )

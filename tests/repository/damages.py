@@ -15,7 +15,7 @@ from twofold.format.config import Config
 from twofold.format.envelope import HEADER, Header
 from twofold.format.names import BlobKind, Kind
 from twofold.format.pack import FOOTER, Footer
-from twofold.format.records import Mark, SessionRecord, decode_record, encode_record
+from twofold.format.records import Mark, SessionRecord, Tombstone, decode_record, encode_record
 from twofold.repository import PackBuilder
 from twofold.seal import Keyring
 
@@ -225,7 +225,7 @@ def _resealed(target: Target, keys: Keyring) -> bytes:
     if kind == Kind.SESSION:
         contents = encode_record(decode_record(contents, SessionRecord))
     if kind in (Kind.FORGOTTEN, Kind.TOMB):
-        contents = encode_record(Mark(time_ns=7))
+        contents = encode_record((Mark if kind == Kind.FORGOTTEN else Tombstone)(time_ns=7))
     return keys.seal_small(kind, ident, contents)
 
 

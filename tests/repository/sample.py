@@ -19,7 +19,7 @@ from twofold.errors import DamageFound
 from twofold.events import ignore
 from twofold.format import names
 from twofold.format.names import BlobKind, Kind
-from twofold.format.records import Mark, encode_record
+from twofold.format.records import Mark, Target, Tombstone, encode_record
 from twofold.graph import PageStore, reachable
 from twofold.options import RepositoryAccess, Secret
 from twofold.repository import Repository, open_repository
@@ -102,7 +102,8 @@ def add_marks(sample: Sample) -> None:
             mark = encode_record(Mark(time_ns=1, host="here"))
             repository.objects.write(Kind.FORGOTTEN, names.FORGOTTEN, ident, mark)
         for _ in range(2):
-            tomb = encode_record(Mark(time_ns=1, host="here", kind=Kind.DATA_PACK))
+            target = Target(Kind.DATA_PACK, names.new_id())
+            tomb = encode_record(Tombstone(time_ns=1, host="here", targets=[target]))
             repository.objects.write(Kind.TOMB, names.TOMBS, names.new_id(), tomb)
 
 

@@ -1,6 +1,6 @@
 """One file backup, from the first look at the store to the commit (protocol.md, W1 to W7).
 
-    open a session → read tombstones → read the index, adopt orphan packs
+    open a session → read tombstones → read the index, list packs, adopt orphans
     → walk, read, store → flush the index → write the root → commit
 
 Every ``partial_seconds`` what is stored so far is committed as a hidden partial snapshot (P1 to
@@ -22,6 +22,7 @@ from twofold.archiver.reading import FileReader
 from twofold.archiver.rules import RuleOptions, Rules
 from twofold.archiver.selection import present, select
 from twofold.archiver.walk import Walk
+from twofold.backend import Sweeps
 from twofold.chunker import Chunker, ChunkerParams
 from twofold.errors import DamageFound
 from twofold.events import Emit, Notice, Phase
@@ -127,12 +128,13 @@ class RunContext:
         self._session = session
         self._started_ns = clock.now_ns()
         self._last_partial = clock.monotonic()
-        self._tombs = repository.tombstones()
+        self._doomed = repository.doomed()
         self.index = repository.load_index()
-        self._catalog = Catalog(self.index, self._tombs)
+        self._catalog = Catalog(self.index, self._doomed)
         self.chunker = chunker_of(repository)
         self.ledger = Ledger(emit)
-        self._stored_before = 0
+        self._partials: list[bytes] = []
+        self._inherited: list[bytes] = []
         if session is not None:
             self._adopt()
         self._machine = platform.machine()
@@ -169,7 +171,7 @@ class RunContext:
                 yield run
 
     def _adopt(self) -> None:
-        found = adopt(self._repository.objects, self._repository.packs, self.index, self._tombs)
+        found = adopt(self._repository.objects, self._repository.packs, self.index, self._doomed)
         for kind, entry in found:
             self._catalog.add_pack(kind, entry)
         if found:
@@ -182,20 +184,18 @@ class RunContext:
     def _candidates(self) -> list[Snapshot]:
         """Snapshots of this source that may serve as parents, newest first.
 
-        A snapshot that was forgotten or condemned before our session opened may lose its packs
-        under us; any other cannot, for its removal has to wait for our session.
+        One that was forgotten is passed over; while it is a snapshot it would do as well (A3).
         """
         return [
             s
             for s in reversed(self._snapshots)
-            if s.root.chain.source == self._source
-            and not s.forgotten
-            and s.id not in self._tombs
-            and s.root.kind == "files"
+            if s.root.chain.source == self._source and not s.forgotten and s.root.kind == "files"
         ]
 
     def parents(self, rules: Rules) -> list[ParentDir]:
         """For the unchanged proof: the newest snapshot; if that is partial, a whole one too."""
+        if self._doomed or self.index.absent:
+            return []  # A3: what a parent holds may be going, or be gone; look each blob up
         pages = PageStore(self._repository.blob_reader(self.index))
         chosen: list[Snapshot] = []
         for snapshot in self._candidates():
@@ -212,6 +212,7 @@ class RunContext:
                 continue
             if parent is not None:
                 found.append(parent)
+                self._inherited.append(snapshot.id)
         return found
 
     def maybe_partial(
@@ -225,13 +226,24 @@ class RunContext:
         self._last_partial = clock.monotonic()
         closed = partial()
         author = author_of(self._platform)
-        with self._repository.begin("partial", author, "file backup") as session:
-            if self._repository.tombstones() - self._tombs:
-                return
-            root = self._root(closed, rules, previous, partial=True)
-            self.flow.drain()
-            self._catalog.flush(self._repository.objects)
-            commit_root(self._repository.objects, session, root)
+        root = self._root(closed, rules, previous, partial=True)
+        self.flow.drain()  # P1a
+        self._catalog.flush(self._repository.objects)  # P1b
+        with self._repository.begin("partial", author, "file backup") as session:  # P2
+            if self._still_stands():
+                commit_root(self._repository.objects, session, root)  # P5
+                self._partials.append(session.id)
+
+    def _still_stands(self) -> bool:
+        """P3, P4: whether every pack relied on is there and not doomed, and so is the parent."""
+        doomed = self._repository.doomed()
+        present = self._repository.listed_packs()
+        committed = self._repository.committed()
+        return (
+            not doomed - self._doomed
+            and self._catalog.relied_on().items() <= present.items()
+            and committed.issuperset(self._inherited)
+        )
 
     def finish(self, closed: Closed, rules: Rules, previous: Snapshot | None) -> BackupOutcome:
         """W5 to W7."""
@@ -244,6 +256,8 @@ class RunContext:
             stats = self.flow.stats()
             root = _with_stored(root, stats.bytes_stored)
             snapshot = commit_root(self._repository.objects, self._session, root)
+            for partial in self._partials:  # P6
+                self._repository.forget(partial)
         return BackupOutcome(
             snapshot=snapshot,
             root=root,
@@ -310,7 +324,7 @@ def author_of(platform: Platform) -> Author:
 def set_aside_dead(
     repository: Repository, platform: Platform, author: Author, own: Session
 ) -> None:
-    """Fence sessions of runs of this machine that are certainly dead.
+    """C1: fence sessions of runs of this machine that are certainly dead, and sweep up after them.
 
     Only of this host and machine, and only if its process is gone; a wrong fence would cost that
     run a restart, never data. No clock is asked.
@@ -324,3 +338,5 @@ def set_aside_dead(
         if record.boot == author.boot and platform.process_alive(record.process):
             continue
         fence(repository.objects, ident)
+    if isinstance(repository.backend, Sweeps):
+        repository.backend.sweep()

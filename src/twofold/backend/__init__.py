@@ -17,6 +17,7 @@ from twofold.backend.base import (
     ObjectWriter,
     ShowsStrays,
     Stray,
+    Sweeps,
 )
 from twofold.backend.durable import Tree, temp_host
 from twofold.backend.local import LocalBackend
@@ -33,6 +34,7 @@ __all__ = [
     "Retry",
     "ShowsStrays",
     "Stray",
+    "Sweeps",
     "Throttle",
     "create_backend",
     "open_backend",

@@ -108,6 +108,15 @@ class Backend(Protocol):
 
 
 @runtime_checkable
+class Sweeps(Protocol):
+    """A store in which dead writers leave something behind."""
+
+    def sweep(self) -> int:
+        """Remove what dead writers left; how much that was. What lives is left alone."""
+        ...
+
+
+@runtime_checkable
 class ShowsStrays(Protocol):
     """A store that can tell what else lies in it."""
 

@@ -19,6 +19,7 @@ from twofold.backend.base import (
     ObjectWriter,
     ShowsStrays,
     Stray,
+    Sweeps,
 )
 from twofold.clock import monotonic
 from twofold.errors import NeedsRights, StoreError
@@ -67,6 +68,10 @@ class _Wrapper:
     def strays(self) -> Iterator[Stray]:
         """What else lies in the store, if the store inside can tell."""
         return self._inner.strays() if isinstance(self._inner, ShowsStrays) else iter(())
+
+    def sweep(self) -> int:
+        """Remove what dead writers left, if the store inside keeps such."""
+        return self._inner.sweep() if isinstance(self._inner, Sweeps) else 0
 
     def move(self, src: str, dst: str) -> None:
         """Rename atomically."""
@@ -277,6 +282,10 @@ class ReadOnly(_Wrapper):
         """Refused."""
         del data
         raise self._refuse("write", name)
+
+    def sweep(self) -> int:
+        """Nothing is removed."""
+        return 0
 
     def move(self, src: str, dst: str) -> None:
         """Refused."""

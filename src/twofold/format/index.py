@@ -143,6 +143,8 @@ class IndexRun:
 
     def find(self, blob_id: bytes) -> int:
         """Position of a blob, -1 if it is not listed."""
+        if len(blob_id) != BLOB_ID_SIZE:
+            return -1  # ids come out of pages, which anybody with a key may have written
         first, second = blob_id[0], blob_id[1]
         low = bisect_left(self._second, second, self._fanout[first], self._fanout[first + 1])
         high = bisect_right(self._second, second, low, self._fanout[first + 1])

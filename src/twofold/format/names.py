@@ -12,7 +12,8 @@ BLOB_ID_SIZE = 32
 CONFIG = "config"
 CONFIG_COPY = "config.copy"
 KEYS, PACKS, INDEX, ROOTS = "keys", "packs", "index", "roots"
-FORGOTTEN, TOMBS = "forgotten", "tombs"
+FORGOTTEN, FORGOTTEN_FINAL = "forgotten/marked", "forgotten/final"
+TOMBS, TOMBS_FINAL = "tombs/proposed", "tombs/final"
 SESSIONS_OPEN, SESSIONS_COMMITTED, SESSIONS_FENCED = (
     "sessions/open",
     "sessions/committed",
@@ -27,7 +28,9 @@ FOLDERS = (
     SESSIONS_COMMITTED,
     SESSIONS_FENCED,
     FORGOTTEN,
+    FORGOTTEN_FINAL,
     TOMBS,
+    TOMBS_FINAL,
 )
 
 _HEX_ID = re.compile(r"[0-9a-f]{32}")

@@ -80,11 +80,25 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """A forgotten mark or a tombstone; ``kind`` is that of the object named, 0 for marks."""
+    """A snapshot was forgotten."""
 
     time_ns: int = 0
     host: str = ""
-    kind: int = 0
+
+
+class Target(msgspec.Struct, frozen=True, array_like=True):
+    """An object that a deletion run wants to delete."""
+
+    kind: int
+    id: bytes
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one deletion run wants to delete."""
+
+    time_ns: int = 0
+    host: str = ""
+    targets: list[Target] = msgspec.field(default_factory=list)
 
 
 def encode_record(record: msgspec.Struct) -> bytes:

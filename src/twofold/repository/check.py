@@ -16,7 +16,7 @@ from twofold.repository.repository import Repository
 from twofold.repository.survey import Survey
 
 LOST = (
-    "what is still on its computer is stored again by 'twofold backup --force'; "
+    "what is still on its computer is stored again by the next backup there; "
     "the backups that miss something are named below"
 )
 

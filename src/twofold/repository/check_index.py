@@ -6,13 +6,13 @@ the same. They are asked when something needed is listed nowhere.
 
 from twofold.errors import DamageFound, FormatError, NewerFormat, ObjectNotFound
 from twofold.format import names
-from twofold.format.envelope import HEADER, Header
 from twofold.format.index import IndexRun
 from twofold.format.names import BlobKind
 from twofold.repository.check_objects import COVERED, Checker
 from twofold.repository.index import adopt
 from twofold.repository.keys import ONE_COPY_DAMAGED
-from twofold.repository.listing import PackListing, list_packs
+from twofold.repository.listing import UNKNOWN, PackListing, list_packs
+from twofold.repository.objects import peek_header
 from twofold.repository.pack_reader import PackReader
 
 
@@ -38,7 +38,6 @@ class IndexCheck(Checker):
         index, name = self.survey.index, names.object_name(names.INDEX, ident)
         try:
             kind, run, healthy = self._read_run(name, ident)
-            listings = list_packs(kind, run, ident)
         except ObjectNotFound:
             return []
         except (DamageFound, NewerFormat) as error:
@@ -51,9 +50,20 @@ class IndexCheck(Checker):
         if not healthy:
             self.report.damage("index", name, ONE_COPY_DAMAGED, COVERED)
         index.add(kind, run)
-        for listing in listings:
+        for listing in self._listings(name, ident, kind, run):
             self._enter(name, listing)
         return run.superseded()
+
+    def _listings(
+        self, name: str, ident: bytes, kind: BlobKind, run: IndexRun
+    ) -> list[PackListing]:
+        try:
+            return list_packs(kind, run, ident)
+        except FormatError as error:
+            message = f"it was sealed with our keys, but says what cannot be ({error})"
+            remedy = "find out which program, or who with a key, has written it"
+            self.report.damage("index", name, message, remedy)
+            return [PackListing(kind, info, ident, mark=UNKNOWN) for info in run.packs()]
 
     def _enter(self, name: str, listing: PackListing) -> None:
         known = self.survey.listings.setdefault(listing.info.id, listing)
@@ -63,7 +73,8 @@ class IndexCheck(Checker):
 
     def _read_run(self, name: str, ident: bytes) -> tuple[BlobKind, IndexRun, bool]:
         last: DamageFound | NewerFormat | None = None
-        said = self._said_kind(name)
+        header = peek_header(self.backend, name)
+        said = header.kind if header is not None else 0
         for kind in sorted(BlobKind, key=lambda one: one.index_kind != said):
             try:
                 contents, healthy = self.objects.inspect(kind.index_kind, name, ident)
@@ -71,13 +82,6 @@ class IndexCheck(Checker):
             except (DamageFound, NewerFormat) as error:
                 last = last or error
         raise last or FormatError("it is of no known kind")
-
-    def _said_kind(self, name: str) -> int:
-        """What its first header says, if that can be read."""
-        try:
-            return Header.decode(self.backend.get(name, 0, HEADER.size)).kind
-        except (FormatError, NewerFormat):
-            return 0
 
 
 def _ignore(_result: object) -> None:

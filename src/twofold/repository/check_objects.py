@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from twofold.errors import DamageFound, NewerFormat, ObjectNotFound
 from twofold.format import names
 from twofold.format.config import Config
-from twofold.format.envelope import HEADER, Header
 from twofold.format.keyslot import MAX_SLOTS
 from twofold.format.names import Kind
-from twofold.format.records import Mark, RecordT, decode_record
+from twofold.format.records import Mark, RecordT, Tombstone, decode_record
 from twofold.repository.keys import ONE_COPY_DAMAGED, slot_names, slot_problem
-from twofold.repository.objects import ObjectStore
+from twofold.repository.objects import ObjectStore, peek_header
 from twofold.repository.report import Report
 from twofold.repository.repository import Repository
 from twofold.repository.survey import Survey
@@ -59,10 +58,12 @@ class Checker:
     def true_name(self, name: str) -> str:
         """Words about the name that an object's header gives, if it has another one."""
         try:
-            ident = Header.decode(self.backend.get(name, 0, HEADER.size)).object
-        except (DamageFound, NewerFormat, ObjectNotFound):
+            header = peek_header(self.backend, name)
+        except ObjectNotFound:
             return ""
-        return "" if name.endswith(ident.hex()) else f"; its header says it is {ident.hex()}"
+        if header is None or name.endswith(header.object.hex()):
+            return ""
+        return f"; its header says it is {header.object.hex()}"
 
     def ids(self, folder: str) -> list[bytes]:
         """Ids of all objects in a folder, always in the same order."""
@@ -136,10 +137,12 @@ class MarksCheck(Checker):
 
     def run(self) -> None:
         """Check them."""
-        for ident in self.ids(names.FORGOTTEN):
-            self.record("marks", Kind.FORGOTTEN, names.FORGOTTEN, ident, Mark)
-            if ident not in self.survey.committed:
-                subject = f"snapshot {ident.hex()[:8]}"
-                self.report.note("marks", subject, "it was forgotten and is gone already")
-        for ident in self.ids(names.TOMBS):
-            self.record("marks", Kind.TOMB, names.TOMBS, ident, Mark)
+        for folder in (names.FORGOTTEN, names.FORGOTTEN_FINAL):
+            for ident in self.ids(folder):
+                self.record("marks", Kind.FORGOTTEN, folder, ident, Mark)
+                if ident not in self.survey.committed:
+                    subject = f"snapshot {ident.hex()[:8]}"
+                    self.report.note("marks", subject, "it was forgotten and is gone already")
+        for folder in (names.TOMBS, names.TOMBS_FINAL):
+            for ident in self.ids(folder):
+                self.record("marks", Kind.TOMB, folder, ident, Tombstone)

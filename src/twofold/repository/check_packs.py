@@ -7,15 +7,15 @@ Memory is that of a few packs, however many there are.
 import os
 from collections.abc import Iterable, Iterator
 
-from twofold.errors import DamageFound, FormatError, NewerFormat, ObjectNotFound, StoreError
+from twofold.errors import FormatError, ObjectDamaged, ObjectNotFound
 from twofold.events import Phase, Progress, ignore
 from twofold.format import names
-from twofold.format.envelope import HEADER, Header
 from twofold.format.index import PackEntry
 from twofold.parallel import Threads
 from twofold.repository.check import LOST
 from twofold.repository.check_objects import Checker
 from twofold.repository.listing import entry_of
+from twofold.repository.objects import peek_header
 from twofold.repository.pack_check import PackExaminer, PackVerdict
 from twofold.repository.pack_reader import MAX_PACK, PackReader
 from twofold.repository.report import Report
@@ -52,12 +52,11 @@ class PacksCheck(Checker):
             self._misnamed(pack)
 
     def _misnamed(self, pack: bytes) -> None:
-        name = names.object_name(names.PACKS, pack)
         try:
-            header = Header.decode(self.backend.get(name, 0, HEADER.size))
-        except (DamageFound, NewerFormat, ObjectNotFound):
+            header = peek_header(self.backend, names.object_name(names.PACKS, pack))
+        except ObjectNotFound:
             return
-        if header.object != pack:
+        if header is not None and header.object != pack:
             message = f"it was stored under another name, that of pack {header.object.hex()}"
             self.report.damage("packs", f"pack {pack.hex()}", message, "give it its name back")
 
@@ -90,8 +89,7 @@ class PacksCheck(Checker):
             data = read_around(self.backend, names.object_name(names.PACKS, pack), longest)
         except ObjectNotFound:
             return None
-        except StoreError as error:
-            self.backend.size(names.object_name(names.PACKS, pack))  # or is all out of reach?
+        except ObjectDamaged as error:
             return self._unreadable(pack, size, error)
         verdict = self._examiner.examine(pack, data, listing)
         if size > longest:
@@ -100,7 +98,7 @@ class PacksCheck(Checker):
             verdict.faults.append(f"{longest - size:,} bytes are cut off it")
         return verdict
 
-    def _unreadable(self, pack: bytes, size: int, error: StoreError) -> PackVerdict:
+    def _unreadable(self, pack: bytes, size: int, error: ObjectDamaged) -> PackVerdict:
         entry = self._entry(pack)
         verdict = PackVerdict(pack, size, [str(error)], known=entry is not None)
         if entry is not None:

@@ -41,7 +41,7 @@ class SnapshotsCheck(Checker):
         fenced = self._records(names.SESSIONS_FENCED)
         self.survey.committed = set(committed)
         self._tell(busy)
-        forgotten = set(self.ids(names.FORGOTTEN))
+        forgotten = {*self.ids(names.FORGOTTEN), *self.ids(names.FORGOTTEN_FINAL)}
         for ident in sorted(committed.keys() - roots.keys()):
             roots[ident] = self._without_body(ident)
         for ident in sorted(roots.keys() - committed.keys() - busy.keys() - fenced.keys()):

@@ -16,7 +16,6 @@ from twofold.backend import Backend
 from twofold.errors import DamageFound, FormatError, NewerFormat, ObjectNotFound
 from twofold.events import Finding, Severity
 from twofold.format import names
-from twofold.format.envelope import HEADER, Header
 from twofold.format.index import (
     MAX_BLOBS_PER_INDEX,
     BlobLocation,
@@ -25,7 +24,7 @@ from twofold.format.index import (
     encode_index,
 )
 from twofold.format.names import BlobKind
-from twofold.repository.objects import ObjectStore
+from twofold.repository.objects import ObjectStore, peek_header
 from twofold.repository.pack_reader import PackReader
 
 
@@ -151,30 +150,27 @@ def read_run(
 
 def _kind_of(objects: ObjectStore, ident: bytes) -> BlobKind | None:
     """What the header says, None when it is damaged."""
-    front = objects.backend.get(names.object_name(names.INDEX, ident), 0, HEADER.size)
-    try:
-        found = Header.decode(front).kind
-    except FormatError:
-        return None
+    header = peek_header(objects.backend, names.object_name(names.INDEX, ident))
+    found = header.kind if header is not None else None
     return next((kind for kind in BlobKind if kind.index_kind == found), None)
 
 
 def orphan_packs(backend: Backend, index: Index) -> list[bytes]:
     """Packs in the store that no loaded index lists; also notes which of those listed are gone."""
-    missing = index.packs()
-    listed = set(missing)
-    orphans = []
+    listed, present = index.packs(), present_packs(backend)
+    index.absent = {pack for pack, size in listed.items() if present.get(pack) != size}
+    return [pack for pack in present if pack not in listed]
+
+
+def present_packs(backend: Backend) -> dict[bytes, int]:
+    """Pack id to size in bytes, of all packs in the store."""
+    present = {}
     for info in backend.list(names.PACKS):
         try:
-            ident = names.id_from_name(info.name)
+            present[names.id_from_name(info.name)] = info.size
         except FormatError:
-            continue
-        if ident not in listed:
-            orphans.append(ident)
-        elif missing.get(ident) == info.size:
-            del missing[ident]
-    index.absent = set(missing)
-    return orphans
+            continue  # 'check' reports strange names
+    return present
 
 
 def adopt(
@@ -208,6 +204,7 @@ class Catalog:
         self._tombs = tombs
         self._taken: dict[BlobKind, set[bytes]] = {kind: set() for kind in BlobKind}
         self._unlisted: dict[BlobKind, list[PackEntry]] = {kind: [] for kind in BlobKind}
+        self._own: dict[bytes, int] = {}
         self._lock = threading.Lock()
 
     def known(self, kind: BlobKind, blob_id: bytes) -> bool:
@@ -238,6 +235,15 @@ class Catalog:
         """A pack is durable in the store and waits to be listed."""
         with self._lock:
             self._unlisted[kind].append(entry)
+            self._own[entry.pack.id] = entry.pack.size
+
+    def relied_on(self) -> dict[bytes, int]:
+        """Every pack, own or possibly reused, that what was stored so far may rely on."""
+        reusable = self._index.packs()
+        for pack in self._tombs | self._index.absent:
+            reusable.pop(pack, None)
+        with self._lock:
+            return reusable | self._own
 
     def flush(self, objects: ObjectStore) -> int:
         """W5: list all durable packs; bytes stored. Packs stay unlisted if this fails."""

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from twofold import clock
 from twofold.backend import Backend
 from twofold.errors import (
+    DamageFound,
     FormatError,
     NewerFormat,
     ObjectDamaged,
@@ -245,7 +246,7 @@ def _load(backend: Backend, repository: bytes) -> tuple[list[_Slot], dict[str, T
     for name in slot_names(backend)[:MAX_SLOTS]:
         try:
             slots += _ours(repository, name, read_around(backend, name, _LONGEST))
-        except (FormatError, NewerFormat) as error:
+        except (DamageFound, NewerFormat) as error:
             damaged[name] = error
         except ObjectNotFound:
             continue  # removed while we looked
@@ -276,10 +277,10 @@ def _is_slot(name: str) -> bool:
 
 def slot_problem(backend: Backend, repository: bytes, name: str) -> str:
     """What is wrong with a slot as far as can be told without its secret; empty for nothing."""
-    file = read_around(backend, name, _LONGEST)
     try:
+        file = read_around(backend, name, _LONGEST)
         found = _ours(repository, name, file)
-    except (FormatError, NewerFormat) as error:
+    except (DamageFound, NewerFormat) as error:
         return f"it cannot be read: {error}"
     length = HEADER.size + found[0].header.body_length
     return "" if file == mirror(file[:length]) else ONE_COPY_DAMAGED

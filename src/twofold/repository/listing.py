@@ -14,6 +14,9 @@ from twofold.format.index import IndexRun, PackEntry, PackInfo
 from twofold.format.names import BlobKind
 from twofold.format.pack import MAX_FRAME_RAW, FrameEntry
 
+UNKNOWN = -1
+"""The mark of a pack whose index object is impossible: it agrees with nothing."""
+
 
 @dataclass(slots=True)
 class PackListing:

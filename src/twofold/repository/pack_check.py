@@ -77,20 +77,21 @@ class PackExaminer:
         self, verdict: PackVerdict, image: PackImage, listing: PackListing | None
     ) -> tuple[BlobKind, PackInfo, tuple[FrameEntry, ...]] | None:
         """Kind, keys and frames: as the index has them, for that is how they will be looked for."""
+        own = None
         try:
             kind, whole = self._reader.parse(verdict.pack, image.data)
         except (DamageFound, NewerFormat) as error:
             verdict.faults.append(f"its table cannot be read ({error})")
         else:
             verdict.faults += _layout_faults(image, whole.table.frames)
-            info, frames = whole.info, tuple(whole.table.frames)
-            found = PackListing(kind, info, b"", mark=mark_of(frames))
+            own = kind, whole.info, tuple(whole.table.frames)
+            found = PackListing(kind, whole.info, b"", mark=mark_of(own[2]))
             if listing is None or _same(found, listing):
-                return kind, info, frames
+                return own
             verdict.faults.append("its own table says something else than the index")
         entry = self._find_entry(verdict.pack) if listing is not None else None
         if entry is None or listing is None:
-            return None
+            return own
         return listing.kind, entry.pack, entry.frames
 
     def _open_all(

@@ -15,6 +15,7 @@ from twofold.errors import (
     FormatError,
     NewerFormat,
     ObjectDamaged,
+    ObjectExists,
     ObjectNotFound,
     RefusedUnsafe,
     RepositoryNotFound,
@@ -25,12 +26,18 @@ from twofold.format import names
 from twofold.format.config import Config
 from twofold.format.envelope import HEADER, Header, second_copy_start
 from twofold.format.names import BlobKind, Kind
-from twofold.format.records import Root, decode_record, encode_record
+from twofold.format.records import Mark, Root, Tombstone, decode_record, encode_record
 from twofold.repository import keys as slots
 from twofold.repository.blobs import BlobReader
-from twofold.repository.index import Index, extend_index, load_index, orphan_packs
+from twofold.repository.index import (
+    Index,
+    extend_index,
+    load_index,
+    orphan_packs,
+    present_packs,
+)
 from twofold.repository.index import adopt as adopt_orphans
-from twofold.repository.objects import ObjectStore, longest_file
+from twofold.repository.objects import ObjectStore
 from twofold.repository.pack_reader import PackReader
 from twofold.repository.rough_read import read_around
 from twofold.repository.sessions import Author, Session
@@ -38,6 +45,7 @@ from twofold.repository.snapshots import Snapshot, list_snapshots
 from twofold.seal import Keyring
 
 WRITER = f"twofold {__version__}"
+_LONGEST_CONFIG = 1 << 20  # bytes read of its file; it takes a few hundred
 
 
 class Repository:
@@ -78,9 +86,35 @@ class Repository:
         except (FormatError, NewerFormat):
             return False
 
-    def tombstones(self) -> set[bytes]:
-        """W2: ids of all objects condemned by pruners."""
-        return set(self.objects.ids(names.TOMBS))
+    def doomed(self) -> set[bytes]:
+        """W2a, W2b: ids of all objects that deletion runs have named, proposed ones first.
+
+        Raises ``ObjectDamaged`` for a tombstone that cannot be read: what it names is unknown.
+        """
+        found: set[bytes] = set()
+        for folder in (names.TOMBS, names.TOMBS_FINAL):
+            for ident in self.objects.ids(folder):
+                found |= self._targets(folder, ident)
+        return found
+
+    def _targets(self, folder: str, ident: bytes) -> set[bytes]:
+        try:
+            contents = self.objects.read(Kind.TOMB, folder, ident)
+        except ObjectNotFound:
+            return set()  # withdrawn, finished, or condemned and in the folder listed next
+        return {target.id for target in decode_record(contents, Tombstone).targets}
+
+    def listed_packs(self) -> dict[bytes, int]:
+        """A1: packs that are there, with their sizes in bytes."""
+        return present_packs(self.backend)
+
+    def forget(self, snapshot: bytes) -> None:
+        """F2: mark a snapshot as forgotten; it stays a root until it is removed."""
+        record = encode_record(Mark(time_ns=clock.now_ns()))
+        try:
+            self.objects.write(Kind.FORGOTTEN, names.FORGOTTEN, snapshot, record)
+        except ObjectExists:
+            return  # forgotten by somebody else meanwhile
 
     def load_index(self) -> Index:
         """The whole index; where index objects are damaged, from the packs' own tables."""
@@ -252,9 +286,11 @@ def _config_files(backend: Backend) -> dict[str, bytes]:
     files = {}
     for name in (names.CONFIG, names.CONFIG_COPY):
         try:
-            files[name] = read_around(backend, name, longest_file(Kind.CONFIG))
+            files[name] = read_around(backend, name, _LONGEST_CONFIG)
         except ObjectNotFound:
             continue
+        except ObjectDamaged:
+            files[name] = b""  # there, but none of it can be read
     return files
 
 

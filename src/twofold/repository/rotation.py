@@ -17,7 +17,6 @@ from twofold.repository.client_state import recall, remember
 
 PURPOSE = "rotation"
 _DAY_NS = 86_400 * 10**9
-_CIRCLE = 1 << 128
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,17 +33,20 @@ class Rotation:
         self._repository = repository
         self._percent = percent
         place = recall(PURPOSE, repository, Place)
-        self._last = place.last if place is not None else self._of_today()
+        self._last = place.last if place is not None else b""
         self._bad = set(place.bad) if place is not None else set()
 
-    def _of_today(self) -> bytes:
+    def _start(self, circle: list[bytes]) -> int:
+        """Behind the last pack read; where nothing is remembered, another place every day."""
+        if self._last:
+            return bisect_right(circle, self._last)
         turns = clock.now_ns() // _DAY_NS * self._percent / 100
-        return int(turns % 1 * (_CIRCLE - 1)).to_bytes(16, "big")
+        return int(turns % 1 * len(circle))
 
     def choose(self, packs: Mapping[bytes, int]) -> list[bytes]:
         """Packs to read, of all packs and their sizes: those that were bad, then the next ones."""
         circle = sorted(packs)
-        start = bisect_right(circle, self._last)
+        start = self._start(circle)
         chosen = [pack for pack in sorted(self._bad) if pack in packs]
         left = sum(packs.values()) * self._percent / 100
         for pack in circle[start:] + circle[:start]:

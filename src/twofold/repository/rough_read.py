@@ -2,26 +2,30 @@
 
 What is refused as a whole is read in smaller and smaller pieces; pieces that stay unreadable become
 zeros, for parity or the second copy to make up for. A store that is out of reach is not damaged: if
-not even the size can be had, or nothing at all can be read, the error stands.
+not even the size can be had, the error stands. An object whose size is told but of which nothing at
+all can be read is.
 """
 
 from twofold.backend import Backend
-from twofold.errors import ObjectNotFound, StoreError
+from twofold.errors import ObjectDamaged, ObjectNotFound, StoreError
 
 _PIECES = (1 << 20, 64 << 10, 4 << 10)
 _MOST_REFUSALS = 1024
 """Then the rest counts as unreadable: each refusal may have cost the drive many seconds."""
 
 
-def read_around(backend: Backend, name: str, longest: int) -> bytes:
-    """At most ``longest`` bytes of an object, zeros for what cannot be read. ``StoreError``."""
+def read_around(backend: Backend, name: str, longest: int, start: int = 0) -> bytes:
+    """At most ``longest`` bytes of an object, zeros for what cannot be read.
+
+    ``ObjectDamaged`` if none of it can be read, ``StoreError``.
+    """
     try:
-        return backend.get(name, 0, longest)
+        return backend.get(name, start, longest)
     except ObjectNotFound:
         raise
     except StoreError as error:
-        size = min(backend.size(name), longest)
-        return _Rough(backend, name, error).read(size)
+        end = min(backend.size(name), start + longest)
+        return _Rough(backend, name, error).read(start, end)
 
 
 class _Rough:
@@ -32,28 +36,29 @@ class _Rough:
         self._refusals = 0
         self._got = False
 
-    def read(self, size: int) -> bytes:
-        data = bytearray(size)
-        self._fill(data, 0, size, 0)
+    def read(self, start: int, end: int) -> bytes:
+        data = bytearray(max(0, end - start))
+        self._fill(memoryview(data), start, 0)
         if not self._got:
-            raise self._error
+            self._backend.size(self._name)  # still within reach?
+            raise ObjectDamaged(str(self._error))
         return bytes(data)
 
-    def _fill(self, data: bytearray, start: int, end: int, depth: int) -> None:
-        """Fill a range in pieces of the size for ``depth``, those refused in smaller ones."""
+    def _fill(self, data: memoryview, start: int, depth: int) -> None:
+        """Fill the range from ``start`` in pieces of the size for ``depth``, then smaller ones."""
         step = _PIECES[depth]
-        for at in range(start, end, step):
-            stop = min(at + step, end)
+        for at in range(0, len(data), step):
+            target = data[at : at + step]
             if self._refusals >= _MOST_REFUSALS:
                 return
             try:
-                piece = self._backend.get(self._name, at, stop - at)
+                piece = self._backend.get(self._name, start + at, len(target))
             except ObjectNotFound:
                 raise
             except StoreError:
                 self._refusals += 1
                 if depth + 1 < len(_PIECES):
-                    self._fill(data, at, stop, depth + 1)
+                    self._fill(target, start + at, depth + 1)
                 continue
             self._got = True
-            data[at : at + len(piece)] = piece
+            target[: len(piece)] = piece

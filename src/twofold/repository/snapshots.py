@@ -54,7 +54,7 @@ def list_snapshots(
     read for the next time: bodies never change.
     """
     known = {} if known is None else known
-    forgotten = set(objects.ids(names.FORGOTTEN))
+    forgotten = {*objects.ids(names.FORGOTTEN), *objects.ids(names.FORGOTTEN_FINAL)}
     found = []
     for ident in objects.ids(names.SESSIONS_COMMITTED):
         try:
