@@ -18,12 +18,18 @@ from scripts.environment import BIN, ROOT, Trouble, ready, say
 DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("acl", "setfacl"),
     ("attr", "setfattr"),
+    ("btrfs-progs", "mkfs.btrfs"),
+    ("dosfstools", "mkfs.vfat"),
     ("e2fsprogs", "mkfs.ext4"),
+    ("exfatprogs", "mkfs.exfat"),
     ("gcc", "gcc"),
     ("libc6-dev", "/usr/include/stdlib.h"),
+    ("libcap2-bin", "setcap"),
+    ("mount", "losetup"),
     ("rsync", "rsync"),
     ("strace", "strace"),
     ("util-linux", "unshare"),
+    ("xfsprogs", "mkfs.xfs"),
 )
 
 CHECKS = (

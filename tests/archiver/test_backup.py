@@ -102,10 +102,11 @@ def test_an_unchanged_tree_costs_nothing_and_stands(world: World, later: Later) 
     assert second.root.counts.get("stored", 0) == 0
     assert second.root.bytes_read == 0
     assert second.blobs_new < 20  # pages of directories above the source, which others change
+    assert first.snapshot is not None
     assert second.root.parent == first.snapshot.id
 
 
-CHANGES: dict[str, Callable[[Path], None]] = {
+CHANGES: dict[str, Callable[[Path], object]] = {
     "content": lambda top: (top / "d0/inner/f3").write_bytes(b"changed"),
     "new file": lambda top: (top / "d5/inner/new").write_bytes(b"new"),
     "removed": lambda top: (top / "d5/inner/f0").unlink(),
@@ -113,8 +114,8 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     "mode": lambda top: (top / "d4/inner/f2").chmod(0o600),
     "directory mode": lambda top: (top / "d4/inner").chmod(0o700),
     "deep directory": lambda top: (top / "d4/inner/a/b/c/d").mkdir(parents=True),
-    "type": lambda top: ((top / "d1/inner/f5").unlink(), (top / "d1/inner/f5").mkdir()),
-    "link target": lambda top: ((top / "link").unlink(), (top / "link").symlink_to("d7")),
+    "type": lambda top: _replace_by_directory(top / "d1/inner/f5"),
+    "link target": lambda top: _point_elsewhere(top / "link"),
     "same size and time": lambda top: _rewrite_quietly(top / "d2/inner/f3"),
     "large tail": lambda top: _append(top / "large"),
     "removed directory": lambda top: _remove(top / "d7"),
@@ -126,6 +127,16 @@ def _rewrite_quietly(path: Path) -> None:
     info = path.stat()
     path.write_bytes(bytes(info.st_size) or b"")
     os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+def _replace_by_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _point_elsewhere(link: Path) -> None:
+    link.unlink()
+    link.symlink_to("d7")
 
 
 def _append(path: Path) -> None:
@@ -252,6 +263,7 @@ def test_partial_snapshots_are_whole_and_resumed(world: World, later: Later) -> 
     with world.open() as repository:
         partial = [s for s in repository.snapshots(partial=True) if s.root.partial]
         assert len(partial) > 5
+        assert outcome.snapshot is not None
         assert [s.id for s in repository.snapshots()] == [outcome.snapshot.id]
     there = live(world.source)
     for snapshot in partial:

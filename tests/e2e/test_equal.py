@@ -1,7 +1,7 @@
 """What comes back is what was there, judged by rsync, getfattr and lsattr, through the command line.
 
-The trees: ``/usr`` of the machine, a home-like tree with every type of entry, and a tree of hostile
-names 5,000 levels deep.
+The trees: ``/usr`` of the machine, a home-like tree with every type of entry, and a tree of
+hostile names 5,000 levels deep.
 """
 
 import os
