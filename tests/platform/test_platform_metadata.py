@@ -337,8 +337,9 @@ def test_what_a_simple_file_system_cannot_hold(mounts: Mounter) -> None:
     assert extras == Extras()
 
 
-def test_losses_of_a_fat_like_file_system(mounted: Mounter) -> None:
-    folder = mounted("exfat")
+@pytest.mark.parametrize(("kind", "fs_type"), [("exfat", "fuseblk"), ("vfat", "vfat")])
+def test_losses_of_a_fat_like_file_system(kind: str, fs_type: str, mounted: Mounter) -> None:
+    folder = mounted(kind)
     wanted = Attributes(REGULAR | 0o4751, 1_600_000_001 * 10**9, uid=1234, gid=4321, xattrs=[])
     losses = put(folder, b"file", wanted)
     assert losses[:2] == [
@@ -356,7 +357,7 @@ def test_losses_of_a_fat_like_file_system(mounted: Mounter) -> None:
             assert caught.value.errno in (errno.EPERM, errno.ENOSYS, errno.ENOTSUP)
     assert find_names(folder) == [b"file", b"file in batch"]
     with open_source(folder) as source:
-        assert source.fs_type == "fuseblk"
+        assert source.fs_type == fs_type
 
 
 @pytest.mark.parametrize("seconds", [-(2**31), -1, 0, 2**31, 2**32 + 1, 15_032_385_535])

@@ -65,6 +65,8 @@ def _read_xattrs(subject: Subject, problems: list[str]) -> list[tuple[bytes, byt
         if error.errno not in (errno.ENOTSUP, errno.ENOSYS):
             problems.append(f"extended attributes could not be read: {reasons.reason(error)}")
         return []
+    if not names:
+        return []
     found = []
     for name in sorted(map(os.fsencode, names)):
         try:

@@ -31,6 +31,7 @@ _READ, _WRITE = (
 _GETFLAGS = _READ | struct.calcsize("l") << 16 | ord("f") << 8 | 1
 _SETFLAGS = _WRITE | struct.calcsize("l") << 16 | ord("f") << 8 | 2
 _FLAGS = struct.Struct("=I4x")  # declared long, but the kernel moves an int
+_NO_FLAGS = bytes(_FLAGS.size)
 
 _RENAME_NOREPLACE = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -111,7 +112,7 @@ def child_path(dir_fd: int, name: bytes) -> bytes:
 def get_flags(fd: int) -> int | None:
     """Inode flags of an open regular file or directory; None where there are none to be had."""
     try:
-        answer = fcntl.ioctl(fd, _GETFLAGS, bytes(_FLAGS.size))
+        answer = fcntl.ioctl(fd, _GETFLAGS, _NO_FLAGS)
     except OSError as error:
         if error.errno == errno.EBADF:
             raise
