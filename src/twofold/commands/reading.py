@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from twofold.commands.access import open_at
+from twofold.commands.access import open_at, tell_missing_heads
 from twofold.errors import NeedsRights, NoSpace, StoreError
 from twofold.events import Emit, Finding, Severity
 from twofold.graph import PageStore
@@ -37,6 +37,7 @@ def read_snapshot(
     with ExitStack() as held:
         repository = held.enter_context(open_at(access, emit))
         held.enter_context(reader_session(repository, purpose))
+        tell_missing_heads(repository, emit)
         snapshot = resolve(address, repository.snapshots(partial=True))
         address.refuse_partition(snapshot)
         index = repository.load_index()

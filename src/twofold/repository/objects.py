@@ -119,11 +119,12 @@ class ObjectStore:
         second = second_copy_start(size)
         first: DamageFound | NewerFormat | None = None
         for start in (0, second):
+            copy = b""  # let go of the other one first
             try:
                 copy = self._copy(kind, name, start)
                 contents, _ = self.keys.open_small(kind, object_id, copy)
             except (DamageFound, NewerFormat) as error:
-                first = first or error
+                first = first or type(error)(error.message)  # the old one holds on to the copy
                 continue
             end = -(-len(copy) // ALIGNMENT) * ALIGNMENT
             as_written = start == 0 and (second, size) == (end, end + len(copy))
@@ -140,12 +141,15 @@ class ObjectStore:
 
     def _is_twice(self, name: str, copy: bytes, second: int) -> bool:
         """Whether zeros fill up the first copy and the second one is the same once more."""
-        if any(read_around(self.backend, name, second - len(copy), len(copy))):
-            return False
-        for at in range(0, len(copy), _AT_ONCE):
-            piece = copy[at : at + _AT_ONCE]
-            if read_around(self.backend, name, len(piece), second + at) != piece:
+        try:
+            if any(read_around(self.backend, name, second - len(copy), len(copy))):
                 return False
+            for at in range(0, len(copy), _AT_ONCE):
+                piece = copy[at : at + _AT_ONCE]
+                if read_around(self.backend, name, len(piece), second + at) != piece:
+                    return False
+        except ObjectDamaged:
+            return False
         return True
 
     def ids(self, folder: str) -> Iterator[bytes]:

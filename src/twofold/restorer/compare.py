@@ -11,7 +11,7 @@ Contents are compared with the snapshot's blob ids, so the repository need not b
 
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import NamedTuple, Protocol
 
 from twofold.errors import DamageFound
@@ -26,7 +26,7 @@ _LONGEST = 64 << 20
 _ZEROS = bytes(_STEP)
 
 
-class Decision(Enum):
+class Decision(IntEnum):
     """What is to be done about an entry."""
 
     NEW = auto()

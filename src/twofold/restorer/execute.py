@@ -49,7 +49,10 @@ _THERE = (Made.FRESH, Made.EXISTING)
 
 @dataclass(slots=True, eq=False)
 class Level:
-    """A directory on the way from the start to where the walk is."""
+    """A directory on the way from the start to where the walk is.
+
+    ``plain``: all in it is wanted and none of it is there, so that files need no thought.
+    """
 
     directory: Directory
     node: Node
@@ -57,6 +60,7 @@ class Level:
     wish: Wish
     made: Made = Made.NOT_YET
     folds: Folds | None = None
+    plain: bool = False
 
 
 class Execution:
@@ -139,7 +143,13 @@ class Execution:
 
     def _visit(self, visit: Visit) -> bool:
         """False when a directory is not to be entered."""
-        above = self._levels[-1]
+        above, node = self._levels[-1], visit.node
+        if above.plain and node.kind == NodeKind.FILE and not node.linked and node.more is None:
+            attributes = self._maker.of(node, visit.owner)
+            self._window.add(
+                FileJob.of(above.directory, node, attributes, Decision.NEW, aside=False)
+            )
+            return True
         wish = self._selection.below(above.wish, visit.parent, visit.node)
         if wish is None:
             return False
@@ -226,6 +236,7 @@ class Execution:
         level.made = Made.FRESH
         above = self._levels[-1].folds
         level.folds = Folds(blind=above is not None and above.blind)
+        level.plain = self._selection.whole(level.wish) and not level.folds.blind
         self._report.done(decision, level.directory, b"", losses=self._maker.losses(level.node))
 
     def _open_existing(self, level: Level, entry: Entry) -> None:
@@ -309,7 +320,7 @@ class Execution:
             self._report.kept(level.directory, node.name, node.size)
             return
         aside = self._policy.aside(decision)
-        job = FileJob(level.directory, node, attributes, decision, aside)
+        job = FileJob.of(level.directory, node, attributes, decision, aside=aside)
         if state is not None and not (
             state.directory is level.directory and state.name == node.name
         ):

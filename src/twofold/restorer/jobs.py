@@ -1,7 +1,7 @@
 """Units of work between deciding and writing: files, links, directories, and windows of them."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from twofold.format.pages import Node
@@ -32,10 +32,11 @@ class LinkState:
 
 @dataclass(slots=True, eq=False)
 class FileJob:
-    """A regular file to be written.
+    """A regular file to be written; ``aside``: what stands there is moved aside first.
 
-    ``zeros`` are its zero runs as (start, end), ``holes`` what the source had not allocated as
-    (start, length); both only of files that are not small.
+    ``small``: it is put together in memory, where ``missing`` parts are still to come. Of others
+    ``zeros`` are the zero runs as (start, end), ``holes`` what the source had not allocated as
+    (start, length).
     """
 
     directory: Directory
@@ -43,18 +44,28 @@ class FileJob:
     attributes: Attributes
     decision: Decision
     aside: bool
+    small: bool
     state: LinkState | None = None
     missing: int = 0
     buffer: bytearray | None = None
     spoiled: bool = False
-    zeros: list[tuple[int, int]] = field(default_factory=list)
-    holes: list[tuple[int, int]] = field(default_factory=list)
+    zeros: Sequence[tuple[int, int]] = ()
+    holes: Sequence[tuple[int, int]] = ()
 
-    @property
-    def small(self) -> bool:
-        """Whether it is put together in memory: short, without holes, nothing to move aside."""
-        node = self.node
-        return node.size <= SMALL and not self.aside and not (node.more and node.more.holes)
+    @classmethod
+    def of(
+        cls,
+        directory: Directory,
+        node: Node,
+        attributes: Attributes,
+        decision: Decision,
+        *,
+        aside: bool,
+    ) -> "FileJob":
+        """A job; small is what is short, has no holes and nothing to move aside."""
+        holes = node.more is not None and bool(node.more.holes)
+        small = node.size <= SMALL and not holes and not aside
+        return cls(directory, node, attributes, decision, aside, small)
 
 
 @dataclass(slots=True, eq=False)
@@ -94,7 +105,7 @@ class Window:
         self.size += job.node.size
 
 
-def without(start: int, end: int, holes: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def without(start: int, end: int, holes: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """(start, end) of the parts of a range that lie in no hole; holes ascend."""
     for hole, length in holes[max(0, bisect_left(holes, (start, 0)) - 1) :]:
         if hole >= end:

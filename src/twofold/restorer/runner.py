@@ -10,10 +10,11 @@ One window runs at a time, in a thread of its own, while the engine decides abou
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from twofold.errors import DamageFound
+from twofold.errors import DamageFound, FormatError
 from twofold.format.layout import Buffer
+from twofold.format.names import BLOB_ID_SIZE
 from twofold.format.pages import NodeKind
-from twofold.format.segments import Segment, iterate_holes
+from twofold.format.segments import Segment, iterate, iterate_holes, pack_blob
 from twofold.parallel import Threads
 from twofold.repository import BlobReader
 from twofold.restorer.contents import Contents, Piece
@@ -27,6 +28,9 @@ ROUND_BYTES = 128 << 20
 ROUND_LARGE = 8
 BATCH_FILES = 256
 BATCH_BYTES = 1 << 20
+ONE_BLOB = len(pack_blob(bytes(BLOB_ID_SIZE), 0))
+"""Length of a list of contents that is a single blob; no other list is as long."""
+
 _READERS = 2
 _WRITERS = 2
 _HANDLES = 16
@@ -111,28 +115,42 @@ class Runner:
 
     def _pieces(self, job: FileJob) -> Iterator[Piece]:
         """The blobs of a file. ``DamageFound`` when the list of them is lost."""
-        small = job.small
-        segments: Iterable[Segment] = self._tools.segments(job)
-        if small:
-            segments = self._prepared(job, list(segments))
-        elif job.node.more is not None:
+        node = job.node
+        if job.small and node.ref is None and len(node.content) == ONE_BLOB:
+            blob, length = next(iterate(node.content))
+            if length != node.size:
+                raise FormatError(f"the content of {node.name!r} does not add up to its size")
+            job.missing = 1
+            return iter((Piece(job, 0, blob or b"", length),))
+        segments = self._tools.segments(job)
+        return self._small(job, segments) if job.small else self._large(job, segments)
+
+    def _small(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece]:
+        """Room is made for a file of several parts; one without any is whole already."""
+        parts = list(segments)
+        job.missing = sum(1 for segment in parts if segment.blob is not None)
+        if job.missing == 0:
+            self._ready(job, bytes(job.node.size))
+        elif len(parts) > 1:
+            job.buffer = bytearray(job.node.size)
+        offset = 0
+        for blob, length in parts:
+            if blob is not None:
+                yield Piece(job, offset, blob, length)
+            offset += length
+
+    def _large(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece]:
+        zeros: list[tuple[int, int]] = []
+        job.zeros = zeros
+        if job.node.more is not None:
             job.holes = iterate_holes(job.node.more.holes)
         offset = 0
         for blob, length in segments:
             if blob is not None:
                 yield Piece(job, offset, blob, length)
-            elif not small:
-                job.zeros.append((offset, offset + length))
+            else:
+                zeros.append((offset, offset + length))
             offset += length
-
-    def _prepared(self, job: FileJob, segments: list[Segment]) -> list[Segment]:
-        """Make room for a small file of several parts; one without any is whole already."""
-        job.missing = sum(1 for segment in segments if segment.blob is not None)
-        if job.missing == 0:
-            self._ready(job, bytes(job.node.size))
-        elif len(segments) > 1:
-            job.buffer = bytearray(job.node.size)
-        return segments
 
     def _round(self, pieces: list[Piece]) -> None:
         for data, wanted in self._contents.read(pieces):

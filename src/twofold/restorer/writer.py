@@ -9,7 +9,7 @@ import errno
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from twofold.errors import DamageFound
@@ -147,13 +147,15 @@ class Writer:
             for job in batch.jobs:
                 self._fail(job, error)
             return
+        finished: list[FileJob] = []
         for job, data, (number, losses) in zip(batch.jobs, batch.data, results, strict=True):
             if number:
                 self._fail(job, OSError(number, os.strerror(number)))
             elif self._tools.verify and not self._reads_back(folder, job, data):
                 self._fail(job, _DIFFERS)
             else:
-                self._finished(job, losses)
+                self._finished(job, losses, finished)
+        self._report.written(batch.directory, finished)
 
     def write_piece(self, job: FileJob, offset: int, data: Buffer) -> None:
         """One part of a large file; the first one begins it."""
@@ -190,7 +192,9 @@ class Writer:
             self._give_up(job, error)
             return
         self._drop(job)
-        self._finished(job, losses)
+        finished: list[FileJob] = []
+        self._finished(job, losses, finished)
+        self._report.written(job.directory, finished)
 
     def discard(self, job: FileJob) -> None:
         """A large file cannot be completed: the repository did not give all of it."""
@@ -239,11 +243,12 @@ class Writer:
             return error.errno == errno.EACCES  # its mode forbids us to look
         return False
 
-    def _finished(self, job: FileJob, losses: list[str]) -> None:
+    def _finished(self, job: FileJob, losses: list[str], finished: list[FileJob]) -> None:
         if job.state is not None:
             job.state.ready = True
-        size = job.node.size
-        self._report.done(job.decision, job.directory, job.node.name, size, losses, written=size)
+        if losses:
+            self._report.lost(losses)
+        finished.append(job)
 
     def _give_up(self, job: FileJob, error: OSError | str) -> None:
         job.spoiled = True
@@ -263,7 +268,7 @@ class Writer:
 
 
 def _write_around(
-    file: TargetFile, data: Buffer, offset: int, holes: list[tuple[int, int]]
+    file: TargetFile, data: Buffer, offset: int, holes: Sequence[tuple[int, int]]
 ) -> None:
     """Write all but the holes; a hole that is not all zeros is none, whatever was recorded."""
     view = memoryview(data)

@@ -102,56 +102,49 @@ def _contents(node: Node) -> TreeRef:
 
 
 class _Cursor:
-    """Where a walk is in one directory."""
+    """Where a walk is in one directory: ``rest`` are the entries of a page still to come."""
 
     def __init__(self, pages: PageStore, node: Node, owner: Owner) -> None:
         self.node = node
         self.owner = owner
+        self.rest: Iterator[Owned] = iter(())
+        self.last = b""  # the name met last
         self._pages = pages
         self._pending = [_page_of(_contents(node))]
-        self._page: list[Owned] = []
-        self._at = 0
-        self._last = b""
         self._asleep = self._seeking = False
 
-    def next(self) -> Owned | None:
-        """The next entry, None at the end. ``DamageFound`` for a page that is lost; go on then."""
-        while self._at == len(self._page):
+    def turn(self) -> bool:
+        """Go on to the next page with entries; False at the end. ``DamageFound`` for a lost one."""
+        while True:
             if self._asleep:
-                self._wake()
+                self._asleep, self._seeking = False, True
+                self._pending = [_page_of(_contents(self.node))]
             elif not self._pending:
-                return None
-            else:
-                self._turn(*self._pending.pop())
-        owned = self._page[self._at]
-        self._at += 1
-        self._last = owned.node.name
-        return owned
+                return False
+            elif self._read(*self._pending.pop()):
+                return True
 
     def sleep(self) -> None:
         """Let go of everything but the place."""
-        self._page, self._pending, self._at = [], [], 0
+        self.rest, self._pending = iter(()), []
         self._asleep = True
 
-    def _wake(self) -> None:
-        self._asleep, self._seeking = False, True
-        self._pending = [_page_of(_contents(self.node))]
-
-    def _turn(self, ident: bytes, level: int) -> None:
-        self._page, self._at = [], 0
+    def _read(self, ident: bytes, level: int) -> bool:
+        """Whether the page has entries to go on with."""
         if level:
             below = self._pages.references(ident, level)
             if self._seeking:
-                below = _from_name(below, self._last)
+                below = _from_name(below, self.last)
             self._pending += [(ref.id, level - 1) for ref in reversed(below)]
-            return
+            return False
         page = list(self._pages.nodes(TreeRef(ident)))
-        at = 0
-        while self._seeking and at < len(page) and page[at].node.name <= self._last:
-            at += 1
-        if at < len(page) and page[at].node.name <= self._last:
-            raise FormatError(f"a directory holds {page[at].node.name!r} out of order")
-        self._page, self._at, self._seeking = page, at, False
+        if self._seeking:
+            page = [owned for owned in page if owned.node.name > self.last]
+        elif page and page[0].node.name <= self.last:
+            raise FormatError(f"a directory holds {page[0].node.name!r} out of order")
+        self._seeking = self._seeking and not page
+        self.rest = iter(page)
+        return bool(page)
 
 
 def _from_name(refs: list[Reference], last: bytes) -> list[Reference]:
@@ -168,7 +161,7 @@ def _page_of(ref: TreeRef) -> tuple[bytes, int]:
 
 
 class Walk:
-    """An iterator over everything below a directory: each entry in name order, depth first.
+    """Everything below a directory: each entry in name order, depth first. To be iterated once.
 
     A directory is met before its contents and, when all of it was met, once more as ``leaving``.
     ``skip`` right after meeting it keeps the walk out; then it is not left either. Damage goes to
@@ -180,45 +173,49 @@ class Walk:
         self._on_damage = on_damage
         self._names: list[bytes] = []
         self._levels = [_Cursor(pages, start.node, start.owner)]
-        self._here: Path = ()
-        self._below: Owned | None = None
-
-    def __iter__(self) -> "Walk":
-        return self
+        self._skipped = False
 
     def skip(self) -> None:
         """Do not enter the directory that was met last."""
-        self._below = None
+        self._skipped = True
 
-    def __next__(self) -> Visit:
-        if self._below is not None:
-            self._enter(self._below)
+    def __iter__(self) -> Iterator[Visit]:
+        while True:
+            yield from self._below(tuple(self._names))
+            if not self._names:
+                return
+            left = self._levels.pop()
+            self._names.pop()
+            yield Visit(tuple(self._names), left.node, left.owner, True)
+
+    def _below(self, here: Path) -> Iterator[Visit]:
+        """The rest of the lowest directory, going down where it leads down."""
+        cursor = self._levels[-1]
+        while True:
+            for owned in cursor.rest:
+                node, owner = owned
+                cursor.last = node.name
+                self._skipped = False
+                yield Visit(here, node, owner, False)
+                if node.kind == NodeKind.DIRECTORY and not self._skipped:
+                    self._enter(owned)
+                    cursor, here = self._levels[-1], tuple(self._names)
+                    break
+            else:
+                if not self._turn(cursor, here):
+                    return
+
+    def _turn(self, cursor: _Cursor, here: Path) -> bool:
         while True:
             try:
-                owned = self._levels[-1].next()
-                break
+                return cursor.turn()
             except DamageFound as error:
                 if self._on_damage is None:
                     raise
-                self._on_damage(self._here, error)
-        if owned is None:
-            return self._leave()
-        if owned.node.kind == NodeKind.DIRECTORY:
-            self._below = owned
-        return Visit(self._here, owned.node, owned.owner, False)
+                self._on_damage(here, error)
 
     def _enter(self, below: Owned) -> None:
-        self._below = None
         self._levels.append(_Cursor(self._pages, *below))
         self._names.append(below.node.name)
-        self._here = tuple(self._names)
         if len(self._levels) > _AWAKE:
             self._levels[-1 - _AWAKE].sleep()
-
-    def _leave(self) -> Visit:
-        if not self._names:
-            raise StopIteration
-        left = self._levels.pop()
-        self._names.pop()
-        self._here = tuple(self._names)
-        return Visit(self._here, left.node, left.owner, True)

@@ -1,0 +1,240 @@
+"""Opening a damaged repository: any one flipped bit in config or key slot is made up for."""
+
+import pytest
+
+from tests.repository.damages import find_target
+from tests.repository.sample import PASSWORD, Lab, Sample, back_up
+from twofold.backend import LocalBackend
+from twofold.errors import (
+    DamageFound,
+    NewerFormat,
+    ObjectDamaged,
+    RepositoryNotFound,
+    TwofoldError,
+    WrongKey,
+)
+from twofold.format import names
+from twofold.format.config import Config
+from twofold.format.envelope import HEADER, mirror, second_copy_start
+from twofold.format.names import Kind
+from twofold.format.records import encode_record
+from twofold.repository import open_repository
+
+
+def open_with(sample: Sample, secret: bytes | None = None) -> None:
+    key = secret or sample.recovery_key.encode()
+    open_repository(LocalBackend(sample.store), key).close()
+
+
+def patched(data: bytes, *changes: tuple[int, int]) -> bytes:
+    """The bytes with some of them xored."""
+    changed = bytearray(data)
+    for place, mask in changes:
+        changed[place] ^= mask
+    return bytes(changed)
+
+
+def both(lab: Lab, name: str, place: int, mask: int) -> bytes:
+    """An object damaged at the same place of both its copies."""
+    data = lab.files[name]
+    return patched(data, (place, mask), (second_copy_start(len(data)) + place, mask))
+
+
+@pytest.mark.parametrize("kind", ["config", "config-copy", "key-slot-in-use"])
+def test_any_flipped_bit_of_one_copy_is_made_up_for(kind: str, lab: Lab) -> None:
+    name = find_target(kind, lab, lab).name
+    data = lab.files[name]
+    end = data.rindex(b"\0" * 512) if b"\0" * 512 in data else len(data)
+    copy = len(data) - second_copy_start(len(data))
+    assert 200 < copy <= end
+    for place in range(copy):
+        lab.write(name, patched(data, (place, 1 << place % 8)))
+        open_with(lab.sample)
+
+
+@pytest.mark.parametrize("kind", ["config", "key-slot-in-use"])
+@pytest.mark.parametrize("place", [n for n in range(0, 200, 3) if n not in (98, 99)])
+def test_damage_of_both_copies_is_refused_with_its_name(kind: str, place: int, lab: Lab) -> None:
+    """In the config the other file helps; a slot that is gone leaves the other keys.
+
+    (Bytes 98 and 99 of a slot are reserved, and not looked at.)
+    """
+    name = find_target(kind, lab, lab).name
+    lab.write(name, both(lab, name, place, 0x10))
+    if kind == "config":
+        open_with(lab.sample)
+        assert lab.sample.check().exit_code == 5
+        return
+    with pytest.raises((WrongKey, ObjectDamaged)):
+        open_with(lab.sample)
+
+
+def test_the_right_key_of_a_damaged_slot_is_not_called_wrong(lab: Lab) -> None:
+    name = find_target("key-slot-in-use", lab, lab).name
+    lab.write(name, both(lab, name, 170, 1))  # in the sealed payload
+    with pytest.raises(ObjectDamaged, match="is right, but its key slot is damaged"):
+        open_with(lab.sample)
+
+
+def test_a_config_of_another_repository_is_told_from_our_own(lab: Lab, foreign_lab: Lab) -> None:
+    for name in ("config", "config.copy"):
+        lab.write(name, foreign_lab.files[name])
+        open_with(lab.sample)
+        assert lab.sample.check().exit_code == 5
+        lab.undo()
+    for name in ("config", "config.copy"):
+        lab.write(name, foreign_lab.files[name])
+    with pytest.raises(TwofoldError) as caught:
+        open_with(lab.sample)
+    assert caught.value.exit_code in (5, 12)
+
+
+# --- exit codes of what cannot be opened ---------------------------------------------------
+
+
+def test_a_wrong_password_is_12(sample: Sample) -> None:
+    with pytest.raises(WrongKey) as caught:
+        open_with(sample, b"not this one")
+    assert caught.value.exit_code == 12
+
+
+def test_an_empty_folder_is_10(sample: Sample, tmp_path: object) -> None:
+    with pytest.raises(RepositoryNotFound) as caught:
+        open_repository(LocalBackend(str(tmp_path)), b"anything")
+    assert caught.value.exit_code == 10
+
+
+def test_a_config_emptied_in_both_files_is_5(lab: Lab) -> None:
+    for name in ("config", "config.copy"):
+        lab.write(name, b"")
+    with pytest.raises(DamageFound) as caught:
+        open_with(lab.sample)
+    assert caught.value.exit_code == 5
+
+
+def newer(data: bytes) -> bytes:
+    """The object with format number 9 in both copies."""
+    place = second_copy_start(len(data)) + 8
+    return data[:8] + b"\x09" + data[9:place] + b"\x09" + data[place + 1 :]
+
+
+def test_a_newer_format_is_1_and_says_so(lab: Lab) -> None:
+    for name in ("config", "config.copy"):
+        lab.write(name, newer(lab.files[name]))
+    with pytest.raises(NewerFormat, match="newer Twofold") as caught:
+        open_with(lab.sample)
+    assert caught.value.exit_code == 1
+
+
+def test_newer_key_slots_only_are_a_newer_format(lab: Lab) -> None:
+    for name in lab.names("keys"):
+        lab.write(name, newer(lab.files[name]))
+    with pytest.raises(NewerFormat):
+        open_with(lab.sample)
+
+
+@pytest.mark.parametrize("kind", ["key-slot", "root", "data-index", "tombstone", "session"])
+def test_a_single_newer_object_is_damage_for_check(kind: str, lab: Lab) -> None:
+    name = find_target(kind, lab, lab).name
+    lab.write(name, newer(lab.files[name]))
+    result = lab.sample.check(read_data=True)
+    assert result.exit_code == 5
+    assert any("newer Twofold" in finding.message for finding in result.findings)
+
+
+def test_a_number_damaged_in_one_copy_does_not_look_newer(lab: Lab) -> None:
+    for name in lab.files:
+        if not name.startswith("packs"):
+            lab.write(name, patched(lab.files[name], (8, 1)))
+    open_with(lab.sample)
+    assert lab.sample.check().exit_code == 5
+
+
+def test_an_unknown_feature_is_refused(lab: Lab) -> None:
+    with lab.sample.open() as repository:
+        config = Config(created_ns=1, writer="x", features=["teleport"])
+        file = repository.keys.seal_small(Kind.CONFIG, names.new_id(), encode_record(config))
+    for name in ("config", "config.copy"):
+        lab.write(name, file)
+    with pytest.raises(NewerFormat, match="teleport"):
+        open_with(lab.sample)
+
+
+# --- many slots ----------------------------------------------------------------------------
+
+
+def test_ten_thousand_key_slots_are_bounded_and_told(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At most 20 are read on opening; check reads all, but does not list them all."""
+    junk = lab.files[find_target("key-slot", lab, lab).name]
+    for number in range(1, 10_001):
+        lab.write(f"keys/{number << 96:032x}", junk)
+    reads: list[str] = []
+    real = LocalBackend.get
+
+    def counted(self: LocalBackend, name: str, *more: int) -> bytes:
+        reads.append(name)
+        return real(self, name, *more)
+
+    monkeypatch.setattr(LocalBackend, "get", counted)
+    with pytest.raises(ObjectDamaged):
+        open_with(lab.sample)
+    assert sum(name.startswith("keys/") for name in reads) <= 20
+
+
+def test_check_tells_about_too_many_slots(lab: Lab) -> None:
+    with lab.sample.open() as repository:
+        for number in range(19):
+            repository.add_key_file(b"key file number %04d" % number)
+    result = lab.sample.check() if _opens(lab) else None
+    if result is not None:
+        assert result.exit_code == 5
+        assert any("21 key slots" in finding.message for finding in result.findings)
+
+
+def _opens(lab: Lab) -> bool:
+    """Whether our own slot is among the first twenty; the names are random."""
+    try:
+        open_with(lab.sample)
+    except WrongKey:
+        return False
+    return True
+
+
+def test_strange_names_do_not_use_up_the_slots_tried(lab: Lab) -> None:
+    for number in range(30):
+        lab.write(f"keys/{number:02}-notes", b"")
+    open_with(lab.sample)
+
+
+@pytest.mark.slow
+def test_the_password_opens_whichever_copy_is_damaged(lab: Lab) -> None:
+    name = find_target("key-slot", lab, lab).name
+    for place in (50, HEADER.size + 20, 170):
+        lab.write(name, patched(lab.files[name], (place, 1)))
+        open_with(lab.sample, PASSWORD)
+
+
+# --- copies are made again -----------------------------------------------------------------
+
+
+def test_a_backup_restores_a_lost_config_file(lab: Lab) -> None:
+    for name in ("config", "config.copy"):
+        lab.path(name).unlink()
+        back_up(lab.sample)
+        assert lab.path(name).read_bytes() == lab.files[name]
+
+
+def test_a_damaged_config_is_not_multiplied(lab: Lab) -> None:
+    lab.path("config").unlink()
+    lab.write("config.copy", patched(lab.files["config.copy"], (60, 1)))
+    back_up(lab.sample)
+    assert not lab.path("config").exists()
+
+
+def test_mirrored_files_have_the_shape_the_format_says(lab: Lab) -> None:
+    for name, data in lab.files.items():
+        if not name.startswith("packs"):
+            length = len(data) - second_copy_start(len(data))
+            assert data == mirror(data[:length])
