@@ -1,7 +1,7 @@
 """Those who delete: removal of forgotten snapshots, cleaning, repack, index merge, prune.
 
-One maintenance run is one actor. Whatever it deletes beyond doubt of its own (packs, index
-objects) goes through the deletion protocol R2-R8 under one tombstone that names all its targets.
+One maintenance run is one actor. Packs and index objects go by the deletion protocol R2-R8, under
+one tombstone that names all its targets; snapshots and roots without a session have simpler ways.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ class Mind(NamedTuple):
 
     tomb: int = -1
     packs: int = 0
-    index: int = 0
+    indices: int = 0
     foreign_packs: int = 0
     foreign_index: int = 0
     sessions: int = 0
@@ -131,7 +131,7 @@ class Maintainer(Stepper):
             final = tomb.state == FINAL and self.rules.final_is_final
             mine = t == self.tomb and self.rules.tomb_per_run
             if final:
-                yield store, Mind(t, tomb.packs, tomb.index), "R7"
+                yield store, Mind(t, tomb.packs, tomb.indices), "R7"
             elif tomb.state != ABSENT and not mine:
                 yield self._without_tomb(store, t), mind, STAY
 
@@ -194,7 +194,7 @@ class Maintainer(Stepper):
     def do_k2(self, store: Store, mind: Mind) -> Outcomes:
         """Make the copy known."""
         _, new, index = self.repacked or (0, 0, 0)
-        yield store._replace(index=put(store.index, index, 1 << new)), mind, NEXT
+        yield store._replace(indices=put(store.indices, index, 1 << new)), mind, NEXT
 
     # choose
 
@@ -207,7 +207,7 @@ class Maintainer(Stepper):
             yield store, mind, END
 
     def _targets(self, store: Store) -> Iterator[tuple[int, int, Look]]:
-        for index in _subsets(self.spare_index & present(store.index)):
+        for index in _subsets(self.spare_index & present(store.indices)):
             look = self._look(store, index, 0)
             for packs in _subsets(self.candidates & store.packs):
                 fits = self._spared(store, Mind(packs=packs, look=look))
@@ -215,7 +215,7 @@ class Maintainer(Stepper):
                     yield packs, index, self._stale(look)
 
     def _look(self, store: Store, own: int, foreign: int) -> Look:
-        index = store.index
+        index = store.indices
         stays = present(index) & ~own & ~foreign
         return Look(self._live(store), union(index, stays), union(index, own), store.packs)
 
@@ -238,7 +238,7 @@ class Maintainer(Stepper):
 
     def do_m1(self, store: Store, mind: Mind) -> Outcomes:
         """Inputs: every index object there is."""
-        yield store, mind._replace(index=present(store.index), union=whole(store.index)), NEXT
+        yield store, mind._replace(indices=present(store.indices), union=whole(store.indices)), NEXT
 
     def do_m2(self, store: Store, mind: Mind) -> Outcomes:
         """What is gone stays gone, so its entries need not be kept."""
@@ -252,15 +252,15 @@ class Maintainer(Stepper):
         """Write the union; a fault may lose an entry, which R5 must notice."""
         losses = [0, *(1 << p for p in members(mind.union))] if self.faulty_merge else [0]
         for lost in losses:
-            index = put(store.index, self.merged, mind.union & ~lost)
-            yield store._replace(index=index), mind._replace(union=0), NEXT
+            index = put(store.indices, self.merged, mind.union & ~lost)
+            yield store._replace(indices=index), mind._replace(union=0), NEXT
 
     # the deletion protocol
 
     def do_r2(self, store: Store, mind: Mind) -> Outcomes:
         """From now on nobody new relies on the targets."""
-        tomb = Tomb(PROPOSED, mind.packs, mind.index)
-        if mind.packs | mind.index == 0:
+        tomb = Tomb(PROPOSED, mind.packs, mind.indices)
+        if mind.packs | mind.indices == 0:
             yield store, mind, END
         elif store.tombs[self.tomb].state != ABSENT:  # only with shared names
             yield store, mind, NEXT
@@ -281,7 +281,7 @@ class Maintainer(Stepper):
             others = others[: self.tomb]
         packs, index = tombstoned(others, state)
         packs &= ~mind.packs if self.rules.foreign_packs_count else 0
-        index &= ~mind.index if self.rules.foreign_index_counts else 0
+        index &= ~mind.indices if self.rules.foreign_index_counts else 0
         return mind._replace(
             foreign_packs=mind.foreign_packs | packs, foreign_index=mind.foreign_index | index
         )
@@ -310,7 +310,7 @@ class Maintainer(Stepper):
         """Where blobs are, without the targets and without what others want to delete."""
         look = mind.look
         if self.rules.places_are_read_again:
-            now = self._look(store, mind.index, mind.foreign_index)
+            now = self._look(store, mind.indices, mind.foreign_index)
             look = look._replace(known=now.known, covered=now.covered)
         yield store, mind._replace(look=look, foreign_index=0), NEXT
 
@@ -324,7 +324,7 @@ class Maintainer(Stepper):
     def do_r5d(self, store: Store, mind: Mind) -> Outcomes:
         """Go on only if every live blob, and every entry, has another place that stays."""
         if self._spared(store, mind):
-            yield store, Mind(self.tomb, mind.packs, mind.index), NEXT
+            yield store, Mind(self.tomb, mind.packs, mind.indices), NEXT
         else:
             mine = store.tombs[self.tomb].state == PROPOSED
             yield self._without_tomb(store, self.tomb) if mine else store, mind, END
@@ -351,11 +351,11 @@ class Maintainer(Stepper):
     def do_r7(self, store: Store, mind: Mind) -> Outcomes:
         """One by one; what is gone already was deleted by somebody who finished for us."""
         packs = mind.packs & store.packs
-        index = mind.index & present(store.index)
+        index = mind.indices & present(store.indices)
         for p in members(packs)[:1]:
             yield store._replace(packs=store.packs & ~(1 << p)), mind, STAY
         for i in members(index)[:1] if not packs else ():
-            yield store._replace(index=put(store.index, i, 0)), mind, STAY
+            yield store._replace(indices=put(store.indices, i, 0)), mind, STAY
         if not packs and not index:
             yield store, *self._onward("R7", mind)
 

@@ -27,7 +27,7 @@ class Tomb(NamedTuple):
 
     state: int = ABSENT
     packs: int = 0
-    index: int = 0
+    indices: int = 0
 
 
 class Store(NamedTuple):
@@ -40,7 +40,7 @@ class Store(NamedTuple):
 
     contents: Row
     packs: int
-    index: Row
+    indices: Row
     roots: Row
     sessions: Row
     marks: Row
@@ -96,7 +96,7 @@ def tombstoned(tombs: tuple[Tomb, ...], state: int) -> tuple[int, int]:
     for tomb in tombs:
         if tomb.state == state:
             packs |= tomb.packs
-            index |= tomb.index
+            index |= tomb.indices
     return packs, index
 
 
@@ -109,7 +109,7 @@ def live_blobs(roots: Row, sessions: Row) -> int:
 @cache
 def damage(store: Store) -> str:
     """Why the store is in a bad state; empty when it is not."""
-    reachable = union(store.contents, whole(store.index) & store.packs)
+    reachable = union(store.contents, whole(store.indices) & store.packs)
     for s in members(where(store.sessions, COMMITTED)):
         if not store.roots[s]:
             return f"snapshot {s} is committed but has no root"
@@ -121,7 +121,10 @@ def damage(store: Store) -> str:
 class Actor(Protocol):
     """Somebody who works on the store, one atomic step at a time."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """For traces."""
+        ...
 
     @property
     def start(self) -> Local:

@@ -18,7 +18,7 @@ def settle(store: Store) -> Store:
     """
     everything = (1 << len(store.contents)) - 1
     last = Maintainer(
-        "last", Rules(), len(store.tombs) - 1, everything, len(store.index) - 1,
+        "last", Rules(), len(store.tombs) - 1, everything, len(store.indices) - 1,
         removes=True, cleans=True,
     )  # fmt: skip
     local = last.start
@@ -47,7 +47,7 @@ def _left(store: Store) -> Iterator[str]:
         yield "a tombstone or a forgotten mark is left"
     if any(r and s != COMMITTED for r, s in zip(store.roots, store.sessions, strict=True)):
         yield "a root without a session is left"
-    if whole(store.index) != store.packs or present(store.index).bit_count() > 1:
+    if whole(store.indices) != store.packs or present(store.indices).bit_count() > 1:
         yield "there is more or less in the index than one object for the packs that exist"
     live = union(store.roots, (1 << len(store.roots)) - 1)
     for p in members(store.packs):

@@ -79,10 +79,10 @@ def load_index(store: Store, view: Any, torn: bool) -> Outcomes:
     all that a listing which takes its time followed by reads can show.
     """
     if not torn:
-        yield store, view._replace(known=view.known | whole(store.index)), NEXT
+        yield store, view._replace(known=view.known | whole(store.indices)), NEXT
         return
-    loading = (1 << len(store.index)) - 1 if view.loading < 0 else view.loading
+    loading = (1 << len(store.indices)) - 1 if view.loading < 0 else view.loading
     for i in members(loading):
         rest = loading & ~(1 << i)
-        seen = view._replace(known=view.known | store.index[i], loading=rest)
+        seen = view._replace(known=view.known | store.indices[i], loading=rest)
         yield store, seen if rest else seen._replace(loading=-1), STAY if rest else NEXT

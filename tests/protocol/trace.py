@@ -24,18 +24,18 @@ def describe(verdict: Verdict, scenario: Scenario) -> str:
 def _changes(old: Store, new: Store, names: Names) -> Iterator[str]:
     for p in members(old.packs ^ new.packs):
         yield f"{'+' if new.packs >> p & 1 else '-'} packs/{names['packs'][p]}"
-    yield from _written("index", old.index, new.index, names["index"])
+    yield from _written("index", old.indices, new.indices, names["index"])
     yield from _written("roots", old.roots, new.roots, names["sessions"])
     yield from _moved(SESSION_FOLDERS, old.sessions, new.sessions, names["sessions"])
     yield from _marks(old.marks, new.marks, names["sessions"])
-    states = [tuple(tomb.state for tomb in store.tombs) for store in (old, new)]
+    was, now = (tuple(tomb.state for tomb in store.tombs) for store in (old, new))
     named = tuple(_tomb(*pair, names) for pair in zip(names["tombs"], new.tombs, strict=True))
-    yield from _moved(TOMB_FOLDERS, *states, named)
+    yield from _moved(TOMB_FOLDERS, was, now, named)
 
 
 def _tomb(name: str, tomb: Tomb, names: Names) -> str:
     targets = [names["packs"][p] for p in members(tomb.packs)]
-    targets += [names["index"][i] for i in members(tomb.index)]
+    targets += [names["index"][i] for i in members(tomb.indices)]
     return f"{name}({' '.join(targets)})" if targets else name
 
 

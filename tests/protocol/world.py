@@ -55,17 +55,17 @@ class World:
     def long_writer(self, name: str, first: str, need: str, **options: Any) -> int:
         """A backup with a partial commit; its partial session."""
         session, partial = self.snapshot(name), self.snapshot(name + "-part")
-        own = self.pack(name), self.indexed(name)
-        more = {"pack2": self.pack(name + "-2"), "index2": self.indexed(name + "-2")}
         actor = LongWriter(
             name,
             self.rules,
             session,
-            *own,
+            self.pack(name),
+            self.indexed(name),
             blobs(need),
             partial=partial,
             first=blobs(first),
-            **more,
+            pack2=self.pack(name + "-2"),
+            index2=self.indexed(name + "-2"),
             **options,
         )
         self.actors.append(actor)
@@ -121,7 +121,7 @@ class World:
         store = Store(
             contents=tuple(self.packs.values()),
             packs=self.existing,
-            index=tuple(self.index.values()),
+            indices=tuple(self.index.values()),
             roots=tuple(self.roots.values()),
             sessions=sessions,
             marks=(0,) * len(sessions),

@@ -128,7 +128,7 @@ class Writer(Stepper):
         # written already, or (steps swapped) to be written: what is missing says which
         own = view.relied >> pack & 1 or bool(self._missing(store, view, need))
         entries = own << pack | view.adopted
-        return store._replace(index=put(store.index, index, entries)) if entries else store
+        return store._replace(indices=put(store.indices, index, entries)) if entries else store
 
     def do_w6(self, store: Store, view: View) -> Outcomes:
         """The body of the snapshot."""
