@@ -21,6 +21,7 @@ DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("btrfs-progs", "mkfs.btrfs"),
     ("dosfstools", "mkfs.vfat"),
     ("e2fsprogs", "mkfs.ext4"),
+    ("exfat-fuse", "mount.exfat-fuse"),
     ("exfatprogs", "mkfs.exfat"),
     ("gcc", "gcc"),
     ("libc6-dev", "/usr/include/stdlib.h"),

@@ -289,3 +289,14 @@ def test_unreadable_is_named(world: World) -> None:
     outcome = world.backup()
     assert not outcome.complete
     assert outcome.root.counts["failed"] == 1
+
+
+def test_folders_backed_up_in_other_company_are_known(world: World, later: Later) -> None:
+    """Another set of folders of this computer proves what it has in common with this one."""
+    fill(world.source)
+    later()
+    first = world.backup(world.source / "d0", world.source / "d1")
+    second = world.backup(world.source / "d0")
+    assert second.root.counts["unchanged"] >= 12
+    assert second.root.bytes_read == 0
+    assert second.root.chain.sequence == first.root.chain.sequence == 1

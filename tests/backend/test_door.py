@@ -7,7 +7,14 @@ import pytest
 
 from tests.fault.faulty import Kind, count, forked, install
 from twofold.backend import create_backend, open_backend
-from twofold.errors import NeedsRights, RefusedUnsafe, RepositoryNotFound, StoreError, UsageError
+from twofold.errors import (
+    NeedsRights,
+    NothingDone,
+    RefusedUnsafe,
+    RepositoryNotFound,
+    StoreError,
+    UsageError,
+)
 
 
 @pytest.mark.parametrize("form", ["{}", "{}/", "file://{}", "file://localhost{}", "FILE://{}/"])
@@ -122,3 +129,11 @@ def test_the_default_calls_can_be_replaced(tmp_path: Path) -> None:
             open_backend(str(tmp_path)).put("a", b"x")
 
     assert forked(child) == 0
+
+
+def test_an_unplugged_drive_is_not_replaced_by_a_folder() -> None:
+    """Below the places where drives are mounted only existing folders are taken."""
+    for place in ("/media/no such drive here/backup", "/mnt/no such drive here/a/b"):
+        with pytest.raises(NothingDone):
+            create_backend(place)
+        assert not Path(place).parent.exists()

@@ -5,6 +5,7 @@ is measured; an empty repository takes about 60 MiB.
 """
 
 import os
+import sys
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,6 @@ from tests.hostile.bounded import Cost, run_check
 from tests.hostile.conftest import Place
 from tests.hostile.forge import file_node, with_frame
 from twofold.format import names
-from twofold.format.compression import zstd
 from twofold.format.envelope import BODY, TAG_SIZE, mirror
 from twofold.format.index import encode_index
 from twofold.format.names import BlobKind, Kind
@@ -21,7 +21,12 @@ from twofold.format.pack import FRAME, FrameEntry, section_header
 from twofold.format.segments import pack_blob
 from twofold.repository import PackBuilder
 
-ONE, TEN = 1, 10 << 30
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+TEN = 10 << 30
 
 
 def assert_bounded(cost: Cost, rss: float = 300) -> None:

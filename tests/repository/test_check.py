@@ -13,13 +13,14 @@ from twofold.backend import LocalBackend, ReadOnly
 from twofold.commands import check
 from twofold.commands.check import CheckResult
 from twofold.errors import UsageError
-from twofold.events import Finding, Severity, ignore
+from twofold.events import Finding, Severity
 from twofold.format import names
 from twofold.format.index import encode_index
 from twofold.format.names import BlobKind, Kind
 from twofold.format.records import Root as RootRecord
 from twofold.format.records import decode_record, encode_record
 from twofold.repository import Author, PackBuilder, Report, Repository
+from twofold.repository import check as repository_check
 from twofold.repository.report import KEPT
 
 
@@ -141,7 +142,7 @@ def test_replaced_index_objects_that_are_still_there_are_notes(
 
 def test_check_registers_a_session_and_ends_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    real = check.check_objects
+    real = repository_check.check_objects
 
     def look(repository: Repository, report: Report, own: bytes) -> object:
         seen.append(len(list(repository.objects.ids(names.SESSIONS_OPEN))))
@@ -304,7 +305,7 @@ def test_a_broken_chain_is_damage(
 
 def test_a_chain_whose_beginning_was_removed_is_whole(lab: Lab) -> None:
     for ident in lab.sample.snapshots[:2]:
-        for folder in ("sessions/committed", "roots", "forgotten"):
+        for folder in (names.SESSIONS_COMMITTED, names.ROOTS, names.FORGOTTEN):
             lab.path(f"{folder}/{ident.hex()}").unlink()
     assert not lab.sample.check().findings
 
@@ -339,5 +340,5 @@ def test_events_come_from_one_thread(sample: Sample) -> None:
 
     threads = set()
     options = check.CheckOptions(access=sample.access, read_data=True)
-    check.run(options, lambda event: (threads.add(threading.get_ident()), ignore(event))[1])
+    check.run(options, lambda _event: threads.add(threading.get_ident()))
     assert threads == {threading.get_ident()}

@@ -186,26 +186,31 @@ class RunContext:
 
         One that was forgotten is passed over; while it is a snapshot it would do as well (A3).
         """
+        return [s for s in self._usable() if s.root.chain.source == self._source]
+
+    def _usable(self) -> list[Snapshot]:
+        """Snapshots of this computer's files, newest first."""
+        host = (self._request.host or self._machine.host, self._machine.machine_id)
         return [
             s
             for s in reversed(self._snapshots)
-            if s.root.chain.source == self._source and not s.forgotten and s.root.kind == "files"
+            if not s.forgotten and s.root.kind == "files" and (s.root.host, s.root.machine) == host
         ]
 
     def parents(self, rules: Rules) -> list[ParentDir]:
-        """For the unchanged proof: the newest snapshot; if that is partial, a whole one too."""
+        """For the unchanged proof: the newest snapshot; if that is partial, a whole one too.
+
+        Where this source has none, one of other folders of this computer may hold some of it.
+        """
         if self._doomed or self.index.absent:
             return []  # A3: what a parent holds may be going, or be gone; look each blob up
         pages = PageStore(self._repository.blob_reader(self.index))
-        chosen: list[Snapshot] = []
-        for snapshot in self._candidates():
-            if snapshot.root.rules == rules.digest:
-                chosen.append(snapshot)
-            if chosen and not snapshot.root.partial:
-                break
-        usable = chosen[:1] + [s for s in chosen[1:] if not s.root.partial][:1]
+        fitting = [s for s in self._candidates() if s.root.rules == rules.digest]
+        whole = [s for s in fitting if not s.root.partial]
+        whole += [s for s in self._usable() if s.root.rules == rules.digest and not s.root.partial]
+        chosen = {s.id: s for s in (*fitting[:1], *whole[:1])}
         found = []
-        for snapshot in usable:
+        for snapshot in chosen.values():
             try:
                 parent = parent_of(pages, snapshot.root)
             except DamageFound:

@@ -22,7 +22,7 @@ from twofold.backend.base import (
 from twofold.backend.durable import Tree, temp_host
 from twofold.backend.local import LocalBackend
 from twofold.backend.wrappers import ReadOnly, Retry, Throttle
-from twofold.errors import RefusedUnsafe, RepositoryNotFound, UsageError
+from twofold.errors import NothingDone, RefusedUnsafe, RepositoryNotFound, UsageError
 
 __all__ = [
     "Backend",
@@ -43,6 +43,7 @@ __all__ = [
 _SUPPORTED = "supported are a folder (/media/drive/backup) and its address (file:///media/…)"
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _OTHER_TOOLS = re.compile(r"(azure|b2|ftp|gs|http|https|rclone|rest|s3|sftp|smb|ssh|swift):")
+_MOUNT_ROOTS = re.compile(r"/media(/[^/]+)?|/mnt|/run/media(/[^/]+)?|/Volumes")
 # What a file system or Windows puts into the top folder of every new drive.
 _CLUTTER = frozenset(
     {"lost+found", "$RECYCLE.BIN", "System Volume Information", ".Trashes", ".fseventsd"}
@@ -75,10 +76,26 @@ def create_backend(location: str) -> Backend:
     tree = Tree(path, location, files.DEFAULT_CALLS)
     if tree.marked:
         raise RefusedUnsafe(f"there is a repository at {location} already")
+    _refuse_unmounted(tree)
     with tree.errors("make", ""):
         _make_durable(tree)
         _refuse_contents(tree)
     return LocalBackend(path, location=location)
+
+
+def _refuse_unmounted(tree: Tree) -> None:
+    """A missing folder where drives are mounted is a drive that is not there.
+
+    Making it would put the repository on the system drive and hide it once the drive is back.
+    """
+    above, missing = tree.root, ""
+    while not tree.exists(above):
+        above, missing = os.path.split(above)
+    if missing and above != os.path.dirname(tree.root) and _MOUNT_ROOTS.fullmatch(above):
+        raise NothingDone(
+            f"{os.path.join(above, missing)} is not there",
+            hint="connect or mount the drive, or make that folder yourself if it is meant so",
+        )
 
 
 def _local_path(location: str) -> str:

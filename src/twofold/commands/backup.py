@@ -20,7 +20,7 @@ from twofold.archiver import (
 )
 from twofold.commands.access import open_at, remember_head, tell_missing_heads
 from twofold.errors import NothingDone, UsageError
-from twofold.events import Emit
+from twofold.events import Emit, Notice
 from twofold.options import Options, RepositoryAccess
 from twofold.platform import current
 from twofold.repository import Repository
@@ -85,6 +85,8 @@ def run(options: BackupOptions, emit: Emit) -> BackupResult:
             outcome = _stream(options, repository, emit)
         else:
             outcome = backup(repository, current(), _request(options, repository), emit)
+        if not outcome.root.tree.files:
+            emit(Notice("the backup holds no file: check the folders named and what is excluded"))
         if outcome.snapshot is not None:
             remember_head(repository, outcome.snapshot, emit)
     return _result(outcome, options.dry_run, clock.monotonic() - started)
@@ -178,7 +180,7 @@ def _result(outcome: BackupOutcome, dry_run: bool, seconds: float) -> BackupResu
         excluded=counts.get("excluded", 0),
         failed=counts.get("failed", 0),
         vanished=counts.get("vanished", 0),
-        directories=counts.get("directories", 0),
+        directories=root.tree.directories,
         bytes_total=root.bytes_total,
         bytes_read=root.bytes_read,
         bytes_stored=root.bytes_stored,
