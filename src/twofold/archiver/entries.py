@@ -22,6 +22,7 @@ from twofold.archiver.rules import Rules
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, kind_of_mode
 from twofold.platform import (
+    FLAG_AWAY,
     FLAG_FAILED,
     FLAG_FAR_TIME,
     FLAG_RACY,
@@ -79,6 +80,7 @@ class EntryReader:
                 self._fail(item, path, "examine", OSError(entry.size, os.strerror(entry.size)))
                 continue
             rule = "" if waypoints or self._rules.trivial else self._rules.excludes(path, entry)
+            rule = rule or ("not on this computer" if entry.flags & FLAG_AWAY else "")
             if rule:
                 self._ledger.excluded(path, rule)
                 continue
