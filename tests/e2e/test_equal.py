@@ -1,4 +1,4 @@
-"""What comes back is what was there, judged by rsync, getfattr and lsattr, through the command line.
+"""What comes back is what was there, judged by rsync, getfattr and lsattr from the command line.
 
 The trees: ``/usr`` of the machine, a home-like tree with every type of entry, and a tree of
 hostile names 5,000 levels deep.

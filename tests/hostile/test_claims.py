@@ -135,10 +135,10 @@ def test_a_pack_that_grew_to_ten_gigabytes(place: Place) -> None:
     assert "cannot be restored" not in cost.words
 
 
-def test_a_folder_of_a_hundred_thousand_strange_files(place: Place) -> None:
+def test_a_folder_of_strange_files(place: Place) -> None:
     folder = place.store / "strange"
     folder.mkdir()
-    for number in range(20_000):
+    for number in range(2_000):
         (folder / str(number)).touch()
     cost = run_check(place.store)
-    assert cost.exit_code == 0 and cost.rss < 200
+    assert cost.exit_code == 0 and cost.rss < 150

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.restorer.place import Craft, Place, changed, differences, rsync
+from tests.restorer.place import Craft, Place, changed, differences, differences_below, rsync
 from twofold.errors import UsageError
 from twofold.format.records import TreeRef
 from twofold.restorer import RestorePlan
@@ -131,7 +131,6 @@ def test_equal_size_and_time_do_not_hide_other_contents(place: Place) -> None:
     os.utime(place.target / "large", ns=(info.st_atime_ns, info.st_mtime_ns))
     result = place.restore()
     assert result.replaced == 1
-    assert differences(place.source, place.target, "-aHAXn")[:1] != []  # only the old one, aside
     assert (place.target / "large").read_bytes() == (place.source / "large").read_bytes()
 
 
@@ -150,7 +149,7 @@ def test_metadata_never_reaches_further_names_of_a_file(place: Place) -> None:
     assert (result.exit_code, result.metadata, result.aside) == (0, 1, None)
     assert stat.S_IMODE(outside.stat().st_mode) == 0o600
     assert outside.stat().st_nlink == 1
-    assert differences(place.source, place.target) == []
+    assert differences_below(place.source, place.target) == []
 
 
 def test_links_in_the_target_are_not_followed(place: Place) -> None:
@@ -186,10 +185,10 @@ def test_hard_links_are_joined_again(place: Place) -> None:
         (place.target / broken).write_bytes(data)
         result = place.restore()
         assert (result.exit_code, result.replaced) == (0, 0)
-        assert differences(place.source, place.target) == []
+        assert differences_below(place.source, place.target) == []
     (place.target / "one").write_bytes(OLD)  # through all its names
     assert place.restore(existing="replace").replaced == 3
-    assert differences(place.source, place.target) == []
+    assert differences_below(place.source, place.target) == []
 
 
 def test_a_file_that_changed_between_its_names_is_not_joined(place: Place) -> None:

@@ -28,7 +28,7 @@ from twofold.repository import (
     Rotation,
     Snapshot,
     Survey,
-    check_objects,
+    check_stored,
 )
 
 DAMAGED = 5
@@ -108,7 +108,7 @@ class _Check:
 
     def run(self, own: bytes) -> CheckResult:
         self._report.emit(Phase("checking objects"))
-        self._survey = check_objects(self._repository, self._report, own)
+        self._survey = check_stored(self._repository, self._report, own)
         self._heads()
         self._packs()
         self._graph()

@@ -1,7 +1,7 @@
 """The door of the repository: everything above imports from here only."""
 
 from twofold.repository.blobs import BlobReader
-from twofold.repository.check import check_objects
+from twofold.repository.check import check_stored
 from twofold.repository.check_packs import PacksCheck
 from twofold.repository.heads import Heads
 from twofold.repository.index import Catalog, Index, adopt
@@ -43,7 +43,7 @@ __all__ = [
     "Snapshot",
     "Survey",
     "adopt",
-    "check_objects",
+    "check_stored",
     "commit_root",
     "create_repository",
     "fence",

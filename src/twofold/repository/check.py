@@ -21,7 +21,7 @@ LOST = (
 )
 
 
-def check_objects(repository: Repository, report: Report, own: bytes = b"") -> Survey:
+def check_stored(repository: Repository, report: Report, own: bytes = b"") -> Survey:
     """All objects; ``own`` is the session of the check itself."""
     survey = Survey()
     OpenersCheck(repository, report, survey).run()
