@@ -142,7 +142,7 @@ def test_replaced_index_objects_that_are_still_there_are_notes(
 
 def test_check_registers_a_session_and_ends_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    real = repository_check.check_objects
+    real = repository_check.check_stored
 
     def look(repository: Repository, report: Report, own: bytes) -> object:
         seen.append(len(list(repository.objects.ids(names.SESSIONS_OPEN))))
