@@ -53,6 +53,7 @@ class Contents:
         self._reader = reader
         self._threads = threads
         self._ahead = count * _AHEAD
+        self._lost: dict[tuple[bytes, int], DamageFound] = {}
 
     def read(self, pieces: Iterable[Piece]) -> Iterator[Result]:
         """(data or why there is none, the pieces it is for), in no promised order.
@@ -95,25 +96,50 @@ class Contents:
 
     def _decode(self, frame: _Frame) -> list[Result]:
         """Runs in a thread."""
-        try:
-            plain: Buffer | None = self._reader.frame(BlobKind.DATA, frame.place)
-        except DamageFound:
-            plain = None
+        plain = self._plain(frame.place)
         return [self._take(blob, wanted, plain) for blob, wanted in frame.blobs.items()]
 
-    def _take(self, blob: bytes, wanted: _Wanted, plain: Buffer | None) -> Result:
+    def _plain(self, place: BlobLocation) -> Buffer | DamageFound:
+        """A frame, or why it is lost; each lost one is only tried once, for that takes long."""
+        key = (place.pack.id, place.frame.ordinal)
+        lost = self._lost.get(key)
+        if lost is not None:
+            return lost
         try:
-            data = self._from_frame(blob, wanted, plain)
-            if len(data) != wanted.pieces[0].length:
-                raise FormatError("a file's list of contents gives a wrong length")
-            return data, wanted.pieces
+            return self._reader.frame(BlobKind.DATA, place)
         except DamageFound as error:
-            return error, wanted.pieces
+            self._lost[key] = error
+            return error
 
-    def _from_frame(self, blob: bytes, wanted: _Wanted, plain: Buffer | None) -> Buffer:
-        if plain is not None:
-            try:
-                return self._reader.take(BlobKind.DATA, blob, wanted.place, plain)
-            except DamageFound:
-                pass  # the other places may hold it
-        return self._reader.read(BlobKind.DATA, blob)
+    def _take(self, blob: bytes, wanted: _Wanted, plain: Buffer | DamageFound) -> Result:
+        try:
+            data = self._cut(blob, wanted.place, plain)
+        except DamageFound as error:
+            found = self._elsewhere(blob, wanted.place)
+            if found is None:
+                return error, wanted.pieces
+            data = found
+        if len(data) != wanted.pieces[0].length:
+            error = FormatError("a file's list of contents gives a wrong length")
+            return error, wanted.pieces
+        return data, wanted.pieces
+
+    def _cut(self, blob: bytes, place: BlobLocation, plain: Buffer | DamageFound) -> Buffer:
+        if isinstance(plain, DamageFound):
+            raise plain
+        return self._reader.take(BlobKind.DATA, blob, place, plain)
+
+    def _elsewhere(self, blob: bytes, tried: BlobLocation) -> Buffer | None:
+        """The blob from any other place that is known, or becomes known by looking again."""
+        index = self._reader.index
+        while True:
+            known = index.size
+            for place in index.locations(BlobKind.DATA, blob):
+                if place == tried:
+                    continue
+                try:
+                    return self._cut(blob, place, self._plain(place))
+                except DamageFound:
+                    continue
+            if not index.look_again(known):
+                return None
