@@ -151,26 +151,43 @@ class _Fronts:
 
 
 def _in_order(image: PackImage) -> bool:
-    """The quick way to know that nothing is wrong: parity gives back two pieces taken away."""
+    """The quick way to know that nothing is wrong, without copying the pack."""
     footer = image.footer
     if image.problems or footer is None:
         return False
     if footer.groups == 0:
         return not image.faults()
-    size, groups = footer.digests_offset, footer.groups
-    pair = secrets.randbelow(min(groups, -(-size // parity.SHARD_SIZE)))
-    front = bytearray(memoryview(image.data)[:size])
-    taken = [shard for shard in (pair, pair + groups) if shard * parity.SHARD_SIZE < size]
-    for shard in taken:
-        start = shard * parity.SHARD_SIZE
-        piece = front[start : start + parity.SHARD_SIZE]
-        front[start : start + len(piece)] = bytes(byte ^ 0xFF for byte in piece)
+    front, shards = memoryview(image.data)[: footer.digests_offset], image.shards()
     try:
-        found = image.salvaged(front)
+        of_data, of_parity = image.digests()
     except DamageFound:
         return False
-    whole = image.data.startswith(found.data) and list(found.rebuilt) == taken
-    return whole and not found.parity_shards and not image.tail_faults()
+    return (
+        parity.shard_digests(front) == of_data
+        and parity.shard_digests(shards) == of_parity
+        and not image.tail_faults()
+        and _repairs(front, shards, of_data, footer.groups)
+    )
+
+
+def _repairs(front: memoryview, shards: bytes, of_data: bytes, groups: int) -> bool:
+    """Whether one of the groups, another one each time, gives back two pieces taken from it.
+
+    A group alone is like a small pack with a single group.
+    """
+    size, count = parity.SHARD_SIZE, -(-len(front) // parity.SHARD_SIZE)
+    group = secrets.randbelow(min(groups, count))
+    members = range(group, count, groups)
+    data = b"".join(front[at * size : at * size + size] for at in members)
+    at_p, at_q = parity.Layout.with_groups(len(front), groups).parity_shards(group)
+    pair = shards[at_p * size :][:size] + shards[at_q * size :][:size]
+    digests = b"".join(of_data[at * parity.DIGEST_SIZE :][: parity.DIGEST_SIZE] for at in members)
+    wounded = bytes(2 * size) + data[2 * size :] if len(data) > 2 * size else bytes(len(data))
+    try:
+        found = parity.salvage(wounded, len(data), pair, digests, parity.shard_digests(pair))
+    except DamageFound:
+        return False
+    return found.data == data
 
 
 def _layout_faults(image: PackImage, frames: list[FrameEntry]) -> list[str]:
