@@ -1,0 +1,148 @@
+"""What a target or our rights do not allow is told, entry by entry, and the rest is there."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.restorer.place import NOBODY, Craft, Place
+from tests.restorer.processes import RUN, mounted, needs_root
+from twofold.errors import UsageError
+from twofold.format.records import TreeRef
+from twofold.platform import Entry
+from twofold.platform.linux.target import LinuxTargetDir
+
+
+@needs_root
+def test_fat_takes_what_it_can(place: Place) -> None:
+    top = place.source
+    for name in ("file", "UPPER", "d/x", "d/colon:", "d/question?"):
+        (top / name).parent.mkdir(exist_ok=True)
+        (top / name).write_bytes(name.encode())
+    (top / "upper").write_bytes(b"the other one")
+    (top / "large").write_bytes(os.urandom(3_000_000))
+    (top / "link").symlink_to("file")
+    os.link(top / "file", top / "hard")
+    os.mkfifo(top / "fifo")
+    place.backup()
+    image = place.base / "fat"
+    with open(image, "wb") as file:
+        file.truncate(64 << 20)
+    made = subprocess.run(["mkfs.vfat", image], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("no mkfs.vfat")
+    with mounted(place.base / "stick", "-t", "vfat", "-o", "loop", str(image)) as target:
+        result = place.restore(target=os.fsencode(target))
+        assert any("vfat" in note for note in result.plan.notes)
+        assert result.exit_code == 1
+        failed = {os.path.basename(warning.path) for warning in place.warnings()}
+        assert {b"link", b"fifo", b"upper", b"colon:", b"question?"} == failed
+        assert result.failed == len(failed)
+        for name in ("file", "UPPER", "d/x", "large", "hard"):
+            assert (target / name).read_bytes() == (top / name).read_bytes()
+        assert any("hard link" in loss.words for loss in result.losses)
+
+
+def test_names_that_are_one_to_the_target(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system blind for case the second name would replace the first."""
+    for name in ("d/Name", "d/name", "D/inner", "other", "zoë", "zoe\u0308"):
+        (place.source / name).parent.mkdir(exist_ok=True)
+        (place.source / name).write_bytes(name.encode())
+    place.backup()
+    look = LinuxTargetDir.existing
+
+    def blind(self: LinuxTargetDir, name: bytes) -> Entry | None:
+        for real in self.names():
+            if real.lower() == name.lower():
+                return look(self, real)
+        return None
+
+    monkeypatch.setattr(LinuxTargetDir, "existing", blind)
+    result = place.restore()
+    failed = {os.path.basename(warning.path) for warning in place.warnings()}
+    assert failed == {b"d", b"zo\xc3\xab"}
+    assert (result.exit_code, result.failed) == (1, 4)  # d with the two in it
+    assert all("cannot tell it from" in warning.reason for warning in place.warnings())
+
+
+def test_names_and_kinds_the_target_refuses(place: Place) -> None:
+    def build(craft: Craft) -> TreeRef:
+        return craft.directory(
+            craft.file(b"a good one", b"1"),
+            craft.file(b"n" * 300, b"2"),
+            craft.folder(b"o" * 300, craft.file(b"x", b"3"), craft.file(b"y", b"4")),
+            craft.file(b"p" * 255, b"5"),
+            craft.folder(b"z", craft.file(b"z", b"6")),
+        )
+
+    place.craft(build)
+    result = place.restore("latest")
+    assert (result.exit_code, result.new, result.failed) == (1, 4, 4)
+    assert sorted(os.listdir(place.target)) == ["a good one", "p" * 255, "z"]
+    assert [len(os.path.basename(w.path)) for w in place.warnings()] == [300, 300]
+
+
+@needs_root
+def test_as_another_user(place: Place) -> None:
+    top = place.source
+    (top / "d").mkdir()
+    (top / "d/mine").write_bytes(b"1")
+    (top / "d/his").write_bytes(b"2")
+    os.chown(top / "d/mine", NOBODY, NOBODY)
+    os.chmod(top / "d/his", 0o4755)
+    os.chmod(top / "d", 0o555)
+    os.mknod(top / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    place.backup()
+    for folder, names, files in os.walk(place.base / "repo"):
+        for name in (*names, *files):
+            os.chown(os.path.join(folder, name), NOBODY, NOBODY)
+    os.chown(place.base / "repo", NOBODY, NOBODY)
+    home = place.base / "home"
+    home.mkdir()
+    os.chown(home, NOBODY, NOBODY)
+    for above in (place.base, *place.base.parents):
+        if not above.stat().st_mode & 0o001:
+            above.chmod(above.stat().st_mode | 0o011)
+    for _ in range(2):
+        first, *rest = as_nobody(place, home / "to")
+        assert first.split()[0] == "1"
+        assert any(line.startswith("note owners and device files") for line in rest)
+        assert [line for line in rest if line.startswith("warning")] == [
+            f"warning b'{top}/device' restore Operation not permitted"
+        ]
+        there = home / "to/d"
+        assert stat.S_IMODE(there.stat().st_mode) == 0o555
+        assert (there / "his").read_bytes() == b"2"
+        assert stat.S_IMODE((there / "his").stat().st_mode) == 0o755
+        assert (there / "his").stat().st_uid == NOBODY
+
+
+def as_nobody(place: Place, target: Path) -> list[str]:
+    """Restore in a child process of another user, for whom there may be no Python to start."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        sys.argv = ["", str(place.base), place.key.decode(), str(target), "0"]
+        with open(writer, "w") as sys.stdout:
+            exec(RUN, {})
+        os._exit(0)
+    os.close(writer)
+    with open(reader) as pipe:
+        told = pipe.read().splitlines()
+    assert os.waitpid(child, 0)[1] == 0, told
+    return told
+
+
+def test_targets_that_are_none(place: Place) -> None:
+    (place.source / "f").write_bytes(b"x")
+    place.backup()
+    (place.base / "file").write_bytes(b"")
+    for target in (place.base / "file", place.base / "file/below"):
+        with pytest.raises(UsageError):
+            place.restore(target=os.fsencode(target))
