@@ -9,11 +9,13 @@ import pytest
 
 from tests.repository.sample import Lab, Sample, back_up
 from twofold.commands import backup, snapshots
+from twofold.commands.reading import read_snapshot
 from twofold.commands.snapshots import SnapshotsOptions
 from twofold.events import Event, Finding, Severity
 from twofold.format.records import Chain, Root, TreeRef
 from twofold.repository import Heads, Snapshot
 from twofold.repository.client_state import recall, remember, state_file
+from twofold.view import parse_address
 
 SOURCE, OTHER = b"s" * 16, b"o" * 16
 
@@ -159,6 +161,16 @@ def test_every_command_tells_that_an_older_state_was_put_back(lab: Lab, tmp_path
     backup.run(backup.BackupOptions(access=sample.access, paths=paths), told.append)
     assert len(findings(told)) == 1
     assert not sample.check().findings, "the new backup is the head now"
+
+
+def test_reading_a_snapshot_tells_it_too(lab: Lab, tmp_path: Path) -> None:
+    shutil.copytree(lab.sample.store, tmp_path / "older")
+    back_up(lab.sample)
+    put_back(lab.sample, tmp_path / "older")
+    told: list[Event] = []
+    with read_snapshot(lab.sample.access, parse_address("latest"), "test", told.append) as reading:
+        assert reading.snapshot.id == lab.sample.snapshots[-1]
+    assert [finding.severity for finding in findings(told)] == [Severity.DAMAGE]
 
 
 def test_check_remembers_what_others_made(lab: Lab) -> None:

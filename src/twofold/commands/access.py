@@ -33,7 +33,7 @@ def _limited(backend: Backend, access: RepositoryAccess) -> Backend:
 
 def tell_missing_heads(repository: Repository, emit: Emit) -> None:
     """Warn when somebody took away what this computer knows to have been the newest."""
-    heads = Heads(repository.id)
+    heads = Heads(repository.id)  # before the list: a backup may end in between
     if heads:
         snapshots = repository.snapshots(partial=True)
         for finding in heads.missing_heads(snapshots, repository.committed()):

@@ -108,16 +108,16 @@ class _Check:
 
     def run(self, own: bytes) -> CheckResult:
         self._report.emit(Phase("checking objects"))
+        heads = Heads(self._repository.id)  # before the list: a backup may end in between
         self._survey = check_stored(self._repository, self._report, own)
-        self._heads()
+        self._heads(heads)
         self._packs()
         self._graph()
         self._orphans()
         self._report.close()
         return self._result()
 
-    def _heads(self) -> None:
-        heads = Heads(self._repository.id)
+    def _heads(self, heads: Heads) -> None:
         snapshots, committed = self._survey.snapshots, self._survey.committed
         for finding in heads.missing_heads(snapshots, committed):
             self._report.take(finding, "snapshots")
