@@ -2,8 +2,8 @@
 
 import os
 import re
+import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -198,8 +198,7 @@ def test_ctrl_c_in_the_middle_of_a_backup(twofold: Program, sample: Path) -> Non
     (sample / "large").write_bytes(os.urandom(16 << 20))
     terminal = Terminal.start(twofold, "backup", str(sample), "--limit-upload", "1M")
     terminal.wait_for("backing up")
-    time.sleep(1)
-    terminal.interrupt()
+    terminal.process.send_signal(signal.SIGINT)  # what Ctrl-C sends
     assert terminal.end() == 130
     assert "error: interrupted" in terminal.text
     assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")

@@ -227,6 +227,35 @@ def test_strange_names_do_not_use_up_the_slots_tried(lab: Lab) -> None:
     open_with(lab.sample)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (4, (1 << 32) - 1),
+        (4, (4 << 20) + 1),
+        (4, 0),
+        (8, 65),
+        (8, 0),
+        (12, 65),
+        (12, 0),
+        (12, (1 << 32) - 1),
+        (0, 7),
+    ],
+)
+def test_a_slot_that_demands_impossible_effort_costs_none(
+    place: int, value: int, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4 TiB of memory, 65 passes, no lanes: such a slot is damaged, and never tried."""
+    name = find_target("key-slot", lab, lab).name
+    data = bytearray(lab.files[name])
+    for start in (HEADER.size, second_copy_start(len(data)) + HEADER.size):
+        data[start + place : start + place + 4] = value.to_bytes(4, "little")
+    lab.write(name, bytes(data))
+    monkeypatch.setattr("twofold.repository.keys.Argon2id", None)
+    with pytest.raises(WrongKey, match="1 damaged key slot"):
+        open_with(lab.sample, PASSWORD)
+    assert lab.sample.check().exit_code == 5
+
+
 @pytest.mark.slow
 def test_the_password_opens_whichever_copy_is_damaged(lab: Lab) -> None:
     name = find_target("key-slot", lab, lab).name

@@ -15,6 +15,8 @@ from twofold.repository.listing import UNKNOWN, PackListing, list_packs
 from twofold.repository.objects import peek_header
 from twofold.repository.pack_reader import PackReader
 
+FORGED = "find out which program, or who with a key, has written it"
+
 
 class IndexCheck(Checker):
     """Fills in the index and the listings of the survey."""
@@ -49,6 +51,9 @@ class IndexCheck(Checker):
             return []
         if not healthy:
             self.report.damage("index", name, ONE_COPY_DAMAGED, COVERED)
+        elif not self._spans(name, run):
+            message = "its header gives a range of ids that is not that of its blobs"
+            self.report.damage("index", name, message, FORGED)
         index.add(kind, run)
         for listing in self._listings(name, ident, kind, run):
             self._enter(name, listing)
@@ -61,9 +66,13 @@ class IndexCheck(Checker):
             return list_packs(kind, run, ident)
         except FormatError as error:
             message = f"it was sealed with our keys, but says what cannot be ({error})"
-            remedy = "find out which program, or who with a key, has written it"
-            self.report.damage("index", name, message, remedy)
+            self.report.damage("index", name, message, FORGED)
             return [PackListing(kind, info, ident, mark=UNKNOWN) for info in run.packs()]
+
+    def _spans(self, name: str, run: IndexRun) -> bool:
+        """Whether the header says between which ids the blobs are: who trusts it reads no more."""
+        header = peek_header(self.backend, name)
+        return header is None or (header.range_first, header.range_last) == run.id_range
 
     def _enter(self, name: str, listing: PackListing) -> None:
         known = self.survey.listings.setdefault(listing.info.id, listing)
