@@ -1,4 +1,4 @@
-"""Starting costs little: help loads click and nothing of the engines, and so takes next to no time."""
+"""Starting costs little: help loads click and nothing of the engines."""
 
 import json
 import subprocess
