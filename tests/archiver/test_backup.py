@@ -185,7 +185,7 @@ def test_force_reads_everything_again(world: World, later: Later) -> None:
     world.backup()
     again = world.backup(force=True)
     assert again.root.counts["stored"] > 90
-    assert again.root.bytes_stored == 0
+    assert again.root.bytes_stored < 64 << 10  # pages of directories above the source
 
 
 def test_several_sources_share_one_tree(world: World) -> None:

@@ -1,7 +1,6 @@
 """Run a check in a process of its own and tell what it took."""
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.hostile.conftest import KEY
+from tests.memory import peak_mib
 from twofold.commands import check
 from twofold.errors import TwofoldError
 from twofold.events import ignore
@@ -48,8 +48,7 @@ def _main(store: str) -> None:
     except TwofoldError as error:
         code, words = error.exit_code, error.message
     seconds = time.monotonic() - start
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sys.stdout.write(json.dumps([code, words, rss, seconds]))
+    sys.stdout.write(json.dumps([code, words, float(peak_mib()), seconds]))
 
 
 if __name__ == "__main__":
