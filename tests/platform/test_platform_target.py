@@ -457,7 +457,7 @@ def test_a_closed_directory_fails_its_files(target: TargetDir, tmp_path: Path) -
     assert other.names() == []
     assert len(find_names(tmp_path / "folder")) == 1
     for action in (folder.names, folder.sync, folder.sync_file_system, folder.lift_flags):
-        with pytest.raises(OSError):
+        with pytest.raises(OSError):  # EBADF: a closed handle stands for no directory
             action()
     other.close()
 

@@ -12,7 +12,7 @@ lead to what is wanted are made when that is met. All of the target is reached b
 import errno
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from twofold.errors import DamageFound
@@ -132,14 +132,22 @@ class Execution:
 
     def _end(self) -> None:
         self._submit()
-        self._runner.wait()
-        self._target.unmark()
         start = self._levels.pop()
         if self._selection.gives_start and self._target.ours:
-            attributes = self._maker.of(start.node, start.owner)
-            self._window.left.append(LeftDirectory(start.directory, attributes))
+            self._give_start(self._maker.of(start.node, start.owner))
+        self._runner.wait()
+        self._target.unmark()
+
+    def _give_start(self, wanted: Attributes) -> None:
+        """Make the target what the start was, in such an order that a kill loses only its time.
+
+        Removing the mark needs the right to write and changes the time, so both come last.
+        """
+        for attributes in (replace(wanted, mode=wanted.mode | _ACCESS), wanted):
+            self._window.left.append(LeftDirectory(self._target.top, attributes))
             self._submit()
             self._runner.wait()
+            self._target.unmark()
 
     def _visit(self, visit: Visit) -> bool:
         """False when a directory is not to be entered."""

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from twofold import clock
 from twofold.errors import NeedsRights, NoSpace, RefusedUnsafe, TwofoldError, UsageError
-from twofold.platform import Attributes, Platform, TargetDir
+from twofold.platform import Attributes, Platform, TargetDir, is_temporary
 from twofold.restorer.directory import Directory, Navigator
 
 Identity = tuple[int, int]
@@ -53,7 +53,7 @@ class Target:
             self.created = not _exists(platform, path)
             self.root = platform.open_target(path, create=True)
             names = self.root.names()
-            self.ours = self.created or not names or _MARK in names
+            self.ours = self.created or _MARK in names or all(map(is_temporary, names))
         except OSError as error:
             raise _told(error, with_words) from error
         self.top = Directory(b"", None)

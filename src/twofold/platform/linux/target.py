@@ -90,9 +90,15 @@ class LinuxTargetDir:
         except FileNotFoundError:
             return None
 
+    def _live(self) -> int:
+        """The descriptor. OSError EBADF once closed: a closed handle stands for no directory."""
+        if self.fd == system.CLOSED:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self.fd
+
     def names(self) -> list[bytes]:
         """All children."""
-        return [os.fsencode(name) for name in os.listdir(self.fd)]
+        return [os.fsencode(name) for name in os.listdir(self._live())]
 
     def open_dir(self, name: bytes) -> "LinuxTargetDir":
         """Open a child directory; refuses symbolic links. OSError."""
@@ -258,7 +264,7 @@ class LinuxTargetDir:
 
     def lift_flags(self) -> int:
         """Clear flags that forbid changing the children; returns those cleared. OSError."""
-        return inode_flags.lift_guards(self.fd)
+        return inode_flags.lift_guards(self._live())
 
     def pristine(self) -> bool:
         """Whether new children inherit no access control list from here."""
@@ -268,11 +274,11 @@ class LinuxTargetDir:
 
     def sync(self) -> None:
         """Make names in this directory durable. OSError."""
-        os.fsync(self.fd)
+        os.fsync(self._live())
 
     def sync_file_system(self) -> None:
         """Make everything written so far to this file system durable. OSError."""
-        system.sync_file_system(self.fd)
+        system.sync_file_system(self._live())
 
     def close(self) -> None:
         """Close; safe to call twice."""
