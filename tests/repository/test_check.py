@@ -235,6 +235,17 @@ def test_exactly_the_files_of_a_missing_pack_are_named(lab: Lab) -> None:
     )
 
 
+def test_a_pack_under_another_name_is_told_by_the_name_it_should_have(lab: Lab) -> None:
+    name = find_target("data-pack", lab, lab).name
+    lab.path(name).unlink()
+    lab.write(names.object_name(names.PACKS, bytes(16)), lab.files[name])
+    result = lab.sample.check()
+    assert any(
+        f.subject == f"pack {bytes(16).hex()}" and name[-32:] in f.message for f in result.findings
+    )
+    assert result.affected
+
+
 def test_many_paths_are_cut_off_after_some(lab: Lab) -> None:
     for name in lab.names("packs"):
         if lab.files[name][10] == Kind.DATA_PACK:

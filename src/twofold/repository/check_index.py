@@ -31,9 +31,7 @@ class IndexCheck(Checker):
         for ident in sorted(superseded & index.loaded):
             self.report.note("index", f"index {ident.hex()}", "it was replaced, but is still there")
         packs = PackReader(self.backend, self.repository.keys, self.report.hear)
-        index.on_look_again(lambda: _ignore(adopt(self.objects, packs, index, set())))
-        if index.damaged:
-            index.look_again(index.size)
+        index.on_look_again(lambda: adopt(self.objects, packs, index, set()))
 
     def _object(self, ident: bytes) -> list[bytes]:
         """Take in one index object; the ids of those it replaces."""
@@ -91,7 +89,3 @@ class IndexCheck(Checker):
             except (DamageFound, NewerFormat) as error:
                 last = last or error
         raise last or FormatError("it is of no known kind")
-
-
-def _ignore(_result: object) -> None:
-    """Let a callback return nothing."""

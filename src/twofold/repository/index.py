@@ -39,7 +39,7 @@ class Index:
         """Packs listed that a writer must not rely on: gone, or of another size."""
         self.adopted: list[tuple[BlobKind, PackEntry]] = []
         """Packs that were in no readable index object."""
-        self._rescue: Callable[[], None] | None = None
+        self._rescue: Callable[[], object] | None = None
         self._rescuing = threading.Lock()
 
     def add(self, kind: BlobKind, run: IndexRun) -> None:
@@ -77,7 +77,7 @@ class Index:
         """How many runs there are; grows when places become known."""
         return sum(map(len, self.runs.values()))
 
-    def on_look_again(self, rescue: Callable[[], None]) -> None:
+    def on_look_again(self, rescue: Callable[[], object]) -> None:
         """What to do, once, when a blob is listed nowhere or at no place that has it."""
         self._rescue = rescue
 
