@@ -1,8 +1,15 @@
-"""For all tests: what this computer remembers of repositories is each test's own, and empty."""
+"""For all tests: what this computer remembers of repositories is each test's own, and empty.
+
+No test is judged by a stopwatch, so hypothesis has none either.
+"""
 
 import itertools
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("twofold", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("twofold")
 
 _NUMBERS = itertools.count()
 

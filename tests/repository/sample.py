@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
+import msgspec
+
 from twofold.backend import LocalBackend
 from twofold.commands import backup, check, init
 from twofold.errors import DamageFound
 from twofold.events import ignore
 from twofold.format import names
 from twofold.format.names import BlobKind, Kind
-from twofold.format.records import Mark, Target, Tombstone, encode_record
+from twofold.format.records import Mark, Root, Target, Tombstone, encode_record
 from twofold.graph import PageStore, reachable
 from twofold.options import RepositoryAccess, Secret
 from twofold.repository import Repository, open_repository
@@ -111,11 +113,24 @@ Blob = tuple[BlobKind, bytes]
 
 
 def needed(repository: Repository) -> dict[Blob, list[tuple[bytes, bytes]]]:
-    """Every blob the snapshots need, with (snapshot, path) of whoever needs it."""
+    """Every blob that restoring needs, with (snapshot, path) of whoever needs it."""
+    return _reached(repository, lambda root: msgspec.structs.replace(root, listing=None))
+
+
+def proofs(repository: Repository) -> dict[Blob, list[tuple[bytes, bytes]]]:
+    """Every blob that proves folders unchanged, with (snapshot, path): no path misses it."""
+    restoring = needed(repository)
+    every = _reached(repository, lambda root: root)
+    return {blob: users for blob, users in every.items() if blob not in restoring}
+
+
+def _reached(
+    repository: Repository, part: Callable[[Root], Root]
+) -> dict[Blob, list[tuple[bytes, bytes]]]:
     pages = PageStore(repository.blob_reader(repository.load_index()))
     found: dict[Blob, list[tuple[bytes, bytes]]] = {}
     for snapshot in repository.snapshots(partial=True):
-        for reach in reachable(pages, snapshot.root, set()):
+        for reach in reachable(pages, part(snapshot.root), set()):
             found.setdefault((reach.kind, reach.id), []).append((snapshot.id, reach.path))
     return found
 

@@ -117,7 +117,7 @@ class Plain(Silent):
 
 
 class Bar:
-    """A bar that redraws itself at most four times a second and leaves nothing behind."""
+    """A bar: redrawn at the start of a phase and four times a second; leaves nothing behind."""
 
     def __init__(
         self, stream: TextIO, *, color: bool, monotonic: Callable[[], float] = clock.monotonic
@@ -141,8 +141,10 @@ class Bar:
 
     def phase(self, phase: Phase) -> None:
         self._state = State(phase, self._monotonic)
-        if not self._live.is_started:
-            self._live.start()
+        if self._live.is_started:
+            self._live.refresh()
+        else:
+            self._live.start(refresh=True)
 
     def progress(self, progress: Progress) -> None:
         if self._state is not None:
