@@ -135,6 +135,17 @@ def test_a_pack_that_grew_to_ten_gigabytes(place: Place) -> None:
     assert "cannot be restored" not in cost.words
 
 
+def test_a_pack_of_which_the_index_says_that_it_has_ten_gigabytes(place: Place) -> None:
+    """The index is sealed with our keys, the file has a hole as long as it says: still too long."""
+    forge = place.forge
+    tree = forge.nodes(file_node(b"f", forge.data(b"x" * 5000), 5000))
+    forge.store(lambda entry: type(entry)(entry.pack._replace(size=TEN), entry.frames))
+    forge.commit(tree)
+    for path in place.store.glob("packs/*/*"):
+        os.truncate(path, TEN)
+    assert_bounded(run_check(place.store))
+
+
 def test_a_folder_of_strange_files(place: Place) -> None:
     folder = place.store / "strange"
     folder.mkdir()

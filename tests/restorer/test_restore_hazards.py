@@ -15,8 +15,9 @@ import pytest
 from tests.restorer.place import Craft, Place, differences, rsync
 from tests.restorer.processes import command, mounted, needs_root
 from twofold import clock
+from twofold.backend import LocalBackend
 from twofold.commands import restore
-from twofold.errors import NoSpace
+from twofold.errors import NoSpace, StoreError
 from twofold.events import Progress
 from twofold.format.pages import Node, NodeKind
 from twofold.format.records import TreeRef
@@ -273,3 +274,28 @@ def test_a_hundred_thousand_small_files(place: Place) -> None:
     assert (code, new) == ("0", "101100")
     assert int(peak) < 400
     assert (place.target / "d042/e7/099").read_bytes() == b"42 7 99\n" * 40
+
+
+def test_a_store_that_fails_stops_the_restore(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many_files(place.source, 300)
+    place.backup()
+    get, calls = LocalBackend.get, [0]
+
+    def failing(self: LocalBackend, name: str, *more: int) -> bytes:
+        calls[0] += name.startswith("packs/")
+        if calls[0] > 12:
+            raise StoreError("the drive was pulled")
+        return get(self, name, *more)
+
+    monkeypatch.setattr(LocalBackend, "get", failing)
+    threads = threading.active_count()
+    with pytest.raises(StoreError, match="pulled"):
+        place.restore()
+    assert threading.active_count() == threads
+    names_whole(place.source, place.target)
+    assert not [name for _, _, names in os.walk(place.target) for name in names if ".part" in name]
+    monkeypatch.undo()
+    assert place.restore().exit_code == 0
+    assert differences(place.source, place.target) == []

@@ -1,6 +1,9 @@
 """What a target or our rights do not allow is told, entry by entry, and the rest is there."""
 
+import errno
+import grp
 import os
+import pwd
 import stat
 import subprocess
 import sys
@@ -8,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.restorer.place import NOBODY, Craft, Place
+from tests.restorer.place import NOBODY, Craft, Place, changed
 from tests.restorer.processes import RUN, mounted, needs_root
 from twofold.errors import UsageError
-from twofold.format.records import TreeRef
-from twofold.platform import Entry
+from twofold.format.pages import Owner
+from twofold.format.records import PageRef, TreeRef
+from twofold.pipeline import ListingWriter, NodeWriter
+from twofold.platform import Entry, pack_record
 from twofold.platform.linux.target import LinuxTargetDir
 
 
@@ -146,3 +151,104 @@ def test_targets_that_are_none(place: Place) -> None:
     for target in (place.base / "file", place.base / "file/below"):
         with pytest.raises(UsageError):
             place.restore(target=os.fsencode(target))
+
+
+@needs_root
+def test_owners_go_by_name_where_the_name_is_known(place: Place) -> None:
+    other = Owner(70_001, 70_002, "daemon", "mail")
+    unknown = Owner(70_003, 70_004, "nobody-of-this-name", "no-such-group")
+
+    def build(craft: Craft) -> TreeRef:
+        writer = NodeWriter(craft.flow.save_page, craft.page_key)
+        writer.add(craft.file(b"known", b"1"), other)
+        writer.add(craft.file(b"number", b"2"), unknown)
+        return writer.finish()
+
+    place.craft(build)
+    assert place.restore("latest").exit_code == 0
+    known, number = (place.target / "known").stat(), (place.target / "number").stat()
+    assert (known.st_uid, known.st_gid) == (
+        pwd.getpwnam("daemon").pw_uid,
+        grp.getgrnam("mail").gr_gid,
+    )
+    assert (number.st_uid, number.st_gid) == (70_003, 70_004)
+    ours = place.base / "ours"
+    result = place.restore("latest", owner=False, target=os.fsencode(ours))
+    assert (result.exit_code, result.losses) == (0, ())
+    assert {path.stat().st_uid for path in ours.iterdir()} == {0}
+
+
+def linked(top: Path) -> None:
+    (top / "d").mkdir()
+    (top / "a").write_bytes(b"one file" * 100)
+    for name in ("b", "d/c", "d/e"):
+        os.link(top / "a", top / name)
+
+
+@needs_root
+def test_links_across_file_systems_become_copies(place: Place) -> None:
+    linked(place.source)
+    place.backup()
+    place.target.mkdir()
+    with mounted(place.target / "d", "-t", "tmpfs", "tmpfs"):
+        result = place.restore()
+        assert (result.exit_code, result.failed) == (0, 0)
+        assert sum(loss.entries for loss in result.losses if "hard link" in loss.words) == 2
+        for name in ("a", "b", "d/c", "d/e"):
+            assert (place.target / name).read_bytes() == b"one file" * 100
+        assert (place.target / "a").stat().st_nlink == 2
+
+
+def test_links_where_there_are_none(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    linked(place.source)
+    os.symlink("x", place.source / "link")
+    os.link(place.source / "link", place.source / "link again", follow_symlinks=False)
+    place.backup()
+
+    def refuse(*_args: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(LinuxTargetDir, "link_from", refuse)
+    result = place.restore()
+    assert (result.exit_code, result.new) == (0, 7)
+    assert [loss.entries for loss in result.losses] == [4]
+    for name in ("a", "b", "d/c", "d/e"):
+        assert (place.target / name).read_bytes() == b"one file" * 100
+    assert os.readlink(place.target / "link again") == "x"
+
+
+def test_the_first_name_cannot_be_made(place: Place) -> None:
+    """Another name becomes the file the others are linked to."""
+
+    def build(craft: Craft) -> TreeRef:
+        file = changed(craft.file(b"x", b"data" * 50), linked=True)
+        names = [b"a" * 300, b"b", b"c"]
+        nodes = [changed(file, name=name) for name in names]
+        listing = ListingWriter(craft.flow.save_page, craft.page_key, 1)
+        for name in names:
+            record = pack_record(Entry(7, 200, 0, 0, stat.S_IFREG, 0, 0, 3, 0, name))
+            listing.add(record, name, None, 200)
+        listings.append(listing.finish())
+        return craft.directory(*nodes)
+
+    listings: list[PageRef] = []
+    place.craft(build)
+    place.craft(build, listing=listings[0], end_ns=5)
+    with place.open() as repository:
+        newest = next(s for s in repository.snapshots() if s.root.end_ns == 5)
+    result = place.restore(newest.short)
+    assert (result.exit_code, result.failed, result.new) == (1, 1, 2)
+    assert (place.target / "b").read_bytes() == b"data" * 50
+    assert (place.target / "b").stat().st_ino == (place.target / "c").stat().st_ino
+
+
+def test_skipped_names_are_no_source_of_links(place: Place) -> None:
+    linked(place.source)
+    place.backup()
+    place.target.mkdir()
+    (place.target / "a").write_bytes(b"something else")
+    result = place.restore(existing="skip")
+    assert (result.exit_code, result.kept) == (0, 1)
+    assert (place.target / "a").read_bytes() == b"something else"
+    assert (place.target / "b").read_bytes() == b"one file" * 100
+    assert (place.target / "b").stat().st_nlink == 3

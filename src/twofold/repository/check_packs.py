@@ -82,9 +82,9 @@ class PacksCheck(Checker):
         """In a thread. None for a pack that is gone by now."""
         listing = self.survey.listings.get(pack)
         size = self.survey.present[pack]
-        if listing is None and size > MAX_PACK:
-            return PackVerdict(pack, size, ["it is longer than any pack can be"], known=False)
         longest = listing.info.size if listing is not None else size
+        if longest > MAX_PACK:
+            return PackVerdict(pack, size, ["it is longer than any pack can be"], known=False)
         try:
             data = read_around(self.backend, names.object_name(names.PACKS, pack), longest)
         except ObjectNotFound:
@@ -122,8 +122,12 @@ class PacksCheck(Checker):
             return
         subject, why = f"pack {verdict.pack.hex()}", "; ".join(verdict.faults)
         if not verdict.known:
+            listed = verdict.pack in self.survey.listings
+            if listed:
+                self.survey.missing.add(verdict.pack)
             message = f"{why}; nobody can tell what was in it"
-            self.report.damage("packs", subject, message, "no backup that is listed needs it")
+            remedy = LOST if listed else "no backup needs it, as far as can be known"
+            self.report.damage("packs", subject, message, remedy)
         elif verdict.lost:
             lost = f"{len(verdict.lost):,} of {verdict.frames:,} frames"
             message = f"{why}; {lost} with {verdict.lost_blobs:,} blobs are lost"

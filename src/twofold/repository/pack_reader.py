@@ -38,8 +38,8 @@ from twofold.repository.rough_read import read_around
 from twofold.seal import Keyring, ObjectSeal
 
 _SEALS_KEPT = 256
-MAX_PACK = 2 << 30
-"""No pack is longer: the configuration allows a little over half of this."""
+MAX_PACK = 1280 << 20
+"""No pack is longer: 1 GiB is the most a configuration allows, then come a frame and parity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class PackReader:
     def _heal_frame(self, kind: BlobKind, pack: PackInfo, frame: FrameEntry, name: str) -> Buffer:
         last: DamageFound | None = None
         try:
-            whole = read_around(self._backend, name, pack.size)
+            whole = read_around(self._backend, name, min(pack.size, MAX_PACK))
             for data in parse_pack(pack.id, whole).candidates():
                 try:
                     end = frame.offset + frame.sealed_length

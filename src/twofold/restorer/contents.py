@@ -120,8 +120,7 @@ class Contents:
                 return error, wanted.pieces
             data = found
         if len(data) != wanted.pieces[0].length:
-            error = FormatError("a file's list of contents gives a wrong length")
-            return error, wanted.pieces
+            return FormatError("a file's list of contents gives a wrong length"), wanted.pieces
         return data, wanted.pieces
 
     def _cut(self, blob: bytes, place: BlobLocation, plain: Buffer | DamageFound) -> Buffer:

@@ -143,8 +143,12 @@ class Execution:
 
         Removing the mark needs the right to write and changes the time, so both come last.
         """
-        for attributes in (replace(wanted, mode=wanted.mode | _ACCESS), wanted):
-            self._window.left.append(LeftDirectory(self._target.top, attributes))
+        first = replace(wanted, mode=wanted.mode | _ACCESS)
+        for left in (
+            LeftDirectory(self._target.top, first, once_more=True),
+            LeftDirectory(self._target.top, wanted),
+        ):
+            self._window.left.append(left)
             self._submit()
             self._runner.wait()
             self._target.unmark()

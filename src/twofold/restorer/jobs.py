@@ -78,10 +78,14 @@ class LinkJob:
 
 @dataclass(slots=True, eq=False)
 class LeftDirectory:
-    """A directory whose contents are all on their way; its metadata goes on when they are there."""
+    """A directory whose contents are all on their way; its metadata goes on when they are there.
+
+    ``once_more``: it will get its metadata again, so losses are told then.
+    """
 
     directory: Directory
     attributes: Attributes
+    once_more: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -289,7 +289,8 @@ class Runner:
             stop_when_full(error)
             self._report.failed(left.directory, b"", "set metadata", error)
             return
-        self._report.lost(losses)
+        if not left.once_more:
+            self._report.lost(losses)
 
     def close(self) -> None:
         """Stop the threads; what is not finished is removed."""

@@ -74,10 +74,9 @@ class Target:
         """Leave a mark in a target of ours. ``NoSpace``."""
         if self.ours:
             mark = Attributes(stat.S_IFREG | 0o600, clock.now_ns())
-            try:
-                self.root.write_batch([_MARK], [b""], [mark])
-            except OSError as error:
-                stop_when_full(error)  # anything else will be met again, with a better name
+            with suppress(OSError):  # what it was is met again, with a better name
+                for number, _ in self.root.write_batch([_MARK], [b""], [mark]):
+                    stop_when_full(OSError(number, os.strerror(number)))
 
     def unmark(self) -> None:
         """Everything is there."""
