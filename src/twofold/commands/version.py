@@ -3,11 +3,11 @@
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 
 from twofold import __version__
 from twofold.events import Emit
 from twofold.format import FORMAT_NUMBER
+from twofold.native import EXTENSION
 from twofold.options import Options
 
 
@@ -40,5 +40,5 @@ def run(options: VersionOptions, emit: Emit) -> VersionResult:
         except PackageNotFoundError:
             continue
     python = ".".join(map(str, sys.version_info[:3]))
-    native = find_spec("twofold._native") is not None
+    native = EXTENSION is not None
     return VersionResult(__version__, FORMAT_NUMBER, python, native, libraries)

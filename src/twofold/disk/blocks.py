@@ -1,0 +1,74 @@
+"""Block readers: an open file, a window of another reader, bytes in memory.
+
+Devices are opened by the platform; what it gives is an open binary file as well.
+"""
+
+from dataclasses import dataclass
+from threading import Lock
+from typing import BinaryIO
+
+from twofold.disk.base import BlockReader
+from twofold.errors import FormatError
+
+
+def check_range(reader: BlockReader, offset: int, length: int) -> None:
+    """FormatError unless the range lies inside."""
+    if offset < 0 or length < 0 or offset + length > reader.size:
+        raise FormatError(f"bytes {offset} to {offset + length} are outside of {reader.size} bytes")
+
+
+class FileBlocks:
+    """An open seekable file or device; several threads may read."""
+
+    def __init__(self, file: BinaryIO, *, sector_size: int = 512, size: int | None = None) -> None:
+        self._file = file
+        self._lock = Lock()
+        self.sector_size = sector_size
+        self.size = file.seek(0, 2) if size is None else size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes."""
+        check_range(self, offset, length)
+        with self._lock:
+            self._file.seek(offset)
+            data = self._file.read(length)
+        if len(data) != length:
+            raise FormatError(f"the file ends before byte {offset + length}")
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBlocks:
+    """Bytes in memory."""
+
+    data: bytes
+    sector_size: int = 512
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes."""
+        check_range(self, offset, length)
+        return self.data[offset : offset + length]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of another reader, as a partition is of a disk."""
+
+    whole: BlockReader
+    start: int
+    size: int
+
+    @property
+    def sector_size(self) -> int:
+        """That of the whole."""
+        return self.whole.sector_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes."""
+        check_range(self, offset, length)
+        return self.whole.read(self.start + offset, length)
