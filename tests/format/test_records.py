@@ -44,7 +44,7 @@ ROOT = st.builds(
     chain=CHAIN,
 )
 SESSION = st.builds(SessionRecord, role=TEXT, host=TEXT, process=own.U32, started_ns=own.I64)
-MARK = st.builds(Mark, time_ns=own.I64, host=TEXT, kind=own.BYTE)
+MARK = st.builds(Mark, time_ns=own.I64, host=TEXT)
 TREE = TreeRef(b"t" * 32)
 
 

@@ -276,7 +276,7 @@ def test_a_hundred_thousand_small_files(place: Place) -> None:
     assert (place.target / "d042/e7/099").read_bytes() == b"42 7 99\n" * 40
 
 
-def test_a_store_that_fails_stops_the_restore(
+def test_a_store_out_of_reach_stops_the_restore(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many_files(place.source, 300)
@@ -289,13 +289,47 @@ def test_a_store_that_fails_stops_the_restore(
             raise StoreError("the drive was pulled")
         return get(self, name, *more)
 
+    def unknown(self: LocalBackend, name: str) -> int:
+        raise StoreError("the drive was pulled")
+
     monkeypatch.setattr(LocalBackend, "get", failing)
+    monkeypatch.setattr(LocalBackend, "size", unknown)
+    _stops(place, "pulled")
+    monkeypatch.undo()
+    assert place.restore().exit_code == 0
+    assert differences(place.source, place.target) == []
+
+
+def test_a_store_that_vanishes_stops_the_restore(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The place where the drive was mounted is an empty folder now."""
+    many_files(place.source, 300)
+    place.backup()
+    get, calls = LocalBackend.get, [0]
+    store, away = place.base / "repo", place.base / "away"
+
+    def vanishing(self: LocalBackend, name: str, *more: int) -> bytes:
+        calls[0] += name.startswith("packs/")
+        if calls[0] == 12:
+            store.rename(away)
+            store.mkdir()
+        return get(self, name, *more)
+
+    monkeypatch.setattr(LocalBackend, "get", vanishing)
+    _stops(place, "no longer there")
+    monkeypatch.undo()
+    store.rmdir()
+    away.rename(store)
+    assert place.restore().exit_code == 0
+    assert differences(place.source, place.target) == []
+
+
+def _stops(place: Place, words: str) -> None:
+    """A restore ends by a store error; no thread, no half file stays."""
     threads = threading.active_count()
-    with pytest.raises(StoreError, match="pulled"):
+    with pytest.raises(StoreError, match=words):
         place.restore()
     assert threading.active_count() == threads
     names_whole(place.source, place.target)
     assert not [name for _, _, names in os.walk(place.target) for name in names if ".part" in name]
-    monkeypatch.undo()
-    assert place.restore().exit_code == 0
-    assert differences(place.source, place.target) == []

@@ -147,9 +147,14 @@ def test_depth_takes_no_memory_and_no_recursion(place: Place) -> None:
 
 def test_a_lost_page_costs_its_entries_only(place: Place) -> None:
     def build(craft: Craft) -> TreeRef:
-        first = craft.directory(*(craft.file(b"a%d" % n, b"1") for n in range(3)))
-        last = craft.directory(*(craft.file(b"c%d" % n, b"3") for n in range(3)))
-        refs = [Reference(first.id, b"a0"), Reference(bytes(32), b"b"), Reference(last.id, b"c0")]
+        first, last = (
+            craft.flow.save_page(encode_page(NodePage(NODES, [Owner(0, 0)], nodes)))
+            for nodes in (
+                [changed(craft.file(b"%s%d" % (page, n), b"1"), owner=0) for n in range(3)]
+                for page in (b"a", b"c")
+            )
+        )
+        refs = [Reference(first, b"a0"), Reference(bytes(32), b"b"), Reference(last, b"c0")]
         joined = craft.flow.save_page(encode_page(ReferencePage(3, 1, refs)))
         folder = changed(craft.folder(b"f"), ref=TreeRef(joined, 1))
         lost = changed(craft.folder(b"lost"), ref=TreeRef(b"\1" * 32))

@@ -7,6 +7,7 @@ blob are tried by the caller (``blobs.py``).
 """
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 
 from twofold.backend import Backend
@@ -69,12 +70,23 @@ class PackReader:
                 sealed = self._backend.get(name, frame.offset, frame.sealed_length)
                 return self.open_frame(kind, pack, frame, sealed)
             except ObjectNotFound:
+                self._must_be_there()
                 raise ObjectDamaged(
                     f"pack {pack.id.hex()} is missing from the repository"
                 ) from None
             except (FormatError, StoreError):
                 continue
         return self._heal_frame(kind, pack, frame, name)
+
+    def _must_be_there(self) -> None:
+        """``StoreError`` if not only a pack is missing: a drive that went away is not damage."""
+        found = False
+        for name in (names.CONFIG, names.CONFIG_COPY):
+            with suppress(ObjectNotFound):
+                self._backend.size(name)
+                found = True
+        if not found:
+            raise StoreError("the repository is no longer there")
 
     def open_frame(
         self, kind: BlobKind, pack: PackInfo, frame: FrameEntry, sealed: Buffer
