@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 import twofold.format
-from twofold.format import config, envelope, keyslot, names, pack, pages, records
+from twofold.format import config, envelope, image, keyslot, names, pack, pages, records
 from twofold.format.layout import Layout
 from twofold.format.names import BlobKind, Kind
 from twofold.platform.base import RECORD, Entry
@@ -63,6 +63,10 @@ ARRAYS: dict[str, type[msgspec.Struct]] = {
         pages.ExtraStream,
         pages.ChildListing,
         pages.Failure,
+        image.ImagePage,
+        image.ExtentsPage,
+        image.VolumeRecord,
+        image.ExtentEntry,
     )
 }
 PAGES: dict[int, type[msgspec.Struct]] = {
@@ -71,6 +75,8 @@ PAGES: dict[int, type[msgspec.Struct]] = {
     pages.REFERENCES: pages.ReferencePage,
     pages.SEGMENTS: pages.SegmentPage,
     pages.FAILURES: pages.FailurePage,
+    image.IMAGE: image.ImagePage,
+    image.EXTENTS: image.ExtentsPage,
 }
 _TYPE_WORDS = {int: "int", str: "str", bytes: "bin", bool: "bool", type(None): "nil"}
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from twofold.errors import FormatError
 from twofold.format import pages
+from twofold.format.image import ExtentEntry, ExtentsPage, ImagePage, VolumeRecord
 from twofold.format.pages import (
     ChildListing,
     Failure,
@@ -31,6 +32,7 @@ from twofold.format.records import PageRef
 from . import strategies as own
 
 TEXT = st.text(max_size=10)
+REF = st.builds(PageRef, own.HASH, own.BYTE)
 PAGE = st.one_of(
     st.builds(
         NodePage,
@@ -59,9 +61,29 @@ PAGE = st.one_of(
         kind=st.just(5),
         failures=st.lists(st.builds(Failure, st.binary(max_size=30), TEXT, TEXT), max_size=3),
     ),
+    st.builds(
+        ImagePage,
+        kind=st.just(6),
+        size=own.U64,
+        sector_size=own.U32,
+        disk=TEXT,
+        exact=st.booleans(),
+        volumes=st.lists(
+            st.builds(VolumeRecord, *[own.U64] * 3, *[TEXT] * 6, *[own.U64] * 4, REF),
+            max_size=3,
+        ),
+    ),
+    st.builds(
+        ExtentsPage,
+        kind=st.just(7),
+        entries=st.lists(
+            st.builds(ExtentEntry, own.U64, own.NAME, own.BYTE, own.U64, st.binary(max_size=9)),
+            max_size=3,
+        ),
+    ),
 )
-KINDS = (NodePage, ListingPage, ReferencePage, SegmentPage, FailurePage)
-AnyPage = NodePage | ListingPage | ReferencePage | SegmentPage | FailurePage
+KINDS = (NodePage, ListingPage, ReferencePage, SegmentPage, FailurePage, ImagePage, ExtentsPage)
+AnyPage = pages.Page
 
 
 def read(data: bytes | memoryview, kind: type[Any]) -> AnyPage:

@@ -1,4 +1,7 @@
-"""Metadata pages: nodes, listings, references, segments, failures (docs/format/metadata.md)."""
+"""Metadata pages: nodes, listings, references, segments, failures (docs/format/metadata.md).
+
+Those of images are in ``image.py``; all are encoded and decoded here.
+"""
 
 import stat
 from enum import IntEnum
@@ -8,6 +11,7 @@ import blake3
 import msgspec
 
 from twofold.errors import FormatError
+from twofold.format.image import EXTENTS, IMAGE, ExtentsPage, ImagePage
 from twofold.format.layout import Buffer
 from twofold.format.records import PageRef, TreeRef, encode_record
 
@@ -183,7 +187,17 @@ class FailurePage(msgspec.Struct, frozen=True, array_like=True):
     failures: list[Failure]
 
 
-PageT = TypeVar("PageT", NodePage, ListingPage, ReferencePage, SegmentPage, FailurePage)
+PageT = TypeVar(
+    "PageT",
+    NodePage,
+    ListingPage,
+    ReferencePage,
+    SegmentPage,
+    FailurePage,
+    ImagePage,
+    ExtentsPage,
+)
+Page = NodePage | ListingPage | ReferencePage | SegmentPage | FailurePage | ImagePage | ExtentsPage
 
 _KINDS: dict[type[Any], int] = {
     NodePage: NODES,
@@ -191,11 +205,13 @@ _KINDS: dict[type[Any], int] = {
     ReferencePage: REFERENCES,
     SegmentPage: SEGMENTS,
     FailurePage: FAILURES,
+    ImagePage: IMAGE,
+    ExtentsPage: EXTENTS,
 }
 _DECODERS = {kind: msgspec.msgpack.Decoder(kind) for kind in _KINDS}
 
 
-def encode_page(page: NodePage | ListingPage | ReferencePage | SegmentPage | FailurePage) -> bytes:
+def encode_page(page: Page) -> bytes:
     """A page as MessagePack; ``FormatError`` when it is longer than any reader takes."""
     data = encode_record(page)
     if len(data) > PAGE_LIMIT:
@@ -233,6 +249,11 @@ def ends_page(page_key: bytes, name: bytes) -> bool:
     """Whether a page border follows the item of this name."""
     digest = blake3.blake3(name, key=page_key).digest(4)
     return int.from_bytes(digest, "little") < NAME_BORDER
+
+
+def ends_extents_page(page_key: bytes, role: int, owner: int) -> bool:
+    """Whether a page border follows the entry of this role and owner."""
+    return ends_page(page_key, role.to_bytes(1, "little") + owner.to_bytes(8, "little"))
 
 
 def ends_reference_page(blob_id: bytes) -> bool:

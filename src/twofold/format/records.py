@@ -56,6 +56,7 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[bytes] = msgspec.field(default_factory=list)
     tree: TreeRef
     listing: PageRef | None = None
+    image: PageRef | None = None
     rules: bytes = b""
     counts: dict[str, int] = msgspec.field(default_factory=dict)
     failures: PageRef | None = None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
 from twofold.errors import FormatError
+from twofold.format.image import ExtentEntry, ExtentsPage, ImagePage, VolumeRecord
 from twofold.format.names import BlobKind
 from twofold.format.pages import (
     MAX_LEVEL,
@@ -30,7 +31,7 @@ from twofold.format.segments import Segment, iterate
 from twofold.repository import BlobReader
 
 _KINDS = frozenset(NodeKind)
-LeafT = TypeVar("LeafT", NodePage, ListingPage, SegmentPage, FailurePage)
+LeafT = TypeVar("LeafT", NodePage, ListingPage, SegmentPage, FailurePage, ImagePage, ExtentsPage)
 
 
 class Owned(NamedTuple):
@@ -106,10 +107,52 @@ class PageStore:
             for page in self.leaves(ref.page, SegmentPage):
                 yield page.packed
 
+    def image(self, ref: PageRef) -> ImagePage:
+        """The page of a disk."""
+        for page in self.leaves(ref, ImagePage):
+            return page
+        raise FormatError("an image has no page")
+
+    def extents(self, ref: PageRef) -> Iterator[ExtentEntry]:
+        """The entries of a volume. ``FormatError`` unless they are in order."""
+        last = (-1, -1, b"")
+        for page in self.leaves(ref, ExtentsPage):
+            for entry in page.entries:
+                key = (entry.role, entry.owner, entry.name)
+                if key <= last:
+                    raise FormatError("the entries of a volume are out of order")
+                last = key
+                yield entry
+
+    def stream(self, entry: ExtentEntry) -> Iterator[Segment]:
+        """Content of an entry. ``FormatError`` unless it adds up to its size."""
+        total = 0
+        packed = (
+            [entry.content]
+            if entry.ref is None
+            else (page.packed for page in self.leaves(entry.ref, SegmentPage))
+        )
+        for part in packed:
+            for segment in iterate(part):
+                total += segment.length
+                yield segment
+        if total != entry.size:
+            raise FormatError(f"the content of stream {entry.owner} does not add up to its size")
+
     def failures(self, ref: PageRef) -> Iterator[Failure]:
         """The ledger's failures."""
         for page in self.leaves(ref, FailurePage):
             yield from page.failures
+
+
+def volume_path(disk: bytes, volume: VolumeRecord) -> bytes:
+    """How the units of a volume are called where a path is told."""
+    return disk + b"/p%d" % volume.number
+
+
+def entry_path(volume: bytes, entry: ExtentEntry) -> bytes:
+    """How a stream is called where a path is told: by the number of its file, and its name."""
+    return volume + b"/#%d" % entry.owner + (b":" + entry.name if entry.name else b"")
 
 
 def check_entries(page: NodePage) -> None:

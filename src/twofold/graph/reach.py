@@ -7,11 +7,12 @@ one.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from twofold.format.image import ExtentsPage, ImagePage
 from twofold.format.names import BlobKind
 from twofold.format.pages import FailurePage, ListingPage, Node, NodeKind, NodePage, SegmentPage
 from twofold.format.records import PageRef, Root
 from twofold.format.segments import iterate
-from twofold.graph.pages import LeafT, PageStore, _owned
+from twofold.graph.pages import LeafT, PageStore, _owned, entry_path, volume_path
 
 
 class Reach(NamedTuple):
@@ -55,6 +56,14 @@ class _Walk:
                     self.push(child.ref, ListingPage, path + b"/" + child.name)
             elif isinstance(page, SegmentPage):
                 yield from _blobs(page.packed, path)
+            elif isinstance(page, ImagePage):
+                for volume in page.volumes:
+                    self.push(volume.entries, ExtentsPage, volume_path(path, volume))
+            elif isinstance(page, ExtentsPage):
+                for entry in page.entries:
+                    below = entry_path(path, entry)
+                    self.push(entry.ref, SegmentPage, below)
+                    yield from _blobs(entry.content, below)
 
     def node(self, node: Node, path: bytes) -> Iterator[Reach]:
         below = path + b"/" + node.name
@@ -83,5 +92,6 @@ def reachable(pages: PageStore, root: Root, seen: set[bytes]) -> Iterator[Reach]
     walk = _Walk(pages, seen)
     walk.push(root.tree.page, NodePage, b"")
     walk.push(root.listing, ListingPage, b"")
+    walk.push(root.image, ImagePage, b"")
     walk.push(root.failures, FailurePage, b"")
     return walk.run()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twofold.errors import DamageFound, FormatError, ObjectDamaged
+from twofold.format.image import ExtentEntry, ExtentsPage, ImagePage, iterate_runs
 from twofold.format.names import BlobKind
 from twofold.format.pages import (
     FailurePage,
@@ -26,7 +27,7 @@ from twofold.format.pages import (
 )
 from twofold.format.records import PageRef, Root
 from twofold.format.segments import iterate, iterate_holes
-from twofold.graph.pages import PageStore, check_entries
+from twofold.graph.pages import PageStore, check_entries, entry_path, volume_path
 from twofold.platform import records
 
 KEPT = 20
@@ -34,7 +35,16 @@ KEPT = 20
 _ENOUGH = 1000
 """Losses met in one snapshot after which nothing tainted is entered again."""
 
-Leaf = type[NodePage] | type[ListingPage] | type[SegmentPage] | type[FailurePage]
+Leaf = (
+    type[NodePage]
+    | type[ListingPage]
+    | type[SegmentPage]
+    | type[FailurePage]
+    | type[ImagePage]
+    | type[ExtentsPage]
+)
+_FOLDERS: tuple[Leaf, ...] = (NodePage, ImagePage, ExtentsPage)
+"""Losing one of these loses all or part of a folder."""
 Has = Callable[[BlobKind, bytes, int | None], bool]
 
 
@@ -151,6 +161,7 @@ class Verifier:
         tops: list[tuple[PageRef | None, Leaf]] = [
             (root.tree.page, NodePage),
             (root.listing, ListingPage),
+            (root.image, ImagePage),
             (root.failures, FailurePage),
         ]
         for ref, leaf in tops:
@@ -202,7 +213,7 @@ class Verifier:
     def _lose(self, visit: _Visit, child: _Child, why: str) -> None:
         visit.tainted = True
         path = child.place.path
-        self._affected.lose(child.leaf, path + b"/" if child.leaf is NodePage else path, why)
+        self._affected.lose(child.leaf, path + b"/" if child.leaf in _FOLDERS else path, why)
 
     # reading a page
 
@@ -234,8 +245,28 @@ class Verifier:
         elif child.leaf is SegmentPage:
             packed = decode_page(data, SegmentPage).packed
             visit.total = self._content(visit, packed, child.place)
+        elif child.leaf is ImagePage:
+            visit.below = [
+                _Child(v.entries.id, v.entries.level, ExtentsPage, Place(None, volume_path(b"", v)))
+                for v in decode_page(data, ImagePage).volumes
+            ]
+        elif child.leaf is ExtentsPage:
+            for entry in decode_page(data, ExtentsPage).entries:
+                self._entry(visit, entry)
         else:
             decode_page(data, FailurePage)
+
+    def _entry(self, visit: _Visit, entry: ExtentEntry) -> None:
+        """A stream of an image; how large its volume is, is not known here."""
+        place = Place(None, entry_path(visit.child.place.path, entry))
+        try:
+            covered = sum(count for _, count in iterate_runs(entry.runs, 1 << 62))
+        except FormatError as error:
+            self._lose_file(visit, place, str(error))
+            return
+        if entry.size and not covered:
+            self._lose_file(visit, place, "it lies nowhere on its volume")
+        self._stream(visit, place, entry.content, entry.ref, entry.size)
 
     def _nodes(self, visit: _Visit, page: NodePage) -> None:
         check_names(page.nodes, b"")
@@ -292,7 +323,7 @@ class Verifier:
 def _children(above: _Child, refs: list[Reference]) -> Iterator[_Child]:
     """The pages that a reference page names, with what their keys promise."""
     level, place = above.level - 1, above.place
-    if above.leaf is FailurePage:
+    if above.leaf in (FailurePage, ExtentsPage, ImagePage):
         for ref in refs:
             yield _Child(ref.id, level, above.leaf, place)
     elif above.leaf is SegmentPage:
