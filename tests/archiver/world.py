@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from twofold.archiver import BackupOutcome, BackupRequest, RuleOptions, absolute, backup
+from twofold.archiver import BackupRequest, RuleOptions, absolute, backup
 from twofold.backend import create_backend, open_backend
 from twofold.events import Event
 from twofold.format.names import BlobKind
 from twofold.format.pages import Node, NodeKind, file_type
 from twofold.format.records import Root, TreeRef
 from twofold.graph import PageStore
+from twofold.pipeline import Outcome
 from twofold.platform import current
 from twofold.repository import Repository, create_repository, open_repository
 
@@ -53,7 +54,7 @@ class World:
         force: bool = False,
         dry_run: bool = False,
         partial_seconds: float = 600.0,
-    ) -> BackupOutcome:
+    ) -> Outcome:
         self.events = []
         request = BackupRequest(
             sources=tuple(absolute(os.fsencode(p)) for p in paths or (self.source,)),

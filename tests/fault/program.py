@@ -15,12 +15,12 @@ from unittest.mock import patch
 
 from tests.archiver.world import World, assert_same
 from twofold import clock
-from twofold.archiver import BackupOutcome
 from twofold.backend import LocalBackend
 from twofold.errors import DamageFound
 from twofold.format.names import PACKS, SESSIONS_OPEN, BlobKind, id_from_name
 from twofold.format.records import Root
 from twofold.graph import PageStore, reachable
+from twofold.pipeline import Outcome
 from twofold.repository import Repository
 
 FIRST, SECOND = b"first", b"second"
@@ -47,7 +47,7 @@ class Case:
         (place / "source").symlink_to(self.template / "source")
         return World(place, self.key)
 
-    def backup(self, world: World) -> BackupOutcome:
+    def backup(self, world: World) -> Outcome:
         """The second backup, with two or three partial snapshots on the way.
 
         Time goes on by a second with every look at the clock, so the same run commits at the same

@@ -1,12 +1,11 @@
 """File backup: from live directories to a snapshot."""
 
-from twofold.archiver.archiver import BackupOutcome, BackupRequest, backup
+from twofold.archiver.archiver import BackupRequest, backup
 from twofold.archiver.rules import RuleOptions, Rules
 from twofold.archiver.selection import absolute
 from twofold.archiver.standard_input import backup_stream
 
 __all__ = [
-    "BackupOutcome",
     "BackupRequest",
     "RuleOptions",
     "Rules",

@@ -14,13 +14,13 @@ import msgspec
 
 from twofold import clock
 from twofold.archiver.directory import Item, NewDirectory, Slice
-from twofold.archiver.ledger import Ledger
 from twofold.archiver.nodes import FAILED, FLAGS_AT, NodeMaker, flagged, record_of
 from twofold.archiver.parent import Lookup, Old
 from twofold.archiver.reading import SMALL, FileJob, FileReader, ReadResult
 from twofold.archiver.rules import Rules
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, kind_of_mode
+from twofold.pipeline import Ledger
 from twofold.platform import (
     FLAG_AWAY,
     FLAG_FAILED,

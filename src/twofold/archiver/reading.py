@@ -8,12 +8,11 @@ tries stored as it is and said so.
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from twofold.chunker import Chunker, Piece, StreamCutter, cut_whole
-from twofold.format.segments import pack_blob, pack_zeros
-from twofold.pipeline import BufferPool, Flow, Lease, Worker
+from twofold.pipeline import BufferPool, Flow, Lease, Parts, Worker, send, store_piece
 from twofold.platform import Entry, Extras, Hole, SourceDir, SourceFile
 
 SMALL = 256 << 10
@@ -36,6 +35,11 @@ class FileJob:
         self.holes: list[tuple[int, int]] = []
         self.read = False  # all parts are known in number; small files: and in content
         self._stored = 0
+
+    def settle(self, parts: Parts) -> None:
+        """This attempt counts."""
+        self.parts, self.size, self.holes = parts.packed, parts.size, parts.holes
+        self.read = True
 
     @property
     def done(self) -> bool:
@@ -66,15 +70,9 @@ class WholeFile(NamedTuple):
 def _store_small(worker: Worker, chunker: Chunker, job: FileJob, data: memoryview) -> None:
     parts = []
     for piece in cut_whole(chunker, data) if len(data) else ():
-        parts.append(_store_piece(worker, piece))
+        parts.append(store_piece(worker, piece))
     job.parts = parts
     job.read = True
-
-
-def _store_piece(worker: Worker, piece: Piece) -> bytes:
-    if piece.data is None:
-        return pack_zeros(piece.length)
-    return pack_blob(worker.store(piece.data), piece.length)
 
 
 class FileReader:
@@ -178,13 +176,13 @@ class FileReader:
                 after = handle.stat()
                 if steady(before, after, parts.size):
                     break
-            parts.settle(job)
+            job.settle(parts)
             unsteady = not steady(before, after, parts.size)
             return ReadResult(before, handle.extras(), unsteady)
         finally:
             handle.close()
 
-    def _read_stream(self, handle: SourceFile, size: int, parts: "Parts") -> None:
+    def _read_stream(self, handle: SourceFile, size: int, parts: Parts) -> None:
         holes = list(handle.holes(size)) if size >= SKIP_HOLE else []
         parts.holes = kept_holes(holes)
         skipped = [h for h in holes if h.length >= SKIP_HOLE and _reads_zero(handle, h)]
@@ -196,55 +194,13 @@ class FileReader:
             stream.skip(hole.length)
         stream.read_to(None)
 
-    def send(self, lease: Lease, pieces: list[Piece], parts: "Parts") -> None:
+    def send(self, lease: Lease, pieces: list[Piece], parts: Parts) -> None:
         """Submit the pieces of one buffer, each for any worker."""
-        for piece in pieces:
-            position = parts.reserve(piece.length)
-            if piece.data is None:
-                parts.put(position, pack_zeros(piece.length))
-            else:
-                lease.hold()
-                self._flow.submit(_piece_task(lease, piece, parts, position))
+        send(self._flow, pieces, parts, lease)
 
     def take_large(self) -> Lease:
         """A large buffer."""
         return self._large.take()
-
-
-def _piece_task(
-    lease: Lease, piece: Piece, parts: "Parts", position: int
-) -> Callable[[Worker], None]:
-    def task(worker: Worker) -> None:
-        try:
-            parts.put(position, _store_piece(worker, piece))
-        finally:
-            lease.release()
-
-    return task
-
-
-class Parts:
-    """Segments of one attempt at a file, filled in any order."""
-
-    def __init__(self) -> None:
-        self.packed: list[bytes] = []
-        self.size = 0
-        self.holes: list[tuple[int, int]] = []
-
-    def reserve(self, length: int) -> int:
-        self.packed.append(b"")
-        self.size += length
-        return len(self.packed) - 1
-
-    def put(self, position: int, packed: bytes) -> None:
-        self.packed[position] = packed
-
-    def settle(self, job: FileJob) -> None:
-        """This attempt counts."""
-        job.parts = self.packed
-        job.size = self.size
-        job.holes = self.holes
-        job.read = True
 
 
 class _Stream:

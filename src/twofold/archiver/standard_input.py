@@ -4,15 +4,15 @@ import stat
 from typing import BinaryIO
 
 from twofold import clock
-from twofold.archiver.archiver import BackupOutcome, BackupRequest, RunContext
+from twofold.archiver.archiver import BackupRequest, contents
 from twofold.archiver.directory import Closed
 from twofold.archiver.nodes import FAILED, NodeMaker, flagged, record_of
-from twofold.archiver.reading import LARGE_BUFFER, FileJob, FileReader, Parts
+from twofold.archiver.reading import LARGE_BUFFER, FileJob, FileReader
 from twofold.archiver.rules import Rules
 from twofold.chunker import StreamCutter
 from twofold.errors import UsageError
 from twofold.events import Emit, Phase, Progress
-from twofold.pipeline import ListingWriter, NodeWriter, write_segments
+from twofold.pipeline import ListingWriter, NodeWriter, Outcome, Parts, Run, write_segments
 from twofold.platform import Entry, Extras, Platform
 from twofold.repository import Repository
 
@@ -26,11 +26,11 @@ def backup_stream(
     stream: BinaryIO,
     name: bytes,
     emit: Emit,
-) -> BackupOutcome:
+) -> Outcome:
     """Store everything ``stream`` gives as the file ``/name``; its OSError ends the run."""
     if not name or b"/" in name or b"\0" in name or name in (b".", b".."):
         raise UsageError(f"{name!r} cannot be the name of a file")
-    with RunContext.begin(repository, platform, request, emit) as run:
+    with Run.begin(repository, platform, request.spec, emit) as run:
         rules = Rules(request.rules)
         emit(Phase("backing up"))
         job = _read(run, stream, name, emit)
@@ -38,10 +38,10 @@ def backup_stream(
         closed = _close(run, repository, platform, job, name)
         run.ledger.stored(b"/" + name, job.size)
         run.ledger.bytes_read = job.size
-        return run.finish(closed, rules, run.previous())
+        return run.commit(run.root(contents(closed, rules)))
 
 
-def _read(run: RunContext, stream: BinaryIO, name: bytes, emit: Emit) -> FileJob:
+def _read(run: Run, stream: BinaryIO, name: bytes, emit: Emit) -> FileJob:
     reader = FileReader(run.flow, run.chunker)
     cutter, parts = StreamCutter(run.chunker), Parts()
     rest = b""
@@ -61,12 +61,12 @@ def _read(run: RunContext, stream: BinaryIO, name: bytes, emit: Emit) -> FileJob
             lease.release()
         emit(Progress(parts.size, 0, b"/" + name))
     job = FileJob()
-    parts.settle(job)
+    job.settle(parts)
     return job
 
 
 def _close(
-    run: RunContext, repository: Repository, platform: Platform, job: FileJob, name: bytes
+    run: Run, repository: Repository, platform: Platform, job: FileJob, name: bytes
 ) -> Closed:
     """A root directory that holds the one file. Its record proves nothing next time."""
     save, key = run.flow.save_page, repository.keys.dedup.page

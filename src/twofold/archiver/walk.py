@@ -19,7 +19,6 @@ from itertools import islice
 from twofold import clock
 from twofold.archiver.directory import Closed, Item, NewDirectory, SameDirectory, Slice
 from twofold.archiver.entries import EntryReader
-from twofold.archiver.ledger import Ledger
 from twofold.archiver.nodes import FAILED, NodeMaker, flagged
 from twofold.archiver.parent import Lookup, Old, ParentDir
 from twofold.archiver.reading import FileReader
@@ -27,7 +26,7 @@ from twofold.archiver.rules import CACHE_SIGNATURE, CACHE_TAG, Rules
 from twofold.archiver.selection import Waypoint
 from twofold.errors import DamageFound
 from twofold.events import Progress
-from twofold.pipeline import Flow, ListingWriter, NodeWriter
+from twofold.pipeline import Flow, Ledger, ListingWriter, NodeWriter
 from twofold.platform import (
     Entry,
     HandleStack,

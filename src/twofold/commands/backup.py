@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from twofold import clock
 from twofold.archiver import (
-    BackupOutcome,
     BackupRequest,
     RuleOptions,
     absolute,
@@ -22,6 +21,7 @@ from twofold.commands.access import open_at, remember_head, tell_missing_heads
 from twofold.errors import NothingDone, UsageError
 from twofold.events import Emit, Notice
 from twofold.options import Options, RepositoryAccess
+from twofold.pipeline import Outcome
 from twofold.platform import current
 from twofold.repository import Repository
 
@@ -92,7 +92,7 @@ def run(options: BackupOptions, emit: Emit) -> BackupResult:
     return _result(outcome, options.dry_run, clock.monotonic() - started)
 
 
-def _stream(options: BackupOptions, repository: Repository, emit: Emit) -> BackupOutcome:
+def _stream(options: BackupOptions, repository: Repository, emit: Emit) -> Outcome:
     if options.paths or options.files_from or options.files_from0:
         raise UsageError("standard input cannot be backed up together with paths")
     name = os.fsencode(options.stdin_name or "")
@@ -168,7 +168,7 @@ def _read(file: str) -> bytes:
         raise UsageError(f"'{file}' cannot be read: {error.strerror}") from error
 
 
-def _result(outcome: BackupOutcome, dry_run: bool, seconds: float) -> BackupResult:
+def _result(outcome: Outcome, dry_run: bool, seconds: float) -> BackupResult:
     root = outcome.root
     counts = root.counts
     return BackupResult(

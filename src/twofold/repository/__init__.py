@@ -19,7 +19,7 @@ from twofold.repository.repository import (
 )
 from twofold.repository.rotation import Rotation
 from twofold.repository.sessions import Author, Session, fence, open_sessions
-from twofold.repository.snapshots import Snapshot, commit_root, list_snapshots
+from twofold.repository.snapshots import Snapshot, chained_id, commit_root, list_snapshots
 from twofold.repository.survey import Survey
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Snapshot",
     "Survey",
     "adopt",
+    "chained_id",
     "check_stored",
     "commit_root",
     "create_repository",

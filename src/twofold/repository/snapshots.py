@@ -38,11 +38,16 @@ def read_root(objects: ObjectStore, ident: bytes) -> Root:
     return decode_record(objects.read(Kind.ROOT, names.ROOTS, ident), Root)
 
 
+def chained_id(root: Root) -> bytes:
+    """The id that stands for the contents of a snapshot in its chain."""
+    return root.image.id if root.image is not None else root.tree.id
+
+
 def chain_digest(keys: Keyring, previous: bytes, root: Root) -> bytes:
     """What ``root.chain.digest`` must be after a snapshot with the digest ``previous``."""
     numbers = (root.chain.sequence, root.time_ns)
     parts = [(number % 2**64).to_bytes(8, "little") for number in numbers]
-    return keys.chain_digest(previous, root.tree.id, *parts)
+    return keys.chain_digest(previous, chained_id(root), *parts)
 
 
 def list_snapshots(

@@ -1,0 +1,289 @@
+"""What one writer's run holds in the repository, from the first look to the commit (protocol.md).
+
+    open a session → read tombstones → read the index, list packs, adopt orphans
+    → (the engine reads and stores) → flush the index → write the root → commit
+
+The same for files and images: W1 to W7, and P1 to P6 for partial snapshots in between.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import msgspec
+
+from twofold import clock
+from twofold.backend import Sweeps
+from twofold.chunker import Chunker, ChunkerParams
+from twofold.events import Emit, Notice, Phase
+from twofold.format.records import Chain, PageRef, Root, TreeRef
+from twofold.pipeline.flow import Flow
+from twofold.pipeline.ledger import Ledger
+from twofold.pipeline.pages import write_failures
+from twofold.platform import Platform
+from twofold.repository import (
+    WRITER,
+    Author,
+    Catalog,
+    Repository,
+    Session,
+    Snapshot,
+    adopt,
+    chained_id,
+    commit_root,
+    fence,
+    open_sessions,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """What is backed up, as the snapshot will say it. ``kind`` is ``files`` or ``image``."""
+
+    kind: str
+    sources: tuple[bytes, ...]
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    host: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a snapshot holds, as its root says it."""
+
+    tree: TreeRef
+    listing: PageRef | None = None
+    image: PageRef | None = None
+    rules: bytes = b""
+    bytes_total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a run. ``snapshot`` is None for a dry one."""
+
+    snapshot: Snapshot | None
+    root: Root
+    blobs_new: int
+    complete: bool
+
+
+class Run:
+    """Session, catalog, flow, ledger; and the way to a commit."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        platform: Platform,
+        spec: RunSpec,
+        emit: Emit,
+        session: Session | None,
+    ) -> None:
+        self.repository = repository
+        self._platform = platform
+        self.spec = spec
+        self.emit = emit
+        self._session = session
+        self._started_ns = clock.now_ns()
+        self._last_partial = clock.monotonic()
+        self.doomed = repository.doomed()
+        self.index = repository.load_index()
+        self._catalog = Catalog(self.index, self.doomed)
+        self.chunker = chunker_of(repository)
+        self.ledger = Ledger(emit)
+        self._partials: list[bytes] = []
+        self.inherited: list[bytes] = []
+        if session is not None:
+            self._adopt()
+        self._machine = platform.machine()
+        self._source = repository.keys.source_id(
+            spec.host or self._machine.host, spec.kind, spec.name, *sorted(spec.sources)
+        )
+        self._snapshots = repository.snapshots(partial=True)
+        self.flow = Flow(
+            repository.backend,
+            repository.keys,
+            self._catalog,
+            pack_size=repository.config.pack_size,
+            frame_size=repository.config.frame_size,
+            dry=session is None,
+        )
+
+    @classmethod
+    @contextmanager
+    def begin(
+        cls, repository: Repository, platform: Platform, spec: RunSpec, emit: Emit
+    ) -> Iterator["Run"]:
+        """Open the session first (W1), end it whatever happens."""
+        if spec.dry_run:
+            run = cls(repository, platform, spec, emit, None)
+            with run.flow:
+                yield run
+            return
+        author = author_of(platform)
+        repository.restore_config_copies()
+        with repository.begin("writer", author, _PURPOSES[spec.kind]) as session:
+            set_aside_dead(repository, platform, author, session)
+            run = cls(repository, platform, spec, emit, session)
+            with run.flow:
+                yield run
+
+    def _adopt(self) -> None:
+        objects, packs = self.repository.objects, self.repository.packs
+        found = adopt(objects, packs, self.index, self.doomed)
+        for kind, entry in found:
+            self._catalog.add_pack(kind, entry)
+        if found:
+            self.emit(Notice(f"took over {len(found)} pack(s) of a run that did not finish"))
+
+    def previous(self) -> Snapshot | None:
+        """The newest whole snapshot of the same source."""
+        return next((s for s in self.candidates() if not s.root.partial), None)
+
+    def candidates(self) -> list[Snapshot]:
+        """Snapshots of this source that may serve as parents, newest first.
+
+        One that was forgotten is passed over; while it is a snapshot it would do as well (A3).
+        """
+        return [s for s in self.usable() if s.root.chain.source == self._source]
+
+    def usable(self) -> list[Snapshot]:
+        """Snapshots of this kind and computer, newest first."""
+        host = (self.spec.host or self._machine.host, self._machine.machine_id)
+        return [
+            s
+            for s in reversed(self._snapshots)
+            if not s.forgotten
+            and s.root.kind == self.spec.kind
+            and (s.root.host, s.root.machine) == host
+        ]
+
+    def partial_due(self, seconds: float) -> bool:
+        """Whether so much time has passed since the last partial snapshot, or since the start."""
+        if self._session is None or clock.monotonic() - self._last_partial < seconds:
+            return False
+        self._last_partial = clock.monotonic()
+        return True
+
+    def commit_partial(self, root: Root) -> None:
+        """P1 to P5."""
+        author = author_of(self._platform)
+        self.flow.drain()  # P1a
+        self._catalog.flush(self.repository.objects)  # P1b
+        with self.repository.begin("partial", author, _PURPOSES[self.spec.kind]) as session:  # P2
+            if self._still_stands():
+                commit_root(self.repository.objects, session, root)  # P5
+                self._partials.append(session.id)
+
+    def _still_stands(self) -> bool:
+        """P3, P4: whether every pack relied on is there and not doomed, and so is the parent."""
+        doomed = self.repository.doomed()
+        present = self.repository.listed_packs()
+        committed = self.repository.committed()
+        return (
+            not doomed - self.doomed
+            and self._catalog.relied_on().items() <= present.items()
+            and committed.issuperset(self.inherited)
+        )
+
+    def commit(self, root: Root) -> Outcome:
+        """W5 to W7."""
+        self.emit(Phase("finishing"))
+        snapshot = None
+        if self._session is not None:
+            self.flow.drain()
+            self._catalog.flush(self.repository.objects)
+            stored = self.flow.stats().bytes_stored
+            root = msgspec.structs.replace(root, bytes_stored=stored)
+            snapshot = commit_root(self.repository.objects, self._session, root)
+            for partial in self._partials:  # P6
+                self.repository.forget(partial)
+        return Outcome(
+            snapshot=snapshot,
+            root=root,
+            blobs_new=self.flow.stats().blobs_new,
+            complete=self.ledger.complete,
+        )
+
+    def root(self, contents: Contents, *, partial: bool = False) -> Root:
+        """The body of the snapshot."""
+        previous = self.previous()
+        root = Root(
+            kind=self.spec.kind,
+            time_ns=self._started_ns,
+            end_ns=clock.now_ns(),
+            host=self.spec.host or self._machine.host,
+            machine=self._machine.machine_id,
+            user=self._platform.user_name(),
+            system=self._machine.system,
+            name=self.spec.name,
+            tags=list(self.spec.tags),
+            sources=list(self.spec.sources),
+            partial=partial,
+            tree=contents.tree,
+            listing=contents.listing,
+            image=contents.image,
+            rules=contents.rules,
+            bytes_total=contents.bytes_total,
+            counts=dict(self.ledger.counts),
+            failures=write_failures(self.flow.save_page, self.ledger.failures),
+            bytes_read=self.ledger.bytes_read,
+            bytes_stored=self.flow.stats().bytes_stored,
+            parent=previous.id if previous else None,
+            writer=WRITER,
+        )
+        return msgspec.structs.replace(root, chain=self._chain(chained_id(root)))
+
+    def _chain(self, contents: bytes) -> Chain:
+        """Follows the newest snapshot there is of this source, even a forgotten one."""
+        chains = [s for s in self._snapshots if s.root.chain.source == self._source]
+        whole = [s for s in chains if not s.root.partial]
+        previous = max(whole, key=lambda s: s.root.chain.sequence, default=None)
+        old = previous.root.chain if previous else Chain()
+        sequence = old.sequence + 1
+        parts = (contents, sequence.to_bytes(8, "little"), self._started_ns.to_bytes(8, "little"))
+        return Chain(
+            source=self._source,
+            sequence=sequence,
+            previous=previous.id if previous else None,
+            digest=self.repository.keys.chain_digest(old.digest, *parts),
+        )
+
+
+_PURPOSES = {"files": "file backup", "image": "system image"}
+
+
+def chunker_of(repository: Repository) -> Chunker:
+    """The repository's chunker."""
+    config = repository.config
+    params = ChunkerParams(config.chunk_min, config.chunk_normal, config.chunk_max, config.chunk_nc)
+    return Chunker(repository.keys.dedup.chunker, params)
+
+
+def author_of(platform: Platform) -> Author:
+    """Who we are, as sessions record it."""
+    machine = platform.machine()
+    return Author(machine.host, machine.machine_id, machine.boot_id, os.getpid())
+
+
+def set_aside_dead(
+    repository: Repository, platform: Platform, author: Author, own: Session
+) -> None:
+    """C1: fence sessions of runs of this machine that are certainly dead, and sweep up after them.
+
+    Only of this host and machine, and only if its process is gone; a wrong fence would cost that
+    run a restart, never data. No clock is asked.
+    """
+    for ident, record in open_sessions(repository.objects).items():
+        if ident == own.id or record is None:
+            continue
+        here = record.host == author.host and record.machine == author.machine
+        if not here or not author.machine:
+            continue
+        if record.boot == author.boot and platform.process_alive(record.process):
+            continue
+        fence(repository.objects, ident)
+    if isinstance(repository.backend, Sweeps):
+        repository.backend.sweep()
