@@ -29,6 +29,7 @@ class Budget:
 class Verdict:
     """A budget in words, what was asked, what was measured (None: not measured), and if it held."""
 
+    peer: str
     sentence: str
     asked: str
     measured: str | None
@@ -74,8 +75,9 @@ def ratio(
 
 
 def judge(results: Results) -> list[Verdict]:
-    """Every budget with what was measured."""
-    verdicts = [_against(results, budget) for budget in (*_budgets(), *_on_disk(results))]
+    """Every budget on the cases of this run, with what was measured."""
+    budgets = [*_budgets(), *_on_disk(results)]
+    verdicts = [_against(results, each) for each in budgets if each.case in results.inputs]
     for case in results.inputs:
         peaks = [each.memory for each in results.steps if (each.case, each.program) == (case, OWN)]
         if peaks:
@@ -92,6 +94,7 @@ def _against(results: Results, budget: Budget) -> Verdict:
     found = ratio(results, budget.case, budget.step, budget.peer, budget.quantity)
     kind = "" if budget.quantity == "wall" else f" ({budget.quantity})"
     return Verdict(
+        budget.peer,
         f"{budget.case}: {budget.step}{kind} against {budget.peer}",
         f"≥ {budget.factor:g}×",
         None if found is None else f"{found:.2f}×",
@@ -100,4 +103,4 @@ def _against(results: Results, budget: Budget) -> Verdict:
 
 
 def _limit(sentence: str, found: float, limit: float, unit: str = "MiB") -> Verdict:
-    return Verdict(sentence, f"≤ {limit:.0f} {unit}", f"{found:.0f} {unit}", found <= limit)
+    return Verdict(OWN, sentence, f"≤ {limit:.0f} {unit}", f"{found:.0f} {unit}", found <= limit)

@@ -40,8 +40,10 @@ def ensure(tree: Tree, folder: Path, scale: float) -> Path:
     """The root of a tree below a folder, made when it is not there yet."""
     root = folder / tree.name
     stamp, wanted = folder / f"{tree.name}.stamp", f"{EDITION} {SEED} {scale}"
-    if stamp.exists() and stamp.read_text("utf-8") == wanted:
+    whole = stamp.exists() and not _first_file(root).exists()
+    if whole and stamp.read_text("utf-8") == wanted:
         return root
+    _first_file(root).unlink(missing_ok=True)
     stamp.unlink(missing_ok=True)
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
@@ -56,8 +58,7 @@ def second_state(tree: Tree, root: Path) -> Iterator[None]:
     """Within this the tree is in its second state: its edited file is in place of the first one."""
     if not tree.has_second:
         raise ValueError(f"{tree.name} has one state only")
-    first, second = root / "1.bin", second_file(root)
-    aside = second.with_suffix(".first")
+    first, second, aside = root / "1.bin", second_file(root), _first_file(root)
     first.rename(aside)
     second.rename(first)
     try:
@@ -70,6 +71,11 @@ def second_state(tree: Tree, root: Path) -> Iterator[None]:
 def second_file(root: Path) -> Path:
     """Where the edited file waits, outside the tree."""
     return root.with_name(f"{root.name}.second")
+
+
+def _first_file(root: Path) -> Path:
+    """Where the first state's file is while the second state lasts."""
+    return root.with_name(f"{root.name}.first")
 
 
 def _call(make: Callable[[Path, int, int], None], root: Path, first: int, last: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench import measure
 from bench.peers import Program, World
+from bench.sequence import remove
 
 
 def describe(programs: Iterable[Program], scale: float) -> dict[str, str]:
@@ -32,6 +33,7 @@ def start_up(twofold: Program, folder: Path) -> float:
     world.make()
     env = world.variables()
     costs = [measure.run([[twofold.command, "--help"]], env, world.folder) for _ in range(11)]
+    remove(world.folder)
     return statistics.median(cost.cpu for cost in costs)
 
 

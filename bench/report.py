@@ -45,10 +45,15 @@ def _budgets(verdicts: list[Verdict]) -> Iterator[str]:
     measured = [each for each in verdicts if each.measured is not None]
     missed = [each for each in measured if not each.held]
     yield f"## Budgets: {len(measured) - len(missed)} of {len(measured)} measured ones held\n"
-    yield "| budget | asked | measured | |\n|---|---|---|---|"
-    for each in verdicts:
-        state = "not measured" if each.measured is None else "held" if each.held else "**missed**"
-        yield f"| {each.sentence} | {each.asked} | {each.measured or '–'} | {state} |"
+    if measured:
+        yield "| budget | asked | measured | |\n|---|---|---|---|"
+    for each in measured:
+        state = "held" if each.held else "**missed**"
+        yield f"| {each.sentence} | {each.asked} | {each.measured} | {state} |"
+    lacking = [each.peer for each in verdicts if each.measured is None]
+    if lacking:
+        peers = ", ".join(dict.fromkeys(lacking))
+        yield f"\n{len(lacking)} more could not be judged, for want of figures of {peers}."
 
 
 def _case(results: Results, case: str) -> Iterator[str]:
