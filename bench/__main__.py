@@ -19,14 +19,13 @@ from bench import install, machine, places, report, results
 from bench.inputs import TREES
 from bench.measure import Broken
 from bench.peers import PROGRAMS, Program, Twofold
-from bench.places import Place
+from bench.places import Place, remove
 from bench.results import Results
 from bench.rounds import Case, Rounds, tell
-from bench.sequence import remove
 from scripts.environment import ROOT, Trouble, ready
 
 QUICK = 0.01
-DISK_PART = 0.25  # of the large input on the disk: a disk is slow, and knows no cache effects
+DISK_PART = 0.25  # of the inputs, on the disk: enough to be ruled by it, and in time
 VARIANTS = ("kopia", "borg zstd")  # other settings of programs that are there; one round
 BASELINES = ("cp -a", "tar+zstd+openssl")
 TO_DISK = ("twofold", "restic", "borg lz4")
@@ -53,7 +52,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     add("--quick", action="store_true", help="a hundredth of it in one round, printed only")
     add("--scale", type=float, default=1.0, help="size of the inputs, 1 is the whole")
     add("--rounds", type=int, default=3)
-    add("--minutes", type=float, default=24, help="begin no later round after so long")
+    add("--minutes", type=float, default=24, help="leave out later rounds that would take longer")
     add("--cache", type=Path, default=ROOT / ".bench" / "cache", help="where peers are kept")
     add("--memory", type=Path, default=Path("/dev/shm", private), help="a folder on a tmpfs")
     add("--disk", type=Path, default=ROOT / ".bench" / "disk", help="a folder, best on ext4")
@@ -133,7 +132,7 @@ def _made(chosen: Sequence[str], opened: dict[str, Place], scale: float) -> Iter
     for name in chosen:
         tree, _, place = name.split()
         names, once = CASES[name]
-        part = DISK_PART if name == "large on disk" else 1
+        part = DISK_PART if place == "disk" else 1
         yield Case(TREES[tree], opened[place], scale * part, names, once)
 
 

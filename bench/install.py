@@ -2,7 +2,8 @@
 
 Each ladder ends in a program that starts and is new enough, or in a sentence that says why there is
 none: a peer that cannot be had is named in the report, and the others are measured without it. What
-is already in the folder is taken as it is; else what the PATH has, if it is new enough.
+is already in the folder is taken as it is; else what the PATH has, if it is new enough. A refusal
+is noted in the folder, in NAME.refused, and taken as final until that file is removed.
 """
 
 import re
@@ -40,9 +41,16 @@ def find(tool: str, cache: Path) -> Path:
     for candidate in (place, shutil.which(tool)):
         if candidate and _new_enough(tool, Path(candidate)):
             return Path(candidate)
+    refused = cache / f"{tool}.refused"
+    if refused.exists():
+        raise Broken(refused.read_text("utf-8"))
     print(f"installing {tool} into {cache} ...", file=sys.stderr, flush=True)
     cache.mkdir(parents=True, exist_ok=True)
-    install(cache)
+    try:
+        install(cache)
+    except Broken as reason:
+        refused.write_text(str(reason), "utf-8")
+        raise
     if not _new_enough(tool, place):
         oldest = ".".join(map(str, OLDEST[tool]))
         raise Broken(f"what was installed does not start or is older than {oldest}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import measure
 from bench.peers import Program, World
-from bench.sequence import remove
+from bench.places import remove
 
 
 def describe(programs: Iterable[Program], scale: float) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.measure import Pipeline
+from bench.places import remove
 
 PASSWORD = "correct horse battery staple"
 
@@ -41,7 +42,8 @@ class World:
         return self.folder / "restored"
 
     def make(self) -> None:
-        """Make the folders that programs expect to be there."""
+        """Make the folders that programs expect to be there, and nothing else."""
+        remove(self.folder)
         for name in ("home", "tmp", "restored"):
             (self.folder / name).mkdir(parents=True)
 

@@ -97,3 +97,8 @@ def free_bytes(place: Place) -> int:
         return free
     words = Path("/proc/meminfo").read_text("ascii").split()
     return min(free, int(words[words.index("MemAvailable:") + 1]) << 10)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder of the benchmark's own and everything in it, if it is there."""
+    call(["rm", "-rf", "--", str(folder)], Path("/"))

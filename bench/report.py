@@ -16,21 +16,23 @@ are on a tmpfs. *disk*: on ext4, where a step ends when everything is on the dis
 with an empty page cache. Each restored tree was compared with its source, byte by byte in the first
 round and by sample later.
 """
-QUICK = """
-**These are smoke sizes.** They prove that every program works and is verified; fixed costs (start,
-key derivation) rule them, so the ratios say nothing about real backups.
+SMOKE = """
+**These are smoke sizes.** They prove that every program works and is verified. Fixed costs such as
+start and key derivation rule them, so the ratios say nothing about real backups, and budgets, which
+are for whole sizes, are not judged.
 """
+WHOLE = 0.5  # the smallest scale at which budgets are judged
 
 
 def render(results: Results) -> str:
     """The whole page."""
-    parts = [INTRODUCTION]
-    if float(results.machine.get("scale", "1")) < 0.5:
-        parts.append(QUICK)
-    parts += ["\n".join(_machine(results)), "\n".join(_budgets(judge(results)))]
+    whole = float(results.machine["scale"]) >= WHOLE
+    parts = [INTRODUCTION, "" if whole else SMOKE, "\n".join(_machine(results))]
+    if whole:
+        parts.append("\n".join(_budgets(judge(results))))
     parts += ["\n".join(_case(results, case)) for case in results.inputs]
     parts.append("\n".join(_missing(results)))
-    return "\n".join(part.rstrip() + "\n" for part in parts if part.strip())
+    return "\n".join(part.strip() + "\n" for part in parts if part.strip())
 
 
 def _machine(results: Results) -> Iterator[str]:

@@ -19,11 +19,11 @@ from pathlib import Path
 from bench import inputs, machine, places
 from bench.measure import Broken, Pipeline
 from bench.peers import Twofold, World
-from bench.places import Place
+from bench.places import Place, remove
 from bench.results import STEPS, Results, Step
 from bench.rounds import tell
 from bench.sequence import Sequence as Work
-from bench.sequence import remove, size
+from bench.sequence import size
 from scripts.environment import ROOT, Trouble, ready
 
 MILLION = 1_000_000

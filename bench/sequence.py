@@ -14,7 +14,7 @@ from bench import measure, verify
 from bench.inputs import Tree, second_state
 from bench.measure import Broken, Cost, Pipeline
 from bench.peers import Program, World
-from bench.places import Place
+from bench.places import Place, remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,6 @@ class Sequence:
         Raises:
             Broken: a command failed, or what was restored is not what was backed up.
         """
-        remove(self.world.folder)
         self.world.make()
         try:
             for pipeline in self.program.init(self.world):
@@ -90,8 +89,3 @@ def size(root: Path) -> tuple[int, int]:
     )
     sizes = said.stdout.split()
     return len(sizes), sum(map(int, sizes))
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder of the benchmark's own and everything in it."""
-    subprocess.run(["rm", "-rf", "--", str(folder)], check=True)

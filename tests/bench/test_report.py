@@ -65,4 +65,6 @@ def test_records_read_back_give_the_same_page(found: Results, tmp_path: Path) ->
 
 def test_small_scales_are_called_what_they_are(found: Results) -> None:
     found.describe({"scale": "0.01"})
-    assert "smoke sizes" in report.render(found)
+    page = report.render(found)
+    assert "smoke sizes" in page
+    assert "missed" not in page
