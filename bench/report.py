@@ -13,8 +13,9 @@ rounds in seconds of wall clock, with processor seconds (user and system, all th
 `×` is the program's time divided by Twofold's: above 1, Twofold is faster. Every program encrypts
 (but `cp`) and asks its password slot at each start. *memory*: input, repository and restored files
 are on a tmpfs. *disk*: on ext4, where a step ends when everything is on the disk; *cold*: it begins
-with an empty page cache. Each restored tree was compared with its source, byte by byte in the first
-round and by sample later.
+with an empty page cache. *stored* is the repository after the first backup, *edits* what a backup
+after a hundred scattered edits added. Each restored tree was compared with its source, byte by byte
+in the first round and by sample later.
 """
 SMOKE = """
 **These are smoke sizes.** They prove that every program works and is verified. Fixed costs such as
@@ -63,10 +64,9 @@ def _case(results: Results, case: str) -> Iterator[str]:
     yield f"## {case}: {files:,} files, {size / 1e9:.3f} GB\n"
     found = {step.step for step in results.steps if step.case == case}
     steps = [step for step in STEPS if step in found]
-    yield (
-        "| | " + " | ".join(f"{step} | ×" for step in steps) + " | stored MB | peak MiB | rounds |"
-    )
-    yield "|---|" + "---:|---:|" * len(steps) + "---:|---:|---:|"
+    sizes = ["stored MB", *(["edits MB"] if "changed" in found else []), "peak MiB", "rounds"]
+    yield "| | " + " | ".join([*(f"{step} | ×" for step in steps), *sizes]) + " |"
+    yield "|---|" + "---:|---:|" * len(steps) + "---:|" * len(sizes)
     for program in results.programs(case):
         yield _row(results, case, program, steps)
 
@@ -77,12 +77,21 @@ def _row(results: Results, case: str, program: str, steps: list[str]) -> str:
         found = results.medians(case, program, step)
         factor = None if program == OWN else ratio(results, case, step, program)
         cells += [_time(found), "" if factor is None else f"{factor:.2f}"]
-    known = [found for step in STEPS if (found := results.medians(case, program, step))]
-    stored = known[0].stored / 1e6
-    peak = max(found.memory for found in known) / 2**20
+    known = {step: found for step in STEPS if (found := results.medians(case, program, step))}
+    cells.append(f"{known['first'].stored / 1e6:,.1f}")
+    if "changed" in steps:
+        cells.append(_edits(known))
+    cells.append(f"{max(found.memory for found in known.values()) / 2**20:.0f}")
+    cells.append(f"{min(found.rounds for found in known.values())}")
     name = f"**{program}**" if program == OWN else program
-    rounds = min(found.rounds for found in known)
-    return f"| {name} | " + " | ".join(cells) + f" | {stored:,.1f} | {peak:.0f} | {rounds} |"
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def _edits(known: dict[str, Medians]) -> str:
+    """What the backup after the edits added to the repository, in MB."""
+    if "changed" not in known:
+        return "–"
+    return f"{(known['changed'].stored - known['unchanged'].stored) / 1e6:,.1f}"
 
 
 def _time(found: Medians | None) -> str:

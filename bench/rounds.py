@@ -10,7 +10,7 @@ the case.
 import sys
 import time
 from collections.abc import Sequence as Series
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from bench import inputs
@@ -19,7 +19,7 @@ from bench.measure import Broken
 from bench.peers import Program
 from bench.places import Place, free_bytes, remove
 from bench.results import Results, Step
-from bench.sequence import Done, Sequence, size
+from bench.sequence import Sequence, size
 
 SAMPLE = 50
 ROOM = 2.5  # repository and restored tree, in sizes of the input
@@ -109,27 +109,31 @@ class Rounds:
         self.results.open_case(case.name, files, total)
 
     def _sequence(self, case: Case, root: Path, name: str, number: int) -> None:
+        """One program's whole sequence; it is kept only when what was restored is right."""
         every = 1 if number == 1 else SAMPLE
+        steps: list[Step] = []
         try:
             for done in Sequence(case.tree, root, case.place, self.programs[name], every).run():
-                self._record(case.name, name, number, done)
+                figures = (*astuple(done.cost), done.stored)
+                steps.append(Step(case.name, name, done.step, number, *figures))
+                tell(_sentence(steps[-1]))
         except Broken as broken:
             self._fail(case, name, broken)
-
-    def _record(self, case: str, name: str, number: int, done: Done) -> None:
-        cost = done.cost
-        self.results.add(
-            Step(case, name, done.step, number, cost.wall, cost.cpu, cost.memory, done.stored)
-        )
-        tell(
-            f"{case}, round {number}: {name:22} {done.step:9} {cost.wall:8.2f} s, "
-            f"CPU {cost.cpu:7.2f} s, {cost.memory >> 20:5} MiB, stored {done.stored / 1e6:,.1f} MB"
-        )
+        else:
+            for step in steps:
+                self.results.add(step)
 
     def _fail(self, case: Case, name: str, broken: Broken) -> None:
         self._out.add((case.name, name))
         self.results.fail(case.name, name, str(broken))
         tell(f"{case.name}: {name} is out: {broken}")
+
+
+def _sentence(step: Step) -> str:
+    return (
+        f"{step.case}, round {step.round}: {step.program:17} {step.step:9} {step.wall:8.2f} s, "
+        f"CPU {step.cpu:7.2f} s, {step.memory >> 20:5} MiB, stored {step.stored / 1e6:,.1f} MB"
+    )
 
 
 def tell(sentence: str) -> None:

@@ -18,7 +18,7 @@ def difference(wanted: Path, found: Path, every: int = 1) -> str:
     Args:
         wanted: the tree as it should be.
         found: the tree to judge.
-        every: of how many files one is compared byte by byte; all are compared by size.
+        every: of how many files one is compared byte by byte, from the first one on.
     """
     if not found.is_dir():
         return f"missing: {found}"
@@ -27,8 +27,8 @@ def difference(wanted: Path, found: Path, every: int = 1) -> str:
         before, after = os.lstat(one), _status(two)
         if after is None:
             return f"missing: {two}"
-        files += stat.S_ISREG(before.st_mode)
         said = _entry(before, after) or _contents(before, one, two, files % every == 0)
+        files += stat.S_ISREG(before.st_mode)
         if said:
             return f"{said}: {two}"
     return ""

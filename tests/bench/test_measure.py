@@ -78,6 +78,7 @@ def test_bytes_that_differ_are_found(trees: tuple[Path, Path]) -> None:
     file.write_text("CONTENTS", "utf-8")
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert verify.difference(*trees) == f"other bytes: {file}"
+    assert verify.difference(*trees, every=50) == f"other bytes: {file}"
 
 
 def test_everything_else_that_differs_is_found(trees: tuple[Path, Path]) -> None:
