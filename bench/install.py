@@ -44,6 +44,8 @@ def find(tool: str, cache: Path) -> Path:
     refused = cache / f"{tool}.refused"
     if refused.exists():
         raise Broken(refused.read_text("utf-8"))
+    if tool in COMPILERS:
+        _on_path(COMPILERS[tool])
     print(f"installing {tool} into {cache} ...", file=sys.stderr, flush=True)
     cache.mkdir(parents=True, exist_ok=True)
     try:
@@ -109,13 +111,13 @@ def _headers(place: Path) -> dict[str, str]:
 
 def _kopia(cache: Path) -> None:
     folders = {"GOPATH": str(cache / "go"), "GOBIN": str(cache / "kopia"), "GOFLAGS": "-modcacherw"}
-    call([str(_on_path("go")), "install", "github.com/kopia/kopia@latest"], cache, folders)
+    call(["go", "install", "github.com/kopia/kopia@latest"], cache, folders)
 
 
 def _rustic(cache: Path) -> None:
     """Without its extras (terminal UI, WebDAV, metrics), which no measured command uses."""
     words = ["install", "--locked", "--no-default-features", "rustic-rs"]
-    call([str(_on_path("cargo")), *words, "--root", str(cache / "rustic")], cache)
+    call(["cargo", *words, "--root", str(cache / "rustic")], cache)
 
 
 INSTALLERS: dict[str, Callable[[Path], None]] = {
@@ -124,6 +126,7 @@ INSTALLERS: dict[str, Callable[[Path], None]] = {
     "kopia": _kopia,
     "rustic": _rustic,
 }
+COMPILERS = {"kopia": "go", "rustic": "cargo"}
 PLACES = {
     "restic": "restic/usr/bin/restic",
     "borg": "borg/bin/borg",
