@@ -18,8 +18,9 @@ from pathlib import Path
 from bench import install, machine, places, report, results
 from bench.inputs import TREES
 from bench.measure import Broken
-from bench.peers import PROGRAMS, Program, Twofold
+from bench.peers import PROGRAMS, Twofold
 from bench.places import Place, remove
+from bench.program import Program
 from bench.results import Results
 from bench.rounds import Case, Rounds, tell
 from scripts.environment import ROOT, Trouble, ready

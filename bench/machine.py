@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench import measure
-from bench.peers import Program, World
 from bench.places import remove
+from bench.program import Program, World
 
 
 def describe(programs: Iterable[Program], scale: float) -> dict[str, str]:

@@ -16,8 +16,8 @@ from pathlib import Path
 from bench import inputs
 from bench.inputs import Tree
 from bench.measure import Broken
-from bench.peers import Program
 from bench.places import Place, free_bytes, remove
+from bench.program import Program
 from bench.results import Results, Step
 from bench.sequence import Sequence, size
 

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from bench import inputs, machine, places
 from bench.measure import Broken, Pipeline
-from bench.peers import Twofold, World
+from bench.peers import Twofold
 from bench.places import Place, remove
+from bench.program import World
 from bench.results import STEPS, Results, Step
 from bench.rounds import tell
 from bench.sequence import Sequence as Work

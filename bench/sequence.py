@@ -13,8 +13,8 @@ from pathlib import Path
 from bench import measure, verify
 from bench.inputs import Tree, second_state
 from bench.measure import Broken, Cost, Pipeline
-from bench.peers import Program, World
 from bench.places import Place, remove
+from bench.program import Program, World
 
 
 @dataclass(frozen=True, slots=True)

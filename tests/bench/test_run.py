@@ -14,8 +14,9 @@ from bench import __main__ as bench
 from bench import scaling
 from bench.inputs import TREES
 from bench.measure import Broken, Pipeline
-from bench.peers import PROGRAMS, Copy, Program, World
+from bench.peers import PROGRAMS, Copy
 from bench.places import Place
+from bench.program import Program, World
 from bench.results import Results
 from bench.rounds import Case, Rounds
 from bench.sequence import Sequence
