@@ -37,7 +37,7 @@ CHECKS = (
     ("ruff", ["ruff", "check", "."]),
     ("mypy, as on Linux", ["mypy", "--platform", "linux"]),
     ("mypy, as on Windows", ["mypy", "--platform", "win32"]),
-    ("mypy, tests and scripts", ["mypy", "tests", "scripts"]),
+    ("mypy, tests, scripts, bench", ["mypy", "tests", "scripts", "bench"]),
     ("layers", ["lint-imports", "--no-logo"]),
 )
 

@@ -1,0 +1,1 @@
+"""Twofold against its peers, by one command: ``python3 -m bench``. Standard library only."""
