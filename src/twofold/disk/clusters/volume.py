@@ -149,12 +149,15 @@ class ClusterFileSystem(ABC):
         return record.main
 
     def _chain(self, allocation: Allocation, claims: Claims | None) -> Chain:
-        """The clusters that hold ``size`` bytes, those beyond are left to the map."""
+        """The clusters that hold ``size`` bytes, those beyond are left to the map.
+
+        What is odd and harmless is noted in the pass over all of them.
+        """
         first, size, in_order = allocation
         if size is None:
             return self._open_chain(first, claims)
         if size == 0:
-            if first:
+            if first and claims is not None:
                 self._notes.add(f"an empty file names cluster {first}")
             return _NO_CHAIN
         count = -(-size // self._heap.unit)
@@ -165,7 +168,7 @@ class ClusterFileSystem(ABC):
         chain = chained(self._table, first, count, claims)
         if chain.units < count:
             raise FormatError(f"a chain ends after {chain.units} of {count} clusters")
-        if not chain.ended:
+        if not chain.ended and claims is not None:
             self._notes.add(f"the chain from cluster {first} on is longer than its file")
         return chain
 
