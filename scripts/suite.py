@@ -23,6 +23,7 @@ DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("e2fsprogs", "mkfs.ext4"),
     ("exfat-fuse", "mount.exfat-fuse"),
     ("exfatprogs", "mkfs.exfat"),
+    ("fdisk", "sfdisk"),
     ("gcc", "gcc"),
     ("libc6-dev", "/usr/include/stdlib.h"),
     ("libcap2-bin", "setcap"),

@@ -20,9 +20,11 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ODD = "äöüßéñŁőжЯЩאبक漢字かカ한€№→ﬁ"
 
 
-def run(*words: str | Path, check: bool = True) -> str:
+def run(*words: str | Path, check: bool = True, stdin: str = "") -> str:
     """The output of a command."""
-    done = subprocess.run([*map(str, words)], capture_output=True, env=_QUIET, check=False)
+    done = subprocess.run(
+        [*map(str, words)], input=stdin.encode(), capture_output=True, env=_QUIET, check=False
+    )
     if check and done.returncode:
         raise AssertionError(f"{words}: {done.returncode}: {done.stdout!r} {done.stderr!r}")
     return done.stdout.decode()

@@ -56,7 +56,7 @@ class Exfat:
         return self.offset(self.root_cluster)
 
     def offset(self, cluster: int) -> int:
-        return self.heap * 512 + (cluster - 2) * self.unit
+        return int(self.heap) * 512 + (cluster - 2) * self.unit
 
     def link(self, *clusters: int) -> None:
         for cluster, to in zip(clusters, [*clusters[1:], END], strict=True):

@@ -1,8 +1,8 @@
 """Which clusters are in use, from all copies of the FAT.
 
 A cluster is in use when its entry is not zero. Clusters marked bad are not: nothing may be stored
-in them, a chain never names them, and to read them is what they are marked against. The marks
-themselves are in the FAT, which is kept as it is.
+in them, and to read them is what they are marked against. The marks themselves are in the FAT,
+which is kept as it is. A chain that ends in such a mark is damaged; its stream has the cluster.
 
 Copies that should be equal and are not make the map wider: in use is what any copy says. A chain
 is still followed in the first one, as all systems do.
