@@ -10,6 +10,8 @@ from tests.disk.fat_builder import BAD, FatBuilder, slot
 from tests.disk.fat_world import FatWorld, Shape, run
 from twofold.disk import Kind, Role
 from twofold.disk.blocks import FileBlocks
+from twofold.disk.clusters.chain import Claims, chained
+from twofold.disk.clusters.table import FAT16, AllocationTable, Location
 from twofold.disk.fat import open_fat
 from twofold.errors import FormatError
 
@@ -250,6 +252,53 @@ def test_paging_files_are_content_nobody_wants(name: bytes, discard: bool) -> No
     builder.directory(7, slot(name, first=9, size=5))
     files = {s.runs[0].first + 2: s.discard for s in open_fat(builder.disk).streams()}
     assert files == {7: False, 8: discard, 9: False}
+
+
+@pytest.mark.parametrize("bits", [12, 16, 32])
+def test_the_last_cluster_is_one_and_the_next_is_none(bits: int) -> None:
+    builder = small(bits)
+    last = builder.units + 1
+    builder.chain(7, last)
+    builder.chain(9, last + 1)
+    builder.root(slot(b"GOOD", first=7, size=1000), slot(b"BROKEN", first=9, size=1000))
+    found, notes = claims(builder)
+    assert found[7] == [(7, 1), (last, 1)] and 9 not in found
+    assert len(notes) == 1 and f"leads to {last + 1}" in notes[0]
+
+
+def test_the_upper_half_of_a_first_cluster_is_fat32s_alone() -> None:
+    """OS/2 keeps extended attributes there on FAT12 and FAT16."""
+    builder = small(16)
+    builder.root(slot(b"A", first=5 << 16 | builder.chain(7), size=5))
+    assert claims(builder) == ({7: [(7, 1)]}, ())
+
+
+class CountingTable(AllocationTable):
+    """Knows how many entries were looked at."""
+
+    looked_at = 0
+
+    def run(self, cluster: int, at_most: int) -> tuple[int, int]:
+        length, link = super().run(cluster, at_most)
+        self.looked_at += length
+        return length, link
+
+
+def test_chains_that_run_into_a_claimed_one_are_followed_no_further() -> None:
+    """Entries looked at stay in proportion to those claimed."""
+    builder = FatBuilder(16, 60_000)
+    builder.chain(*range(2, 60_002))
+    table = CountingTable(Location(builder.disk, 512, 60_000, FAT16))
+    claims = Claims(60_000)
+    chained(table, 20_000, 50_000, claims)
+    for cluster in range(19_999, 10_000, -1):  # just before what is claimed
+        with pytest.raises(FormatError):
+            chained(table, cluster, 50_000, claims)
+    for cluster in range(9_000, 7_000, -1):  # and jumping into it
+        builder.entry(cluster, 20_000)
+        with pytest.raises(FormatError):
+            chained(table, cluster, 50_000, claims)
+    assert table.looked_at < 2 * 60_000
 
 
 def test_many_files_that_claim_one_long_chain_cost_no_more_than_one() -> None:
