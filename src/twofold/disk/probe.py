@@ -1,0 +1,38 @@
+"""Which file system a volume holds, by its signature.
+
+A signature only chooses the parser; whether the rest is as it should be is the parser's to say. FAT
+has no signature and is asked for last. A new file system is one more line of the list.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from twofold.disk.base import BlockReader, FileSystem
+from twofold.disk.exfat import open_exfat
+from twofold.disk.fat import is_fat, open_fat
+
+
+class Signature(NamedTuple):
+    """Bytes at a place of the volume, and the parser they stand for."""
+
+    offset: int
+    magic: bytes
+    open: Callable[[BlockReader], FileSystem]
+
+
+SIGNATURES = (Signature(3, b"EXFAT   ", open_exfat),)
+_BOOT = 512
+
+
+def open_file_system(reader: BlockReader) -> FileSystem | None:
+    """The file system of a volume, None when none is recognised.
+
+    FormatError when one is recognised and too damaged to be opened.
+    """
+    for offset, magic, opener in SIGNATURES:
+        end = offset + len(magic)
+        if reader.size >= end and reader.read(offset, len(magic)) == magic:
+            return opener(reader)
+    if reader.size >= _BOOT and is_fat(reader.read(0, _BOOT)):
+        return open_fat(reader)
+    return None
