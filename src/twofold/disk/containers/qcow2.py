@@ -165,7 +165,7 @@ def inflate_deflate(packed: bytes, length: int) -> bytes:
 
 def inflate_zstd(packed: bytes, length: int) -> bytes:
     """At most ``length`` bytes out of a zstd frame; what follows it is not looked at."""
-    options = {zstd.DecompressionParameter.window_log_max: 27}
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 27}
     try:
         return zstd.ZstdDecompressor(options=options).decompress(packed, max_length=length)
     except zstd.ZstdError as error:

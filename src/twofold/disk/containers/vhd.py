@@ -50,7 +50,7 @@ class Footer(NamedTuple):
 
 
 def checksum(data: bytes, at: int) -> int:
-    """One's complement of the sum of all bytes but the four of the checksum, which are at ``at``."""
+    """One's complement of the sum of all bytes but those of the checksum, which are at ``at``."""
     return ~(sum(data) - sum(data[at : at + 4])) & 0xFFFFFFFF
 
 

@@ -137,9 +137,9 @@ def _active(log: _Ring) -> list[Entry]:
 def _chain(log: _Ring, entries: dict[int, Entry], head: Entry) -> list[Entry]:
     """The entries from the head's tail up to the head; empty when they do not follow one another.
 
-    Their numbers rise by one, so the head's tells how many there are: a walk is as long as the ring.
+    Their numbers rise by one and end with the head's, so a walk is not longer than the ring.
     """
-    chain = []
+    chain: list[Entry] = []
     offset = head.tail
     while (entry := entries.get(offset)) is not None and entry.sequence <= head.sequence:
         if chain and entry.sequence != chain[-1].sequence + 1:

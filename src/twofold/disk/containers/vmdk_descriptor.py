@@ -18,7 +18,8 @@ TEXT_LIMIT = 1024 * 1024
 _EXTENT_LIMIT = 4096
 _NO_PARENT = "ffffffff"
 _EXTENT = re.compile(
-    r'^(?:RW|RDONLY|NOACCESS)[ \t]+(\d{1,18})[ \t]+([A-Z0-9]+)(?:[ \t]+"([^"]*)"(?:[ \t]+(\d{1,18}))?)?'
+    r"^(?:RW|RDONLY|NOACCESS)[ \t]+(\d{1,18})[ \t]+([A-Z0-9]+)"
+    r'(?:[ \t]+"([^"]*)"(?:[ \t]+(\d{1,18}))?)?'
 )
 _SETTING = re.compile(r'^([\w.]+)\s*=\s*"?([^"]*)"?\s*$', re.ASCII)
 

@@ -121,7 +121,7 @@ class _Sparse:
             self.number = number
         self.table[index] = self.append(self.packed(offset, grain))
 
-    def packed(self, offset: int, grain: bytes) -> bytes:
+    def packed(self, offset: int, grain: bytes) -> bytes:  # noqa: ARG002 - the other kind needs it
         """A grain as it is stored."""
         return grain
 
