@@ -34,8 +34,8 @@ def image(tmp_path: Path) -> Path:
     return tmp_path / "image"
 
 
-def _table(data: bytes) -> int:
-    return read_regions(MemoryBlocks(data))[BLOCK_TABLE][0]
+def _table(data: bytearray) -> int:
+    return read_regions(MemoryBlocks(bytes(data)))[BLOCK_TABLE][0]
 
 
 def _page(seed: int) -> bytes:

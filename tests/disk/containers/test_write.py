@@ -165,7 +165,7 @@ def test_too_large_a_disk_is_refused() -> None:
     for write in (write_vhd, write_vhdx, write_vmdk):
         out = BytesIO()
         with pytest.raises(UsageError, match="iB"):
-            write(Large(b""), [], out)  # type: ignore[operator]
+            write(Large(b""), [], out)
         assert not out.getvalue()
 
 
