@@ -2,14 +2,15 @@
 
 Each round takes one input of the corpus, damages it in one to four ways (bits, bytes, numbers that
 are special to parsers, copied and zeroed ranges, a shorter end) and runs the parser. The rounds are
-told by their numbers alone, so a failure names what reproduces it. Time and memory are bounded by
-what the parser asks for: readers count, and stop a parser that asks without end.
+told by their numbers alone, so a failure names what reproduces it. Readers count, and stop a parser
+that asks without end; at last the memory of the process is looked at.
 """
 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tests.memory import peak_mib
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import check_range
 from twofold.errors import FormatError
@@ -28,7 +29,7 @@ class TooMuch(Exception):
 class Metered:
     """Bytes in memory that count what is read of them."""
 
-    data: bytes
+    data: bytes | bytearray
     most_bytes: int
     most_reads: int
     sector_size: int = 512
@@ -47,7 +48,7 @@ class Metered:
         self.reads += 1
         if self.read_bytes > self.most_bytes or self.reads > self.most_reads:
             raise TooMuch(f"{self.reads} reads, {self.read_bytes} bytes of {len(self.data)}")
-        return self.data[offset : offset + length]
+        return bytes(self.data[offset : offset + length])
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Sample:
     mend: Callable[[bytearray], None] | None = None
 
 
-def damaged(sample: Sample, number: int) -> bytes:
+def damaged(sample: Sample, number: int) -> bytearray:
     """The sample, damaged in the way of that number."""
     chance = random.Random(number)
     data = bytearray(sample.data)
@@ -69,7 +70,7 @@ def damaged(sample: Sample, number: int) -> bytes:
         sample.mend(data)
     if chance.random() < 0.1:
         del data[chance.randrange(len(data) + 1) :]
-    return bytes(data)
+    return data
 
 
 def _damage(data: bytearray, ranges: Sequence[tuple[int, int]], chance: random.Random) -> None:
@@ -94,15 +95,25 @@ def _damage(data: bytearray, ranges: Sequence[tuple[int, int]], chance: random.R
 def _put_number(data: bytearray, at: int, chance: random.Random) -> None:
     width = chance.choice((2, 4, 4, 8, 8))
     number = chance.choice(_LONG_NUMBERS) + chance.choice((0, 0, -1, 1))
-    order = "little" if chance.random() < 0.5 else "big"
     number %= 1 << width * 8
-    piece = number.to_bytes(width, "little" if order == "little" else "big")
+    piece = number.to_bytes(width, "little" if chance.random() < 0.5 else "big")
     data[at : at + width] = piece[: len(data) - at]
 
 
-def fuzz(samples: Sequence[Sample], run: Run, rounds: int, *, most_bytes: int = 1 << 26) -> int:
-    """Run that many rounds; how many ended with FormatError. Anything else is a failure."""
+def fuzz(
+    samples: Sequence[Sample],
+    run: Run,
+    rounds: int,
+    *,
+    most_bytes: int = 1 << 26,
+    most_mib: int = 256,
+) -> int:
+    """Run that many rounds; how many ended with FormatError. Anything else is a failure.
+
+    So is a process that grew by more than ``most_mib``: somebody believed a length.
+    """
     refused = 0
+    before = peak_mib()
     for number in range(rounds):
         sample = samples[number % len(samples)]
         reader = Metered(damaged(sample, number), most_bytes, most_reads=1 << 16)
@@ -112,4 +123,5 @@ def fuzz(samples: Sequence[Sample], run: Run, rounds: int, *, most_bytes: int = 
             refused += 1
         except BaseException as error:
             raise AssertionError(f"round {number}, sample {number % len(samples)}") from error
+    assert peak_mib() - before < most_mib
     return refused

@@ -10,7 +10,8 @@ import pytest
 
 from tests.disk.containers.disks import MIB, blocks
 from twofold.disk.blocks import MemoryBlocks
-from twofold.disk.lvm import VolumeGroup, checksum, open_volume_group, read_label
+from twofold.disk.lvm import VolumeGroup, open_volume_group
+from twofold.disk.lvm_label import checksum, read_label
 from twofold.disk.lvm_text import parse_text
 from twofold.errors import FormatError
 
@@ -22,6 +23,7 @@ _CONFIG = (
 _CREATE = "-an -Zn -Wn -y"
 _COMMANDS = (
     "vgcreate -s 1M test {0} {1}",
+    f"lvcreate {_CREATE} -l 2 -n small test {{0}}",
     f"lvcreate {_CREATE} -l 5 -n linear test {{0}}",
     f"lvcreate {_CREATE} -l 6 -i 2 -I 64k -n striped test",
     "lvextend -l +4 test/linear {1}",
@@ -114,7 +116,7 @@ def test_linear_and_striped_volumes(group: Group) -> None:
 
 def test_what_is_not_simple_is_told(group: Group) -> None:
     volumes = {volume.name: volume for volume in _opened(group).volumes}
-    assert set(volumes) == {"linear", "striped", "other"}
+    assert set(volumes) == {"small", "linear", "striped", "other"}
     assert volumes["other"].reader is None
     assert "error" in volumes["other"].reason
 
@@ -122,10 +124,13 @@ def test_what_is_not_simple_is_told(group: Group) -> None:
 def test_a_missing_physical_volume(group: Group) -> None:
     found = open_volume_group([blocks(group.files[0])])
     assert found.missing == ("pv1",)
-    assert all(volume.reader is None for volume in found.volumes)
-    assert {v.reason for v in found.volumes if v.name != "other"} == {
-        "The physical volume pv1 is missing."
-    }
+    volumes = {volume.name: volume for volume in found.volumes}
+    for name in ("linear", "striped"):
+        assert volumes[name].reader is None
+        assert volumes[name].reason == "The physical volume pv1 is missing."
+    small = volumes["small"].reader
+    assert small
+    assert small.read(0, 2 * MIB) == group.wanted("small", MIB)
 
 
 @pytest.mark.parametrize("at", [512 + 20, 512 + 40, 4096 + 30, 4096 + 600])

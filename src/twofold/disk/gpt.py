@@ -1,4 +1,4 @@
-"""The GUID partition table (UEFI 2.10, section 5.3): read from either copy, and written again.
+"""The GUID partition table (UEFI 2.10, section 5.3), read from either copy.
 
     sector 0     protective MBR              last - n   entries, the same again
     1            header                      last       header, the same again
@@ -6,14 +6,13 @@
 
 Each header has a CRC-32 of itself and one of the entries, and names the place of the other header.
 A copy counts when both checksums and all its places are right; the primary one is preferred.
-Whatever a table says is kept as it is (unused bytes included), so ``encode`` gives the bytes back.
+Whatever a table says is kept as it is (unused bytes included), so it can be written as it was.
 Numbers are little-endian, places are logical sectors.
 """
 
 import struct
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
@@ -159,11 +158,11 @@ def _is_header(header: Header, data: bytes, place: int) -> bool:
         and header.own == place
         and SMALLEST_ENTRY <= size <= _LARGEST_ENTRY
         and size & (size - 1) == 0
-        and header.checksum == _checksum(data[: header.length])
+        and header.checksum == header_checksum(data[: header.length])
     )
 
 
-def _checksum(header: bytes) -> int:
+def header_checksum(header: bytes) -> int:
     """That of a header, whose own checksum field counts as zero."""
     return zlib.crc32(header[:16] + bytes(4) + header[20:])
 
@@ -221,76 +220,3 @@ def _entries(copy: _Copy) -> list[GptEntry]:
             )
         )
     return found
-
-
-def encode(gpt: Gpt) -> list[tuple[int, bytes]]:
-    """Both copies as (byte offset on the disk, bytes), each padded to whole sectors.
-
-    Entries come before the header that makes them valid; the primary header is last.
-    """
-    size = gpt.sector_size
-    table = _encode_entries(gpt)
-    padded = table.ljust(gpt.entries_sectors * size, b"\0")
-    backup = _encode_header(gpt, table, gpt.backup_place, PRIMARY, gpt.backup_entries_place)
-    primary = _encode_header(gpt, table, PRIMARY, gpt.backup_place, gpt.entries_place)
-    return [
-        (gpt.backup_entries_place * size, padded),
-        (gpt.backup_place * size, backup),
-        (gpt.entries_place * size, padded),
-        (PRIMARY * size, primary),
-    ]
-
-
-def _encode_entries(gpt: Gpt) -> bytes:
-    table = bytearray(gpt.entry_count * gpt.entry_size)
-    for entry in gpt.entries:
-        names = entry.type.bytes_le, entry.guid.bytes_le
-        data = ENTRY.pack(*names, entry.first, entry.last, entry.attributes, entry.label)
-        at = (entry.number - 1) * gpt.entry_size
-        table[at : at + gpt.entry_size] = (data + entry.rest).ljust(gpt.entry_size, b"\0")
-    return bytes(table)
-
-
-def _encode_header(gpt: Gpt, table: bytes, own: int, other: int, entries: int) -> bytes:
-    header = Header(
-        signature=SIGNATURE,
-        revision=gpt.revision,
-        length=gpt.header_length,
-        checksum=0,
-        reserved=0,
-        own=own,
-        other=other,
-        first_usable=gpt.first_usable,
-        last_usable=gpt.last_usable,
-        disk_guid=gpt.disk_guid.bytes_le,
-        entries=entries,
-        entry_count=gpt.entry_count,
-        entry_size=gpt.entry_size,
-        entries_checksum=zlib.crc32(table),
-    )
-    data = (HEADER.pack(*header) + gpt.header_rest).ljust(gpt.sector_size, b"\0")
-    checksum = _checksum(data[: gpt.header_length])
-    return HEADER.pack(*header._replace(checksum=checksum)) + data[HEADER.size :]
-
-
-def renewed(gpt: Gpt, new: Callable[[], UUID]) -> Gpt:
-    """The table of a clone that may stand beside the original: new GUIDs of disk and partitions."""
-    entries = (replace(entry, guid=new()) if entry.is_used else entry for entry in gpt.entries)
-    return replace(gpt, entries=tuple(entries), disk_guid=new())
-
-
-def fitted(gpt: Gpt, disk_size: int) -> Gpt:
-    """The table for a disk of another size, its backup at the end; partitions stay as they are.
-
-    FormatError when a partition does not end before the backup.
-    """
-    backup = disk_size // gpt.sector_size - 1
-    last_usable = backup - gpt.entries_sectors - 1
-    if any(entry.last > last_usable for entry in gpt.entries if entry.is_used):
-        raise FormatError("a partition does not fit the disk")
-    return replace(
-        gpt,
-        backup_place=backup,
-        backup_entries_place=backup - gpt.entries_sectors,
-        last_usable=last_usable,
-    )

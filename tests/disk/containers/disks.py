@@ -24,7 +24,10 @@ def make_disk(path: Path, size: int, places: list[tuple[int, int]], seed: int = 
 
 
 def small_places() -> list[tuple[int, int]]:
-    """Scattered data of a small disk: its first and last bytes, and across borders; a third of it is empty."""
+    """Scattered data of a small disk: its first and last bytes, and across borders.
+
+    A third of it is empty.
+    """
     chance = random.Random(7)
     places = [(0, 1), (SMALL - 1, 1), (2 * MIB - 5, 10), (33 * MIB, 3 * MIB + 77)]
     places += [(chance.randrange(40 * MIB), chance.randrange(1, 90_000)) for _ in range(40)]

@@ -86,7 +86,7 @@ def test_a_large_disk_with_little_on_it(tmp_path: Path, name: str, kind: str, wr
     if kind in ("qcow2", "vhdx", "vmdk"):
         qemu_img("check", "-f", kind, image)
     told = json.loads(qemu_img("map", "--output=json", "-f", kind, image))
-    for offset, length in places:
+    for offset, _ in places:
         assert any(
             part["data"] and part["start"] <= offset < part["start"] + part["length"]
             for part in told
