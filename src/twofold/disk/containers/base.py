@@ -7,7 +7,7 @@ extents that hold data. Everything outside of the extents reads as zeros and cos
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, NamedTuple, Protocol
 
 from twofold.disk.base import BlockReader
@@ -99,13 +99,9 @@ class Tables:
     """Integers in the tables of a container, read in pages of which the last few are kept."""
 
     def __init__(self, reader: BlockReader, order: Literal["big", "little"]) -> None:
-        self._reader = reader
-        self._order = order
-        self._page = lru_cache(_PAGES)(self._read_page)
-
-    def _read_page(self, number: int) -> bytes:
-        at = number * _PAGE
-        return self._reader.read(at, max(min(_PAGE, self._reader.size - at), 0))
+        self._order: Literal["big", "little"] = order
+        # Caches hold readers and never their owner: a circle would keep it all until collected.
+        self._page = lru_cache(_PAGES)(partial(_read_page, reader))
 
     def integer(self, at: int, width: int) -> int:
         """The unsigned integer of ``width`` bytes at an offset of the file."""
@@ -120,6 +116,11 @@ class Tables:
         number, start = divmod(at, _PAGE)
         rest = self._page(number)[start:]
         return (len(rest) - len(rest.lstrip(byte))) // width
+
+
+def _read_page(reader: BlockReader, number: int) -> bytes:
+    at = number * _PAGE
+    return reader.read(at, max(min(_PAGE, reader.size - at), 0))
 
 
 def refused(sentence: str) -> FormatError:

@@ -9,7 +9,8 @@ disk as it is now.
 import struct
 import sys
 import zlib
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
@@ -97,8 +98,7 @@ class Qcow2(Container):
         super().__init__(header.size, notes=notes)
         if not 9 <= header.cluster_bits <= 21:
             raise FormatError(f"QCOW2 clusters of 2^{header.cluster_bits} bytes do not exist")
-        self._bits = header.cluster_bits
-        self._cluster = 1 << self._bits
+        self._cluster = 1 << header.cluster_bits
         self._reach = self._cluster // 8 * self._cluster  # of one table of the second level
         entries = -(-self.size // self._reach)
         if entries > header.first_level_entries or entries > _FIRST_LEVEL_LIMIT:
@@ -108,10 +108,10 @@ class Qcow2(Container):
         self._reader = reader
         self._first_level = header.first_level
         self._version = header.version
-        self._inflate = inflate_zstd if compression == ZSTD else inflate_deflate
+        inflate = inflate_zstd if compression == ZSTD else inflate_deflate
         self._tables = Tables(reader, "big")
         self._seen: dict[int, int] = {}
-        self._decoded = lru_cache(4)(self._decode)
+        self._decoded = lru_cache(4)(partial(_decode, reader, header.cluster_bits, inflate))
 
     def place(self, offset: int) -> Place:
         """By both tables."""
@@ -143,16 +143,19 @@ class Qcow2(Container):
         if table % self._cluster or self._seen.setdefault(table, number) != number:
             raise FormatError(f"a table of the QCOW2 file is used twice or askew (byte {table})")
 
-    def _decode(self, entry: int) -> MemoryBlocks:
-        """A compressed cluster: the entry is its offset and its further sectors."""
-        bits = 62 - (self._bits - 8)
-        start = entry & (1 << bits) - 1
-        length = ((entry >> bits) + 1) * SECTOR - start % SECTOR
-        packed = self._reader.read(start, min(length, max(self._reader.size - start, 0)))
-        data = self._inflate(packed, self._cluster)
-        if len(data) != self._cluster:
-            raise FormatError(f"a compressed cluster is damaged (byte {start})")
-        return MemoryBlocks(data)
+
+def _decode(
+    reader: BlockReader, cluster_bits: int, inflate: Callable[[bytes, int], bytes], entry: int
+) -> MemoryBlocks:
+    """A compressed cluster: the entry is its offset and its further sectors."""
+    bits = 62 - (cluster_bits - 8)
+    start = entry & (1 << bits) - 1
+    length = ((entry >> bits) + 1) * SECTOR - start % SECTOR
+    packed = reader.read(start, min(length, max(reader.size - start, 0)))
+    data = inflate(packed, 1 << cluster_bits)
+    if len(data) != 1 << cluster_bits:
+        raise FormatError(f"a compressed cluster is damaged (byte {start})")
+    return MemoryBlocks(data)
 
 
 def inflate_deflate(packed: bytes, length: int) -> bytes:

@@ -10,7 +10,7 @@ multiple of a cylinder, and is not used.
 """
 
 import struct
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
@@ -130,13 +130,8 @@ class DynamicVhd(Container):
         self._reader = reader
         self._tables = Tables(reader, "big")
         self._bitmap_size = -(-self._block // (SECTOR * 8) // SECTOR) * SECTOR
-        self._bitmap = lru_cache(64)(self._read_bitmap)
-
-    def _read_bitmap(self, at: int) -> tuple[int, int]:
-        """The bitmap at an offset as a number, first sector highest; and how many bits it has."""
-        bits = self._block // SECTOR
-        data = self._reader.read(at, -(-bits // 8))
-        return int.from_bytes(data, "big") >> -bits % 8, bits
+        self._bits = self._block // SECTOR
+        self._bitmap = lru_cache(64)(partial(_read_bitmap, reader, self._bits))
 
     def place(self, offset: int) -> Place:
         """By the table, then by the bitmap of the block."""
@@ -148,11 +143,17 @@ class DynamicVhd(Container):
             return Place(None, 0, blocks * self._block - inside)
         block = entry * SECTOR
         sector, rest = divmod(inside, SECTOR)
-        stored, run = _run(*self._bitmap(block), sector)
+        stored, run = _run(self._bitmap(block), self._bits, sector)
         length = run * SECTOR - rest
         if not stored:
             return Place(None, 0, length)
         return Place(self._reader, block + self._bitmap_size + inside, length)
+
+
+def _read_bitmap(reader: BlockReader, bits: int, at: int) -> int:
+    """The bitmap at an offset as a number, the first sector in the highest of its bits."""
+    data = reader.read(at, -(-bits // 8))
+    return int.from_bytes(data, "big") >> -bits % 8
 
 
 def _run(bitmap: int, bits: int, first: int) -> tuple[bool, int]:

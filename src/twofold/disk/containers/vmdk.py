@@ -11,7 +11,7 @@ import struct
 import zlib
 from bisect import bisect_right
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
@@ -133,7 +133,7 @@ class SparseVmdk(Container):
         self._first_place = 2 if header.flags & ZERO_GRAINS else 1  # 1 may stand for zeros
         self._tables = Tables(reader, "little")
         self._seen: dict[int, int] = {}
-        self._decoded = lru_cache(4)(self._decode)
+        self._decoded = lru_cache(4)(partial(_decode, reader, self._grain, self.size))
 
     def place(self, offset: int) -> Place:
         """By the directory and its table."""
@@ -157,20 +157,21 @@ class SparseVmdk(Container):
             return Place(self._decoded(grain, offset - inside), inside, left)
         return Place(self._reader, grain * SECTOR + inside, left)
 
-    def _decode(self, sector: int, offset: int) -> MemoryBlocks:
-        """The deflated grain at a sector, which must be that of the disk's byte ``offset``."""
-        at = sector * SECTOR
-        first, length = MARKER.unpack(self._reader.read(at, MARKER.size))
-        if first * SECTOR != offset or length > 2 * self._grain + SECTOR:
-            raise FormatError(f"a grain of the VMDK file is not the one meant (byte {at})")
-        packed = self._reader.read(at + MARKER.size, length)
-        try:
-            data = zlib.decompressobj().decompress(packed, self._grain)
-        except zlib.error as error:
-            raise FormatError(f"a compressed grain is damaged ({error})") from error
-        if len(data) < min(self._grain, self.size - offset):
-            raise FormatError(f"a compressed grain is cut short (byte {at})")
-        return MemoryBlocks(data.ljust(self._grain, b"\0"))
+
+def _decode(reader: BlockReader, grain: int, size: int, sector: int, offset: int) -> MemoryBlocks:
+    """The deflated grain at a sector, which must be that of the disk's byte ``offset``."""
+    at = sector * SECTOR
+    first, length = MARKER.unpack(reader.read(at, MARKER.size))
+    if first * SECTOR != offset or length > 2 * grain + SECTOR:
+        raise FormatError(f"a grain of the VMDK file is not the one meant (byte {at})")
+    packed = reader.read(at + MARKER.size, length)
+    try:
+        data = zlib.decompressobj().decompress(packed, grain)
+    except zlib.error as error:
+        raise FormatError(f"a compressed grain is damaged ({error})") from error
+    if len(data) < min(grain, size - offset):
+        raise FormatError(f"a compressed grain is cut short (byte {at})")
+    return MemoryBlocks(data.ljust(grain, b"\0"))
 
 
 class JoinedVmdk(Container):
