@@ -1,0 +1,26 @@
+"""CRC-32C against the vectors of RFC 3720 (appendix B.4), and in parts as in one go."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twofold.disk.crc32c import crc32c
+
+VECTORS = [
+    (b"", 0),
+    (b"123456789", 0xE3069283),
+    (bytes(32), 0x8A9136AA),
+    (b"\xff" * 32, 0x62A8AB43),
+    (bytes(range(32)), 0x46DD794E),
+    (bytes(range(31, -1, -1)), 0x113FDB5C),
+]
+
+
+@pytest.mark.parametrize(("data", "checksum"), VECTORS)
+def test_vectors(data: bytes, checksum: int) -> None:
+    assert crc32c(data) == checksum
+
+
+@given(st.binary(max_size=50), st.binary(max_size=50))
+def test_parts(one: bytes, other: bytes) -> None:
+    assert crc32c(other, crc32c(one)) == crc32c(one + other)
