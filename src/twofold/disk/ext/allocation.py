@@ -5,6 +5,7 @@ in use there. These count as in use everywhere, whatever a bitmap says, and so d
 group whose descriptor or bitmap cannot be relied on: too much is kept rather than too little.
 """
 
+from twofold.disk import bitmap
 from twofold.disk.base import BlockReader
 from twofold.disk.ext.groups import BLOCK_UNINIT, Groups, fixed_blocks
 from twofold.disk.ext.superblock import Superblock
@@ -23,7 +24,7 @@ def read(reader: BlockReader, sb: Superblock, groups: Groups) -> bytearray:
             bits[place] = reader.read(group.block_bitmap * sb.block_size, per_group)
     for number in range(sb.groups):
         _mark_tables(bits, sb, groups, number)
-    return _end(bits, sb.units)
+    return bitmap.cut(bits, sb.units)
 
 
 def _mark_tables(bits: bytearray, sb: Superblock, groups: Groups, number: int) -> None:
@@ -39,19 +40,5 @@ def _mark_tables(bits: bytearray, sb: Superblock, groups: Groups, number: int) -
 def _mark(bits: bytearray, sb: Superblock, block: int, count: int) -> None:
     """Set the units of blocks."""
     first = (block - sb.first_block) // sb.cluster_blocks
-    end = min(-(-(block + count - sb.first_block) // sb.cluster_blocks), len(bits) * 8)
-    while first < end and first % 8:
-        bits[first // 8] |= 1 << first % 8
-        first += 1
-    whole = max(0, end - first) // 8
-    bits[first // 8 : first // 8 + whole] = b"\xff" * whole
-    for unit in range(first + whole * 8, end):
-        bits[unit // 8] |= 1 << unit % 8
-
-
-def _end(bits: bytearray, units: int) -> bytearray:
-    """Cut to the number of units; bits behind the last are clear."""
-    del bits[-(-units // 8) :]
-    if units % 8:
-        bits[-1] &= (1 << units % 8) - 1
-    return bits
+    end = -(-(block + count - sb.first_block) // sb.cluster_blocks)
+    bitmap.fill(bits, first, min(end, len(bits) * 8) - first)
