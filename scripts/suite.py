@@ -27,6 +27,7 @@ DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("libc6-dev", "/usr/include/stdlib.h"),
     ("libcap2-bin", "setcap"),
     ("mount", "losetup"),
+    ("partclone", "partclone.xfs"),
     ("rsync", "rsync"),
     ("strace", "strace"),
     ("util-linux", "unshare"),

@@ -294,6 +294,22 @@ def test_groups_with_damaged_descriptors_are_kept_whole(tmp_path: Path, words: s
     assert list(damaged.streams()) == list(sound.streams())
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["-t ext4 -b 1024", "-t ext4 -b 1024 -O ^resize_inode", "-t ext3 -b 1024", "-t ext4 -b 4096"],
+)
+def test_volumes_that_grew_and_shrank(tmp_path: Path, words: str) -> None:
+    image = _blank(tmp_path, words, 40)
+    for mebibytes in (600, 25):
+        run("e2fsck", "-fy", image)
+        run("resize2fs", image, f"{mebibytes}M")
+        volume = open_ext(FileBlocks(image.open("rb")))
+        used = sum(byte.bit_count() for byte in volume.allocation())
+        told = oracles.header(image)
+        assert volume.facts.units == int(told["Block count"]) - int(told["First block"])
+        assert volume.facts.units - used == int(told["Free blocks"])
+
+
 def test_devices_have_the_numbers_that_stat_shows(tmp_path: Path) -> None:
     image = _blank(tmp_path, "-t ext2 -b 1024")
     debugfs(image, ["mknod tape c 5 7", "mknod disk b 8 200", "mknod pipe p"], write=True)

@@ -21,7 +21,7 @@ from twofold.errors import FormatError
 
 _MAGIC = b"XFSB"
 _HEADERS = {b"ABTB": 16, b"AB3B": 56}
-_AGF = struct.Struct(">4sIIIII8xI20xI")
+_AGF = struct.Struct(">4sIIIII4xI20xI")
 _LEAST_GROUP_BLOCKS = 64
 _DEEPEST = 12
 _REPAIR = 0x10

@@ -61,6 +61,8 @@ def of_clusters(
         whole = whole and (joined or not (end % ratio or logical % ratio))
         _join(clusters, logical // ratio, -(-(logical + count) // ratio), physical // ratio)
         end, physical_end = logical + count, physical + count
+    if any(cluster.physical + cluster.blocks > sb.units for cluster in clusters):
+        raise FormatError("a file claims a cluster that is not whole")
     whole = whole and (not end % ratio or end == blocks)
     return of_blocks(sb, clusters, -(-blocks // ratio)), whole
 
