@@ -310,6 +310,22 @@ def test_volumes_that_grew_and_shrank(tmp_path: Path, words: str) -> None:
         assert volume.facts.units - used == int(told["Free blocks"])
 
 
+def test_a_block_of_spread_descriptors_is_replaced_by_its_copies(tmp_path: Path) -> None:
+    data = _blank(tmp_path, "-t ext4 -b 1024 -g 512 -O meta_bg,^resize_inode,^flex_bg").read_bytes()
+    sound = open_ext(MemoryBlocks(data))
+    places = [at for at in range(2048, len(data), 1024) if data[at : at + 12] == data[2048:2060]]
+    assert len(places) == 3, "the first block of descriptors and two copies"
+    lost = patched(data, 2048, bytes(1024))
+    for other in (places[1], places[2], None):
+        worse = patched(lost, other, bytes(1024)) if other else lost
+        volume = open_ext(MemoryBlocks(worse))
+        assert list(volume.streams()) == list(sound.streams())
+        assert volume.allocation()[: 16 * 64] == b"\xff" * 16 * 64
+        assert volume.allocation()[16 * 64 :] == sound.allocation()[16 * 64 :]
+    bare = patched(patched(lost, places[1], bytes(1024)), places[2], bytes(1024))
+    assert len(list(open_ext(MemoryBlocks(bare)).streams())) < len(list(sound.streams()))
+
+
 def test_devices_have_the_numbers_that_stat_shows(tmp_path: Path) -> None:
     image = _blank(tmp_path, "-t ext2 -b 1024")
     debugfs(image, ["mknod tape c 5 7", "mknod disk b 8 200", "mknod pipe p"], write=True)

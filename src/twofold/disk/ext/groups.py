@@ -8,6 +8,7 @@ copy, which tells the places but not the state: such a group counts as wholly in
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
@@ -102,16 +103,23 @@ class Groups:
                     self._table[number * size : (number + 1) * size] = raw
 
     def _copies(self) -> Iterator[bytes]:
-        """The table as the first few copies have it, the oldest habit of places last."""
+        """The table as its copies have it, those that are most likely right last."""
+        for member in (-1, 1):
+            yield b"".join(self._spread_copy(member))
         sb = self._sb
-        places = [group for group in (sb.group_number, 1, 3, 5, 7) if 0 < group < sb.groups]
-        for group in reversed(places):
-            if not sb.has_copy(group):
-                continue
-            try:
-                yield b"".join(self._read(_classic_start(sb, group), spread=False))
-            except FormatError:
-                continue
+        for group in (7, 5, 3, 1, sb.group_number):
+            if 0 < group < sb.groups and sb.has_copy(group):
+                with suppress(FormatError):
+                    yield b"".join(self._read(_classic_start(sb, group), spread=False))
+
+    def _spread_copy(self, member: int) -> Iterator[bytes]:
+        """The copies that ``meta_bg`` keeps; zeros for what is not among them."""
+        sb = self._sb
+        yield bytes(classic_blocks(sb) * sb.block_size)
+        for index in range(classic_blocks(sb), table_blocks(sb)):
+            block = spread_block(sb, index, member)
+            inside = block < sb.blocks
+            yield self._reader.read(block * sb.block_size, sb.block_size) if inside else b""
 
 
 def parse(raw: bytes) -> Group:
@@ -141,9 +149,13 @@ def classic_blocks(sb: Superblock) -> int:
     return table_blocks(sb)
 
 
-def spread_block(sb: Superblock, index: int) -> int:
-    """Where ``meta_bg`` keeps a block of descriptors."""
-    group = index * (sb.block_size // sb.descriptor_size)
+def spread_block(sb: Superblock, index: int, member: int = 0) -> int:
+    """Where ``meta_bg`` keeps a block of descriptors: in which of the groups it describes.
+
+    The first has it; the second (1) and the last (-1) have copies.
+    """
+    per_block = sb.block_size // sb.descriptor_size
+    group = index * per_block + member % per_block
     return sb.group_start(group) + int(sb.has_copy(group)) + _shift(sb, group)
 
 

@@ -9,7 +9,7 @@ attributes, bitmaps and descriptors: small, and in use by the map.
 import stat
 from collections.abc import Iterator
 
-from twofold.disk.base import HOLE, BlockReader, Kind, Role, Run, Stream
+from twofold.disk.base import BlockReader, Kind, Role, Run, Stream
 from twofold.disk.ext import runs, stamp
 from twofold.disk.ext.files import Files
 from twofold.disk.ext.groups import Group, Groups
@@ -121,8 +121,3 @@ class StreamPass:
 def own_inodes(sb: Superblock) -> frozenset[int]:
     """The numbers of the journal, quota and orphan files."""
     return frozenset(sb.long(place) for place in (224, 0x240, 0x244, 0x26C, 0x280)) - {0}
-
-
-def claimed(stream: Stream) -> int:
-    """How many units a stream claims."""
-    return sum(run.units for run in stream.runs if run.first != HOLE)
