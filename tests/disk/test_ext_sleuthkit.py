@@ -18,8 +18,8 @@ _CONTENT = pytsk3.TSK_FS_ATTR_TYPE_DEFAULT
 @pytest.mark.parametrize(
     "recipe",
     [
-        Recipe("-t ext2 -b 1024", seed=7),
-        Recipe("-t ext3 -b 2048", seed=8),
+        pytest.param(Recipe("-t ext2 -b 1024", seed=7), marks=pytest.mark.slow),
+        pytest.param(Recipe("-t ext3 -b 2048", seed=8), marks=pytest.mark.slow),
         Recipe("-t ext4 -b 4096 -O ^inline_data", seed=9),
     ],
     ids=str,

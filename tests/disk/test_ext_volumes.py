@@ -13,6 +13,7 @@ import pytest
 
 from tests.disk import ext_oracles as oracles
 from tests.disk.ext_volumes import Recipe, make, mountable, mounted, run
+from tests.disk.used_blocks import zeroed
 from twofold.disk import HOLE, Kind, Role, Stream
 from twofold.disk.blocks import FileBlocks
 from twofold.disk.ext import ExtVolume, open_ext
@@ -76,13 +77,15 @@ def _understood(recipe: Recipe, folder: Path) -> None:
         used = _used_is_right(volume, image)
         streams = list(volume.streams())
         _streams_are_right(volume, image, streams, used)
+        bare = zeroed(image, folder / "bare.img", volume.allocation(), volume.facts)
+        run("e2fsck", "-fn", bare)
         if mountable(recipe):
-            with mounted(image, folder / "mnt", "loop,ro") as place:
+            with mounted(bare, folder / "mnt", "loop,ro") as place:
                 _tree_is_right(volume, place)
                 _metadata_is_right(volume, place)
         else:
             # debugfs copies no devices and pipes.
-            place = oracles.extracted(image, folder / "extracted")
+            place = oracles.extracted(bare, folder / "extracted")
             _tree_is_right(volume, place, leave={Kind.OTHER})
 
 

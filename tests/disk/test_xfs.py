@@ -68,7 +68,7 @@ def test_used_blocks_are_those_of_the_oracles(tmp_path: Path, words: str) -> Non
     assert len(used - domain) == lists
     free = run("xfs_db", "-r", "-c", "freesp -s", image)
     assert facts.units - len(used) + lists == int(re.findall(r"total free blocks (\d+)", free)[0])
-    bare = zeroed(image, tmp_path / "bare.img", used, facts.unit, facts.units)
+    bare = zeroed(image, tmp_path / "bare.img", volume.allocation(), facts)
     run("xfs_repair", "-n", bare)
     if expected is not None:
         with mounted(bare, tmp_path / "mnt") as place:
@@ -97,7 +97,7 @@ def test_a_volume_in_use_is_kept_whole_unless_it_was_frozen(tmp_path: Path) -> N
     used = units(volume.allocation())
     assert len(used) < volume.facts.units // 2
     facts = volume.facts
-    bare = zeroed(tmp_path / "copy.img", tmp_path / "bare.img", used, facts.unit, facts.units)
+    bare = zeroed(tmp_path / "copy.img", tmp_path / "bare.img", volume.allocation(), facts)
     with mounted(bare, tmp_path / "mnt") as place:
         assert contents(place) == expected
     run("xfs_repair", "-n", bare)

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.disk.ext_oracles import tree_of
+from twofold.disk import Facts
 from twofold.disk.blocks import FileBlocks
 
 
@@ -27,16 +28,18 @@ def units(bits: bytearray) -> set[int]:
     return {unit for unit in range(len(bits) * 8) if bits[unit // 8] >> unit % 8 & 1}
 
 
-def zeroed(image: Path, copy: Path, used: set[int], unit: int, count: int) -> Path:
+def zeroed(image: Path, copy: Path, bits: bytearray, facts: Facts) -> Path:
     """A copy in which every unit that is not in use is zeros."""
+    used = units(bits)
     with image.open("rb") as source, copy.open("wb") as target:
-        for number in range(count):
-            if number in used:
-                source.seek(number * unit)
-                target.seek(number * unit)
-                target.write(source.read(unit))
-        source.seek(count * unit)
-        target.seek(count * unit)
+        target.write(source.read(facts.origin))
+        for number in sorted(used):
+            source.seek(facts.origin + number * facts.unit)
+            target.seek(facts.origin + number * facts.unit)
+            target.write(source.read(facts.unit))
+        end = facts.origin + facts.units * facts.unit
+        source.seek(end)
+        target.seek(end)
         target.write(source.read())
         target.truncate(image.stat().st_size)
     return copy
