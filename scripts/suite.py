@@ -35,6 +35,7 @@ DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("mount", "losetup"),
     ("mtools", "mshowfat"),
     ("ntfs-3g", "mkfs.ntfs"),
+    ("partclone", "partclone.xfs"),
     ("qemu-utils", "qemu-img"),
     ("rsync", "rsync"),
     ("strace", "strace"),

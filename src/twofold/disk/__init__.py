@@ -16,6 +16,7 @@ from twofold.disk.base import (
     Role,
     Run,
     Stream,
+    UsedBlocks,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "Role",
     "Run",
     "Stream",
+    "UsedBlocks",
 ]

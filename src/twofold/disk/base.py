@@ -195,3 +195,17 @@ class FileSystem(Protocol):
     def open(self, file: int, stream: bytes = b"") -> Content:
         """The content of a file, decoded where the file system compresses. FormatError if none."""
         ...
+
+
+class UsedBlocks(Protocol):
+    """A file system of which only what is in use is understood: all of it is kept as it is.
+
+    Methods raise as those of ``FileSystem``.
+    """
+
+    @property
+    def facts(self) -> Facts: ...
+
+    def allocation(self) -> bytearray:
+        """As ``FileSystem.allocation``; more than is in use when in doubt."""
+        ...

@@ -1,0 +1,62 @@
+"""What is said about a volume: what is special, what is not understood, what was left out."""
+
+from twofold.disk.ext import features
+from twofold.disk.ext.superblock import Superblock
+
+_MOST = 20
+
+_TOLD = {
+    "compression": "some files may be compressed by an old extension; they are kept as they are",
+    "encrypt": "some directories may be encrypted; their files are kept as they are",
+    "casefold": "some directories may ignore upper and lower case",
+    "shared_blocks": "files share blocks; the volume can only be read",
+    "needs_recovery": "the journal was not replayed; the newest changes are only in it",
+    "orphan_present": "files that were deleted while open wait to be removed",
+    "metadata_csum": "check sums of the superblock and the groups are verified, others are not",
+    "mmp": "several computers may be using the volume",
+}
+
+
+class Notes:
+    """Sentences, and how many inodes were left out."""
+
+    def __init__(self, sb: Superblock, doubtful: int) -> None:
+        self._fixed = list(_fixed(sb, doubtful))
+        self.left_out: dict[int, str] = {}
+        self.more = 0
+
+    def leave_out(self, inode: int, why: str) -> None:
+        """An inode could not be understood; the first few are named."""
+        if inode in self.left_out:
+            return
+        if len(self.left_out) < _MOST:
+            self.left_out[inode] = why
+        else:
+            self.more += 1
+
+    def sentences(self) -> tuple[str, ...]:
+        """All that is to be said so far."""
+        told = [f"inode {inode} was left out: {why}" for inode, why in self.left_out.items()]
+        more = [f"{self.more} more inodes were left out"] if self.more else []
+        return (*self._fixed, *told, *more)
+
+
+def feature_names(sb: Superblock) -> list[str]:
+    """As e2fsprogs prints them."""
+    return features.names(sb.compat, sb.incompat, sb.ro_compat)
+
+
+def _fixed(sb: Superblock, doubtful: int) -> list[str]:
+    found = [_TOLD[name] for name in feature_names(sb) if name in _TOLD]
+    unknown = [name for name in feature_names(sb) if name.startswith("FEATURE_")]
+    if unknown:
+        found.append(f"features that are not known: {' '.join(unknown)}")
+    if sb.group_number:
+        found.append(f"the superblock is damaged; its copy in group {sb.group_number} was read")
+    if doubtful:
+        found.append(f"the descriptors of {doubtful} groups are damaged; all of these are kept")
+    if sb.compat & features.HAS_JOURNAL and not sb.long(224):
+        found.append("the journal is on another device")
+    if sb.short(58) & 2:
+        found.append("errors were met when it was last in use")
+    return found

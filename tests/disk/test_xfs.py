@@ -1,0 +1,134 @@
+"""What XFS has in use, against partclone, xfs_db and xfs_repair; the rest may be zeroed."""
+
+import random
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.disk.ext_volumes import may_mount, mounted, run
+from tests.disk.used_blocks import (
+    Edited,
+    contents,
+    partclone_domain,
+    populate,
+    sparse,
+    units,
+    zeroed,
+)
+from twofold.disk.blocks import FileBlocks
+from twofold.disk.xfs import XfsUsed, open_xfs
+from twofold.errors import FormatError
+
+pytestmark = pytest.mark.skipif(
+    not may_mount() or "xfs" not in Path("/proc/filesystems").read_text(), reason="may not mount"
+)
+_WORDS = [
+    "-b size=4096",
+    pytest.param("-b size=1024 -d agcount=2", marks=pytest.mark.slow),
+    pytest.param("-m crc=0,finobt=0 -b size=512 -n size=4096", marks=pytest.mark.slow),
+    pytest.param("-b size=4096 -l su=32k -m reflink=0,rmapbt=1", marks=pytest.mark.slow),
+]
+
+
+def _volume(folder: Path, words: str) -> Path:
+    image = sparse(folder / "volume.img", 320)
+    run("mkfs.xfs", "-q", "-f", "-L", "a volume", *words.split(), image)
+    return image
+
+
+def _open(image: Path, *, frozen: bool = False) -> XfsUsed:
+    return open_xfs(FileBlocks(image.open("rb")), frozen=frozen)
+
+
+def _free_lists(image: Path, groups: int) -> int:
+    """Blocks on the free lists of all groups."""
+    words = [word for group in range(groups) for word in ("-c", f"agf {group}", "-c", "p flcount")]
+    return sum(map(int, re.findall(r"flcount = (\d+)", run("xfs_db", "-r", *words, image))))
+
+
+@pytest.mark.parametrize("words", _WORDS)
+def test_used_blocks_are_those_of_the_oracles(tmp_path: Path, words: str) -> None:
+    image = _volume(tmp_path, words)
+    assert _open(image).facts.clean
+    # Linux no longer mounts volumes without check sums.
+    expected = None if "crc=0" in words else _use(image, tmp_path / "mnt")
+    volume = _open(image)
+    facts, used = volume.facts, units(volume.allocation())
+    assert (facts.kind, facts.label, facts.clean) == ("xfs", "a volume", True)
+    assert facts.serial in run("blkid", "-p", image)
+    assert not facts.notes
+    domain = {sector * 512 // facts.unit for sector in partclone_domain("xfs", image)}
+    groups = int(
+        re.findall(r"agcount = (\d+)", run("xfs_db", "-r", "-c", "sb 0", "-c", "p", image))[0]
+    )
+    lists = _free_lists(image, groups)
+    assert domain <= used
+    assert len(used - domain) == lists
+    free = run("xfs_db", "-r", "-c", "freesp -s", image)
+    assert facts.units - len(used) + lists == int(re.findall(r"total free blocks (\d+)", free)[0])
+    bare = zeroed(image, tmp_path / "bare.img", volume.allocation(), facts)
+    run("xfs_repair", "-n", bare)
+    if expected is not None:
+        with mounted(bare, tmp_path / "mnt") as place:
+            assert contents(place) == expected
+
+
+def _use(image: Path, place: Path) -> dict[bytes, bytes]:
+    with mounted(image, place):
+        populate(place, random.Random(1))
+        return contents(place)
+
+
+def test_a_volume_in_use_is_kept_whole_unless_it_was_frozen(tmp_path: Path) -> None:
+    image = _volume(tmp_path, "")
+    with mounted(image, tmp_path / "mnt") as place:
+        populate(place, random.Random(2), files=40)
+        expected = contents(place)
+        run("fsfreeze", "-f", place)
+        shutil.copyfile(image, tmp_path / "copy.img")
+        run("fsfreeze", "-u", place)
+    careful = _open(tmp_path / "copy.img")
+    assert not careful.facts.clean
+    assert len(units(careful.allocation())) == careful.facts.units
+    assert any("log" in note for note in careful.facts.notes)
+    volume = _open(tmp_path / "copy.img", frozen=True)
+    used = units(volume.allocation())
+    assert len(used) < volume.facts.units // 2
+    facts = volume.facts
+    bare = zeroed(tmp_path / "copy.img", tmp_path / "bare.img", volume.allocation(), facts)
+    with mounted(bare, tmp_path / "mnt") as place:
+        assert contents(place) == expected
+    run("xfs_repair", "-n", bare)
+
+
+def test_a_group_whose_tree_is_damaged_is_kept_whole(tmp_path: Path) -> None:
+    image = _volume(tmp_path, "-d agcount=4")
+    sound = _open(image)
+    per_group = sound.facts.units // 4
+    sector = per_group * 4096 + 512
+    assert FileBlocks(image.open("rb")).read(sector, 4) == b"XAGF"
+    for offset, new in ((0, b"YYYY"), (16, b"\xff\xff\xff\xff"), (55, b"\x01"), (31, b"\x09")):
+        damaged = open_xfs(Edited(image, {sector + offset: new}))
+        used = units(damaged.allocation())
+        second = set(range(per_group, 2 * per_group))
+        assert used == units(sound.allocation()) | second
+        assert any("group 1" in note for note in damaged.facts.notes)
+
+
+def test_changed_bytes_lead_to_nothing_but_format_errors(tmp_path: Path) -> None:
+    image = _volume(tmp_path, "-d agcount=4")
+    group = image.stat().st_size // 4
+    places = [*range(512), *(g * group + at for g in range(4) for at in range(512, 24 << 10))]
+    rng = random.Random(3)
+    understood = 0
+    for _ in range(400):
+        spots = [rng.choice(places if rng.random() < 0.7 else places[:512]) for _ in range(4)]
+        edits = {spot: bytes([rng.choice([0, 255, rng.randrange(256)])]) for spot in spots}
+        try:
+            open_xfs(Edited(image, edits), frozen=rng.random() < 0.5).allocation()
+            understood += 1
+        except FormatError:
+            pass
+    assert understood > 50
