@@ -15,6 +15,7 @@ A non-resident attribute may be split over several records; then only its first 
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from twofold.disk.base import Run
@@ -109,6 +110,8 @@ class Stored(NamedTuple):
     compression: int
     """Clusters that are compressed together, as a power of two; 0 if none are."""
     runs: tuple[Run, ...]
+    units: int
+    """Clusters and holes of all runs."""
 
 
 def head_of(block: bytes, at: int) -> Head:
@@ -118,7 +121,7 @@ def head_of(block: bytes, at: int) -> Head:
 
 def walk(block: bytes, at: int, head: Head, size: int) -> list[tuple[int, int, int]]:
     """(type, offset, length) of every attribute of the record of ``size`` bytes at ``at``."""
-    found = []
+    found: list[tuple[int, int, int]] = []
     limit = at + min(head.used, size)
     place = at + head.start
     unpack = _KIND_AND_LENGTH.unpack_from
@@ -150,6 +153,7 @@ def _name(raw: bytes, length: int) -> bytes:
     return utf8(raw[start:end])
 
 
+@lru_cache(maxsize=1024)
 def utf8(name: bytes) -> bytes:
     """UTF-16 as UTF-8; lone surrogates, which NTFS allows, are passed."""
     return name.decode("utf-16-le", "surrogatepass").encode("utf-8", "surrogatepass")
@@ -184,7 +188,7 @@ def join(parts: Sequence[Part], units: int) -> Stored:
     _, _, _, compression, _, size, valid = _STORED.unpack_from(raw)
     if size >= _LIMIT or compression > 16:
         raise FormatError(f"an attribute of {size} bytes, compressed by 2^{compression} clusters")
-    return Stored(kind, name, flags, size, min(valid, size), compression, tuple(runs))
+    return Stored(kind, name, flags, size, min(valid, size), compression, tuple(runs), total)
 
 
 def first_unit(part: Part) -> int:
@@ -200,10 +204,12 @@ def _runs(part: Part, total: int, units: int) -> tuple[list[Run], int]:
     if part.resident or len(raw) < 40:
         raise FormatError("a part of an attribute has no run list")
     first, last, place = _RANGE.unpack_from(raw)
+    if first != total:
+        raise FormatError("a part of the run list of an attribute is missing")
     runs = decode_runs(raw, place, len(raw), units)
     for _, length in runs:
         total += length
     following = (last + 1) & (1 << 64) - 1  # an attribute of no clusters ends at unit -1
-    if total != following or total >= _LIMIT or (first != total - sum(r.units for r in runs)):
+    if total != following or total >= _LIMIT:
         raise FormatError("the run list of an attribute does not cover its units")
     return runs, total

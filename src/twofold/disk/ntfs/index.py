@@ -5,10 +5,10 @@
             the child's place is the last 8 bytes; for keys that are no file names bytes 0 and 2
             tell place and length of the data
 
-The root node lies in $INDEX_ROOT (behind 16 bytes: 8 4 size of a block); the others are blocks
-"INDX" of $INDEX_ALLOCATION (8 bytes log number, 8 bytes own place, then the node), named by cluster,
-or by 512 bytes where a block is smaller than a cluster. The tree itself tells which blocks belong
-to it; the bitmap of blocks is for whoever adds one, and is not needed to read.
+The root node lies in $INDEX_ROOT, behind 16 bytes (8 4 size of a block). The others are blocks of
+$INDEX_ALLOCATION ("INDX", 16 8 own place, 24 node), named by cluster, or by 512 bytes where a block
+is smaller than a cluster. The tree itself tells which blocks belong to it; the bitmap of blocks is
+for whoever adds one, and is not needed to read.
 """
 
 import struct

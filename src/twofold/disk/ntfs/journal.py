@@ -1,7 +1,8 @@
 """$LogFile: whether it holds changes that are not yet in their places.
 
     restart page   0 "RSTR"   20 4 size of the page   24 2 place of the restart area
-    restart area   0 8 last log number   12 2 first client in use (FFFF: none)   14 2 flags (2: clean)
+    restart area   0 8 last log number   12 2 first client in use (FFFF: none)
+                   14 2 flags (2: clean)
 
 Two restart pages stand at the start, the newer one counts. A log that was never used is all FF.
 """

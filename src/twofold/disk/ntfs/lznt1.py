@@ -85,7 +85,7 @@ def _copy(out: bytearray, pair: int) -> None:
 class Compressed:
     """A file compressed unit by unit; the unit read last is kept."""
 
-    def __init__(  # noqa: PLR0913 - a compressed attribute has that many sizes
+    def __init__(
         self, stored: Content, runs: RunMap, *, cluster: int, unit: int, size: int, valid: int
     ) -> None:
         """``stored`` gives the clusters as they are, ``unit`` is in clusters."""

@@ -63,7 +63,7 @@ class RunMap:
             offset, length, index = offset + size, length - size, index + 1
 
     def stored(self, start: int, units: int) -> int:
-        """How many of the clusters ``start`` to ``start + units`` are no holes; fewer at the end."""
+        """How many of ``units`` clusters from ``start`` on are no holes."""
         stop = min(start + units, self.units)
         total = 0
         index = bisect_right(self._ends, start)

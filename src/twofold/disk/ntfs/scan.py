@@ -1,7 +1,7 @@
 """All streams of a volume, in one pass through its table of files.
 
-Per record in use: its attributes are walked once; most have nothing in clusters, or one attribute in
-one run. Only a file with an attribute list needs other records, which are fetched where they are.
+Per record in use: its attributes are walked once; most have nothing in clusters, or one attribute
+in one run. Only a file with an attribute list needs other records, fetched where they are.
 
 Roles. $DATA of user files is FILE, or CODED if some part of it is compressed or it is encrypted; a
 compressed file of which nothing could be made smaller lies plain in its clusters and is FILE too.
@@ -36,6 +36,8 @@ from twofold.disk.ntfs.table import MAGIC, Table
 from twofold.errors import FormatError
 
 _BAD_CLUSTERS = 8
+_RESIDENT = {at.STANDARD_INFORMATION, at.ATTRIBUTE_LIST, at.FILE_NAME}
+"""The resident attributes whose values count here."""
 _SLACK_OF_LISTS = 1 << 20
 
 
@@ -85,7 +87,11 @@ class Scan:
             stored = stored or block[place + 8] != 0
         if not listed and not stored:
             return []
-        parts = [at.part_at(block, *place) for place in places]
+        parts = [
+            at.part_at(block, kind, place, length)
+            for kind, place, length in places
+            if block[place + 8] or kind in _RESIDENT
+        ]
         if listed:
             parts = self._complete(number, head, parts)
         return self._streams_of(number, head, parts)
@@ -109,7 +115,7 @@ class Scan:
         found = []
         for group in groups.values():
             stored = at.join(group, self._geometry.units)
-            if all(first == HOLE for first, _ in stored.runs):
+            if not _is_somewhere(stored):
                 continue
             if content and stored.kind == at.DATA:
                 throw = discard and not stored.name
@@ -119,7 +125,7 @@ class Scan:
         return found
 
     def _content(self, number: int, stored: Stored, stamp: bytes, discard: bool) -> Stream:
-        _, name, flags, size, valid, _, runs = stored
+        _, name, flags, size, valid, _, runs, _ = stored
         if flags & (at.COMPRESSION_MASK | at.ENCRYPTED) and not _is_plain(stored):
             runs = _without_end(runs)
             size = valid = sum(units for _, units in runs) * self._geometry.cluster
@@ -138,9 +144,16 @@ class Scan:
         return Stream(number, name, Role.META, size, valid, runs, discard=bad)
 
     def _covers(self, stored: Stored) -> None:
-        units = sum(units for _, units in stored.runs)
-        if stored.size > units * self._geometry.cluster:
+        if stored.size > stored.units * self._geometry.cluster:
             raise FormatError("an attribute is longer than its clusters")
+
+
+def _is_somewhere(stored: Stored) -> bool:
+    """Whether any cluster belongs to an attribute."""
+    runs = stored.runs
+    if runs and runs[0].first != HOLE:
+        return True
+    return any(first != HOLE for first, _ in runs)
 
 
 def _is_plain(stored: Stored) -> bool:

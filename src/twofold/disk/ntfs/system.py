@@ -1,14 +1,14 @@
 """Which files are the file system's own, and which hold nothing that anybody wants back.
 
-Its own are the first 16 records and all that lies below $Extend ($UsnJrnl, $Quota, $RmMetadata, ...).
+Its own are the first 16 records and all that lies below $Extend ($UsnJrnl, $Quota, $ObjId, ...).
 
 Not wanted back are, if Windows marked them as system files:
 
     \\pagefile.sys, \\swapfile.sys, \\hiberfil.sys   in the root directory, with no other name
-    \\System Volume Information\\{...}{3808876b-c176-4e48-b7ae-04046e6cc752}   where VSS keeps old data
+    \\System Volume Information\\{...}{3808876b-c176-4e48-b7ae-04046e6cc752}   old data kept by VSS
 
-A hibernation file that reads zeros makes Windows start anew instead of waking up with a memory that
-the disk no longer agrees with.
+A hibernation file that reads zeros makes Windows start anew instead of waking up with a memory
+that the disk no longer agrees with.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,13 +42,14 @@ class System:
         self._notes = notes
         self._below_extend = frozenset(self._safely(self._descend()))
         shadows = self._safely(n for n, name in names(ROOT) if name.name.lower() == _SHADOWS)
-        self._shadows = next(iter(shadows), None)
+        self._shadows = next(iter(shadows), ROOT)
+        self._parents = {number.to_bytes(6, "little") for number in (ROOT, self._shadows)}
 
     def _safely(self, numbers: Iterator[int]) -> list[int]:
         found = []
         try:
             for number in numbers:
-                found.append(number)  # noqa: PERF402 - what came before damage is kept
+                found.append(number)
         except FormatError as error:
             self._notes.tell(f"not all system files are known: {error.message}")
         return found
@@ -74,8 +75,10 @@ class System:
 
     def discards(self, parts: list[Part]) -> bool:
         """Whether nobody wants the content of a file back."""
-        names = [file_name(at.value_of(p)) for p in parts if p.kind == at.FILE_NAME and p.resident]
-        names = [name for name in names if name.space != DOS]
+        values = [at.value_of(p) for p in parts if p.kind == at.FILE_NAME and p.resident]
+        if not any(value[:6] in self._parents for value in values):
+            return False
+        names = [name for name in map(file_name, values) if name.space != DOS]
         if len(names) != 1 or not self._is_discarded(names[0]):
             return False
         infos = [p for p in parts if p.kind == at.STANDARD_INFORMATION and p.resident]

@@ -1,6 +1,6 @@
-"""Files that Windows keeps compressed "externally" (CompactOS): tag 80000017, stream WofCompressedData.
+"""Files compressed "externally" (CompactOS): reparse tag 80000017, stream WofCompressedData.
 
-    reparse data   4 bytes version 1, 4 bytes provider (2: this file), 4 bytes version 1, 4 bytes method
+    reparse data   4 bytes each: version 1, provider (2: this file), version 1, method
     stream         for each chunk but the first its place behind this table (4 bytes, 8 if the file
                    has 4 GiB or more), then the chunks
 

@@ -1,4 +1,4 @@
-"""XPRESS with Huffman codes ([MS-XCA] 2.1 and 2.2), read: what Windows compresses its own files with.
+"""XPRESS with Huffman codes ([MS-XCA] 2.2), read: what Windows compresses its own files with.
 
     256 bytes   code lengths of 512 symbols, 4 bits each (0: not used, at most 15)
     words       the code bits, in 16-bit little-endian words, highest bit first; the bytes of long
@@ -75,6 +75,8 @@ class _Bits:
     def __init__(self, data: bytes, at: int) -> None:
         if len(data) < at + 4:
             raise FormatError(_SHORT)
+        high: int
+        low: int
         high, low = struct.unpack_from("<HH", data, at)
         self._data = data
         self._at = at + 4
