@@ -27,9 +27,11 @@ DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("libc6-dev", "/usr/include/stdlib.h"),
     ("libcap2-bin", "setcap"),
     ("mount", "losetup"),
+    ("ntfs-3g", "mkntfs"),
     ("rsync", "rsync"),
     ("strace", "strace"),
     ("util-linux", "unshare"),
+    ("wimtools", "wimcapture"),
     ("xfsprogs", "mkfs.xfs"),
 )
 

@@ -1,4 +1,4 @@
-"""Whole volumes: clusters, sizes, names and contents against ntfs-3g, The Sleuth Kit and libfsntfs."""
+"""Whole volumes: clusters, sizes, names, contents, against ntfs-3g, The Sleuth Kit, libfsntfs."""
 
 import hashlib
 from itertools import product
