@@ -36,7 +36,7 @@ SLOW = [
 def _size(filling: str, cluster: int) -> int:
     """Bytes of a volume: hardly any room where it is to become full."""
     if filling in ("full", "twice"):
-        return 8 * MIB if filling == "full" else 24 * MIB
+        return 8 * MIB if filling == "full" else 16 * MIB
     return max(24 * MIB, 1200 * cluster)
 
 

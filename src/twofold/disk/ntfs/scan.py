@@ -94,7 +94,7 @@ class Scan:
         ]
         if listed:
             parts = self._complete(number, head, parts)
-        return self._streams_of(number, head, parts)
+        return self._streams_of(number, head, parts, listed)
 
     def _complete(self, number: int, head: Head, parts: list[Part]) -> list[Part]:
         for part in parts:
@@ -104,16 +104,14 @@ class Scan:
             raise FormatError("the attribute lists are longer than the table of files")
         return self._table.complete(number, head, parts).parts
 
-    def _streams_of(self, number: int, head: Head, parts: list[Part]) -> list[Stream]:
-        groups: dict[tuple[int, bytes], list[Part]] = {}
-        for part in parts:
-            if not part.resident:
-                groups.setdefault((part.kind, part.name), []).append(part)
+    def _streams_of(self, number: int, head: Head, parts: list[Part], listed: bool) -> list[Stream]:
+        stored_parts = [part for part in parts if part.raw[8]]
+        groups = _grouped(stored_parts) if listed else [[part] for part in stored_parts]
         content = not self._system.owns(number)
         stamp = _stamp(head, parts) if content else b""
         discard = content and self._system.discards(parts)
         found = []
-        for group in groups.values():
+        for group in groups:
             stored = at.join(group, self._geometry.units)
             if not _is_somewhere(stored):
                 continue
@@ -146,6 +144,14 @@ class Scan:
     def _covers(self, stored: Stored) -> None:
         if stored.size > stored.units * self._geometry.cluster:
             raise FormatError("an attribute is longer than its clusters")
+
+
+def _grouped(parts: list[Part]) -> list[list[Part]]:
+    """The parts of each attribute that is split over records."""
+    groups: dict[tuple[int, bytes], list[Part]] = {}
+    for part in parts:
+        groups.setdefault((part.kind, part.name), []).append(part)
+    return list(groups.values())
 
 
 def _is_somewhere(stored: Stored) -> bool:
