@@ -35,11 +35,13 @@ DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("mount", "losetup"),
     ("mtools", "mshowfat"),
     ("ntfs-3g", "mkfs.ntfs"),
+    ("ntfs-3g", "mkntfs"),
     ("partclone", "partclone.xfs"),
     ("qemu-utils", "qemu-img"),
     ("rsync", "rsync"),
     ("strace", "strace"),
     ("util-linux", "unshare"),
+    ("wimtools", "wimcapture"),
     ("xfsprogs", "mkfs.xfs"),
 )
 

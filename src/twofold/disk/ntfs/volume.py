@@ -1,0 +1,134 @@
+"""An NTFS volume as a file system: what the other modules know, behind one door.
+
+The metafiles by their record: 0 $MFT, 1 $MFTMirr, 2 $LogFile, 3 $Volume, 4 $AttrDef, 5 the root,
+6 $Bitmap, 7 $Boot, 8 $BadClus, 9 $Secure, 10 $UpCase, 11 $Extend. They are not told as entries of
+the root directory, as Windows does not tell them, but can be opened by number.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from twofold.disk.base import BlockReader, Content, DirectoryEntry, Facts, FileFacts, Kind, Stream
+from twofold.disk.ntfs import attributes as at
+from twofold.disk.ntfs import journal, reparse, values
+from twofold.disk.ntfs.boot import Geometry, read_geometry
+from twofold.disk.ntfs.files import Files
+from twofold.disk.ntfs.notes import Notes
+from twofold.disk.ntfs.scan import Scan
+from twofold.disk.ntfs.system import FIRST_USER_RECORD, ROOT, System
+from twofold.disk.ntfs.table import Table
+from twofold.errors import FormatError
+
+_LOG_FILE = 2
+_VOLUME = 3
+_BITMAP = 6
+_DIRECTORY = 0x10000000
+_REPARSE = 0x400
+_FORBIDDEN = (b"", b".", b"..")
+
+
+def open_ntfs(reader: BlockReader) -> "Ntfs":
+    """The file system of a volume that begins at byte 0 of the reader.
+
+    FormatError when it is no NTFS volume, does not fit into the reader, or its table of files is
+    damaged; OSError when the device cannot be read.
+    """
+    geometry = read_geometry(reader)
+    return Ntfs(geometry, Table(reader, geometry))
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What the volume says of itself."""
+
+    label: str
+    version: str
+    clean: bool
+
+
+class Ntfs:
+    """See ``twofold.disk.base.FileSystem``; notes grow while streams are told."""
+
+    def __init__(self, geometry: Geometry, table: Table) -> None:
+        self._geometry = geometry
+        self._table = table
+        self._files = Files(table, geometry)
+        self._notes = Notes()
+        self._about = self._ask()
+
+    @property
+    def facts(self) -> Facts:
+        """With the notes so far. Not clean: marked dirty, or with changes waiting in the log."""
+        return Facts(
+            kind="ntfs",
+            label=self._about.label,
+            serial=f"{self._geometry.serial:016X}",
+            unit=self._geometry.cluster,
+            units=self._geometry.units,
+            clean=self._about.clean,
+            version=self._about.version,
+            notes=self._notes.sentences(),
+        )
+
+    def _ask(self) -> _About:
+        """Label, version and state; a volume that cannot tell them is read all the same."""
+        try:
+            file = self._table.file(_VOLUME)
+            labels = file.values(at.VOLUME_NAME)
+            versions = file.values(at.VOLUME_INFORMATION)
+            version, dirty = values.volume_version(versions[0] if versions else b"")
+            clean = not dirty and journal.is_clean(self._files.open(_LOG_FILE))
+            label = labels[0].decode("utf-16-le", "replace") if labels else ""
+            return _About(label, version, clean)
+        except FormatError as error:
+            self._notes.tell(f"the volume does not describe itself: {error.message}")
+            return _About("", "", False)
+
+    def allocation(self) -> bytearray:
+        """$Bitmap; FormatError when it is too short."""
+        units = self._geometry.units
+        length = (units + 7) // 8
+        content = self._files.open(_BITMAP)
+        if content.size < length:
+            raise FormatError("the map of clusters is shorter than the volume")
+        bits = bytearray(content.read(0, length))
+        if units % 8:
+            bits[-1] &= (1 << units % 8) - 1
+        return bits
+
+    def streams(self) -> Iterator[Stream]:
+        """Every stream that has clusters, in the order of the table of files (``scan``)."""
+        return Scan(self._table, self._geometry, self._system, self._notes).streams()
+
+    @cached_property
+    def _system(self) -> System:
+        return System(self._files.names, self._notes)
+
+    def root(self) -> int:
+        """5."""
+        return ROOT
+
+    def facts_of(self, file: int) -> FileFacts:
+        """What is known of a file by the number of its record."""
+        return self._files.facts_of(file)
+
+    def entries(self, directory: int) -> Iterator[DirectoryEntry]:
+        """The children; names that could lead elsewhere are left out and noted."""
+        for number, name in self._files.names(directory):
+            if name.space == values.DOS or number < FIRST_USER_RECORD:
+                continue
+            if name.name in _FORBIDDEN or b"/" in name.name or b"\0" in name.name:
+                self._notes.tell(f"directory {directory} has an impossible name for file {number}")
+                continue
+            yield DirectoryEntry(name.name, number, _kind(name))
+
+    def open(self, file: int, stream: bytes = b"") -> Content:
+        """The content of a file, decoded where it is compressed; FormatError if encrypted."""
+        return self._files.open(file, stream)
+
+
+def _kind(name: values.FileName) -> Kind:
+    """From the copy of the attributes that the directory keeps."""
+    kind = Kind.DIRECTORY if name.attributes & _DIRECTORY else Kind.FILE
+    return reparse.kind_of(name.tag, kind) if name.attributes & _REPARSE else kind
