@@ -34,7 +34,6 @@ DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("mdadm", "mdadm"),
     ("mount", "losetup"),
     ("mtools", "mshowfat"),
-    ("ntfs-3g", "mkfs.ntfs"),
     ("ntfs-3g", "mkntfs"),
     ("partclone", "partclone.xfs"),
     ("qemu-utils", "qemu-img"),

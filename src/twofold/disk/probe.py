@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from twofold.disk.base import BlockReader, FileSystem
 from twofold.disk.exfat import open_exfat
+from twofold.disk.ext import open_ext
 from twofold.disk.fat import is_fat, open_fat
+from twofold.disk.ntfs import open_ntfs
 
 
 class Signature(NamedTuple):
@@ -20,7 +22,11 @@ class Signature(NamedTuple):
     open: Callable[[BlockReader], FileSystem]
 
 
-SIGNATURES = (Signature(3, b"EXFAT   ", open_exfat),)
+SIGNATURES = (
+    Signature(3, b"NTFS    ", open_ntfs),
+    Signature(3, b"EXFAT   ", open_exfat),
+    Signature(1080, b"\x53\xef", open_ext),
+)
 _BOOT = 512
 
 
