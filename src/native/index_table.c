@@ -1,11 +1,12 @@
 /* A set of blob ids: those of index objects, by reference, and further ones of its own.
 
-   Open addressing with linear probing. A slot is 8 bytes: a hash of 32 bits, and the ordinal of the
-   id plus one (0 is an empty slot). Ordinals count through segments of ids: an index object is one,
-   so are blocks of ids put in one by one. Equal hashes are confirmed by the whole id in its segment.
-   The home of a hash h in C slots is h * C / 2^32, so growing needs no id again and goes through the
-   old and the new slots in the same order. At most three quarters of the slots are taken: 11 to 16
-   bytes per id, and 32 more for ids of its own.
+   Open addressing with linear probing. A slot is 8 bytes: a hash of 36 bits, and in 28 bits the
+   ordinal of the id plus one (0 is an empty slot). Ordinals count through segments of ids: an index
+   object is one, so are blocks of ids put in one by one. Equal hashes are confirmed by the whole id
+   in its segment; each that lies costs a page of a mapped file, so the hash has as many bits as fit.
+   The home of a hash h among C slots is about h * C / 2^36, so growing needs no id again and goes
+   through the old and the new slots in the same order. At most three quarters of the slots are
+   taken: 11 to 16 bytes per id, and 32 more for ids of its own.
 
    The hash is multilinear under a random seed, so nobody can make ids that collide (Carter and
    Wegman, Universal classes of hash functions, 1979). Everything here runs under the interpreter's
@@ -13,7 +14,7 @@
 
 #include "index.h"
 
-enum { BLOCK = 1 << 14, AHEAD = 16 };
+enum { BLOCK = 1 << 14, AHEAD = 16, ORDINAL_BITS = 28, MOST = (1 << ORDINAL_BITS) - 1 };
 
 typedef struct {
     const uint8_t *ids;
@@ -34,20 +35,20 @@ typedef struct {
     uint32_t block_used;
 } Table;
 
-static uint32_t
+static uint64_t
 hash(const Table *table, const uint8_t *id)
 {
     uint64_t words[4], sum = 0;
     memcpy(words, id, ID);
     for (int i = 0; i < 4; i++)
         sum += words[i] * table->seed[i];
-    return (uint32_t)(sum >> 32);
+    return sum >> ORDINAL_BITS;
 }
 
 static uint64_t
-home(const Table *table, uint32_t hashed)
+home(const Table *table, uint64_t hashed)
 {
-    return hashed * table->capacity >> 32;
+    return (hashed >> (32 - ORDINAL_BITS)) * table->capacity >> 32;
 }
 
 static const uint8_t *
@@ -66,14 +67,14 @@ id_at(const Table *table, uint64_t ordinal)
 
 /* The slot of an id, or the empty one where it belongs; there is always an empty one. */
 static uint64_t *
-slot_of(const Table *table, uint32_t hashed, const uint8_t *id)
+slot_of(const Table *table, uint64_t hashed, const uint8_t *id)
 {
     uint64_t at = home(table, hashed);
     for (;;) {
         uint64_t slot = table->slots[at];
         if (slot == 0)
             return &table->slots[at];
-        if (slot >> 32 == hashed && !memcmp(id_at(table, (uint32_t)slot - 1), id, ID))
+        if (slot >> ORDINAL_BITS == hashed && !memcmp(id_at(table, (slot & MOST) - 1), id, ID))
             return &table->slots[at];
         if (++at == table->capacity)
             at = 0;
@@ -98,7 +99,7 @@ reserve(Table *table, uint64_t more)
     for (uint64_t i = 0; i < old.capacity; i++) {
         if (old.slots[i] == 0)
             continue;
-        uint64_t at = home(table, (uint32_t)(old.slots[i] >> 32));
+        uint64_t at = home(table, old.slots[i] >> ORDINAL_BITS);
         while (table->slots[at] != 0)
             if (++at == table->capacity)
                 at = 0;
@@ -113,7 +114,7 @@ static int
 add_segment(Table *table, const uint8_t *ids, uint64_t count, PyObject *owner)
 {
     size_t size = (table->segment_count + 1) * sizeof(Segment);
-    if (table->ordinals + count >= UINT32_MAX) {
+    if (table->ordinals + count >= MOST) {
         PyErr_SetString(PyExc_OverflowError, "too many blobs");
         return -1;
     }
@@ -171,7 +172,7 @@ is_good(const Columns *columns, const uint8_t *good, uint32_t position)
 static void
 insert_all(Table *table, const Columns *columns, const uint8_t *good, uint64_t first)
 {
-    uint32_t hashes[AHEAD];
+    uint64_t hashes[AHEAD];
     for (uint32_t start = 0, here; start < columns->blob_count; start += here) {
         here = columns->blob_count - start < AHEAD ? columns->blob_count - start : AHEAD;
         for (uint32_t i = 0; i < here; i++) {
@@ -186,7 +187,7 @@ insert_all(Table *table, const Columns *columns, const uint8_t *good, uint64_t f
                 continue;
             uint64_t *slot = slot_of(table, hashes[i], id);
             if (*slot == 0) {
-                *slot = (uint64_t)hashes[i] << 32 | (first + start + i + 1);
+                *slot = hashes[i] << ORDINAL_BITS | (first + start + i + 1);
                 table->used++;
             }
         }
@@ -256,14 +257,14 @@ claim(Table *table, const uint8_t *id)
 {
     if (reserve(table, 1) < 0)
         return -1;
-    uint32_t hashed = hash(table, id);
+    uint64_t hashed = hash(table, id);
     uint64_t *slot = slot_of(table, hashed, id);
     if (*slot != 0)
         return 0;
     if (next_of_ours(table) < 0)
         return -1;
     memcpy(table->block + (size_t)table->block_used * ID, id, ID);
-    *slot = (uint64_t)hashed << 32 | (table->block_first + table->block_used + 1);
+    *slot = hashed << ORDINAL_BITS | (table->block_first + table->block_used + 1);
     table->block_used++;
     table->used++;
     return 1;
@@ -302,11 +303,13 @@ static PyObject *
 table_new(PyTypeObject *type, PyObject *arguments, PyObject *names)
 {
     const char *seed;
-    Py_ssize_t length;
+    Py_ssize_t length, expected = 0;
     if (names != NULL && PyDict_Size(names) > 0)
         return PyErr_SetString(PyExc_TypeError, "IndexTable takes no names"), NULL;
-    if (!PyArg_ParseTuple(arguments, "y#", &seed, &length))
+    if (!PyArg_ParseTuple(arguments, "y#|n", &seed, &length, &expected))
         return NULL;
+    if (expected < 0 || expected >= MOST)
+        return PyErr_SetString(PyExc_OverflowError, "too many blobs"), NULL;
     if (length != ID)
         return PyErr_SetString(PyExc_ValueError, "a seed has 32 bytes"), NULL;
     Table *table = (Table *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
@@ -315,7 +318,7 @@ table_new(PyTypeObject *type, PyObject *arguments, PyObject *names)
     memcpy(table->seed, seed, ID);
     for (int i = 0; i < 4; i++)
         table->seed[i] |= 1; /* an even factor would lose bits */
-    if (reserve(table, 0) < 0)
+    if (reserve(table, (uint64_t)expected) < 0)
         Py_CLEAR(table);
     return (PyObject *)table;
 }
@@ -349,7 +352,7 @@ static PyType_Slot slots[] = {
     {Py_tp_methods, methods},
     {Py_sq_contains, (void *)table_contains},
     {Py_sq_length, (void *)table_length},
-    {Py_tp_doc, "IndexTable(seed): a set of blob ids, most of them kept in index objects."},
+    {Py_tp_doc, "IndexTable(seed, expected=0): a set of blob ids, most of them kept in index objects."},
     {0, NULL},
 };
 

@@ -1,20 +1,13 @@
-"""Tests of parity that run twice: on the Python twin, and on the extension if it was built."""
+"""Tests of parity that run twice."""
 
-import sys
 from collections.abc import Iterator
 
 import pytest
 
-from twofold.native import EXTENSION
-from twofold.parity import encode
-
-CODES = ["twin"] if EXTENSION is None else ["twin", "extension"]
+from tests.twins import CODES, either
 
 
 @pytest.fixture(scope="module", params=CODES)
 def code(request: pytest.FixtureRequest) -> Iterator[None]:
     """Which of the two codes computes."""
-    with pytest.MonkeyPatch.context() as patch:
-        chosen = EXTENSION if request.param == "extension" else None
-        patch.setattr(sys.modules[encode.__module__], "EXTENSION", chosen)
-        yield
+    yield from either(request.param, "twofold.parity.encode")

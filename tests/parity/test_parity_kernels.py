@@ -8,7 +8,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.native_kernels import kernels
+from tests.twins import kernels, needs_extension
 from twofold.native import EXTENSION
 from twofold.parity import SHARD_SIZE, Layout, shard_digests
 from twofold.parity.encode import encode_twin
@@ -17,7 +17,7 @@ PARITY = kernels("PARITY_KERNELS")
 DIGESTS = kernels("DIGEST_KERNELS")
 SEED = st.integers(0, 1 << 30)
 
-pytestmark = pytest.mark.skipif(EXTENSION is None, reason="the extension is not built")
+pytestmark = needs_extension
 
 
 def doubled(byte: int) -> int:

@@ -29,17 +29,17 @@ class BlobSet(Protocol):
         """Put one blob in; whether it was not there. True exactly once per blob."""
 
 
-def new_blob_set() -> BlobSet:
-    """An empty set."""
-    return BlobSetTwin() if EXTENSION is None else _Native()
+def new_blob_set(expected: int = 0) -> BlobSet:
+    """An empty set, with room for as many blobs as are expected."""
+    return BlobSetTwin() if EXTENSION is None else _Native(expected)
 
 
 class _Native:
-    """About 16 bytes per blob, and 32 more per blob claimed."""
+    """11 to 16 bytes per blob, and 32 more per blob claimed."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int) -> None:
         assert EXTENSION is not None
-        self._table = EXTENSION.IndexTable(secrets.token_bytes(32))
+        self._table = EXTENSION.IndexTable(secrets.token_bytes(32), expected)
         self.claim = self._table.claim
 
     def __contains__(self, blob_id: bytes) -> bool:

@@ -22,9 +22,9 @@ class Catalog:
     def __init__(self, index: Index, tombs: set[bytes]) -> None:
         self._index = index
         self._tombs = frozenset(tombs)
-        self._taken = _blob_sets()
-        self._known = _blob_sets()
-        self._entered = dict.fromkeys(BlobKind, 0)
+        self._taken = {kind: new_blob_set() for kind in BlobKind}
+        self._known: dict[BlobKind, BlobSet] = {}
+        self._entered: dict[BlobKind, int] = {}
         self._absent: frozenset[bytes] = frozenset()
         self._version = -1
         self._unlisted: dict[BlobKind, list[PackEntry]] = {kind: [] for kind in BlobKind}
@@ -42,8 +42,9 @@ class Catalog:
         """Bring the table of known blobs up to date with the index."""
         version, absent = self._index.version, self._index.absent
         known, entered = self._known, self._entered
-        if absent != self._absent:
-            known, entered = _blob_sets(), dict.fromkeys(BlobKind, 0)
+        if absent != self._absent or self._version < 0:
+            known = {kind: new_blob_set(self._index.blob_count(kind)) for kind in BlobKind}
+            entered = dict.fromkeys(BlobKind, 0)
         without = self._tombs | absent
         for kind, runs in self._index.runs.items():
             for run in runs[entered[kind] :]:
@@ -88,10 +89,6 @@ class Catalog:
             with self._lock:
                 del self._unlisted[kind][: len(entries)]
         return stored
-
-
-def _blob_sets() -> dict[BlobKind, BlobSet]:
-    return {kind: new_blob_set() for kind in BlobKind}
 
 
 def _split(entries: list[PackEntry]) -> Iterator[list[PackEntry]]:

@@ -32,6 +32,9 @@ SMALLEST = 256 << 10
 _HASH = 32
 _HEAD = 64
 _PIECE = 1 << 20
+_SMALL = 64 << 10
+"""Bytes written at once. Linux caches a file in units as large as the writes and reads ahead were,
+up to 2 MiB, and a lookup maps whole units: soon, everything would be in memory."""
 
 
 class IndexCache:
@@ -72,6 +75,7 @@ class IndexCache:
         head = file.read(_HEAD - _HASH)
         if len(head) != _HEAD - _HASH:
             return None
+        _no_reading_ahead(file.fileno())
         hasher = blake3(ident + head, key=self._key)
         piece = memoryview(bytearray(_PIECE))
         while length := file.readinto(piece):
@@ -87,14 +91,23 @@ class IndexCache:
         told = blake3(ident + head, key=self._key).update(contents).digest()
         temp = self._folder / f".{ident.hex()}-{secrets.token_hex(8)}.tmp"
         try:
-            with open(temp, "xb", opener=_private) as file:
+            with open(temp, "xb", buffering=0, opener=_private) as file:
                 file.write(told + head)
-                file.write(contents)
+                for at in range(0, len(contents), _SMALL):
+                    file.write(contents[at : at + _SMALL])
             os.replace(temp, self._folder / ident.hex())
         except BaseException:
             with suppress(OSError):
                 temp.unlink()
             raise
+
+
+def _no_reading_ahead(fd: int) -> None:
+    """Keep the units small in which the system caches the file, where it can be asked to."""
+    advise = getattr(os, "posix_fadvise", None)
+    if advise is not None:
+        with suppress(OSError):
+            advise(fd, 0, 0, os.POSIX_FADV_RANDOM)  # type: ignore[attr-defined,unused-ignore]
 
 
 def _private(path: str, flags: int) -> int:
