@@ -18,3 +18,4 @@ _NUMBERS = itertools.count()
 def _own_memory(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.getbasetemp() / "memory" / str(next(_NUMBERS))
     monkeypatch.setenv("TWOFOLD_STATE_DIR", str(folder))
+    monkeypatch.setenv("TWOFOLD_CACHE_DIR", str(folder / "cache"))

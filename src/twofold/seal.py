@@ -237,5 +237,10 @@ class Keyring:
         return keyed_hash(self._chain_key, b"\0".join([previous, *parts]))
 
     @property
+    def cache_key(self) -> bytes:
+        """Authenticates what this computer keeps of the index (never stored in a repository)."""
+        return expand(self._subkey(0, b"authentication"), b"twofold 0 index cache")
+
+    @property
     def _chain_key(self) -> bytes:
         return expand(self._subkey(0, b"authentication"), b"twofold 0 chain")

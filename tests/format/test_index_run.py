@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.twins import CODES, either
 from twofold.errors import FormatError
 from twofold.format.index import (
     INDEX_BLOB,
@@ -22,6 +23,13 @@ from twofold.format.index import (
 from twofold.format.pack import FrameEntry
 
 from . import strategies as own
+
+
+@pytest.fixture(autouse=True, scope="module", params=CODES)
+def code(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All of this holds for both codes."""
+    yield from either(request.param, "twofold.format.index")
+
 
 INFO = PackInfo(b"p" * 16, 5000, b"s" * 32, 0, 1)
 
@@ -236,3 +244,26 @@ def test_the_row_of_a_frame_is_pinned() -> None:
     entry = PackEntry(INFO, (FrameEntry(0x010203, 1, 2, 3, 1),))
     row = encode_index([entry])[-INDEX_FRAME.size :]
     assert row.hex() == "010000000200000003000000" + "03020101"
+
+
+def test_ids_out_of_order_are_refused() -> None:
+    """What cannot be bisected is no index; the same id twice is in order."""
+    data, _ = sample()
+    first = len(data) - 16 - 12 * (32 + INDEX_BLOB.size)
+    IndexRun(data).prove()
+    for number in range(11):
+        here, there = first + 32 * number, first + 32 * (number + 1)
+        after = there + 32
+        swapped = data[:here] + data[there:after] + data[here:there] + data[after:]
+        with pytest.raises(FormatError, match="out of order"):
+            IndexRun(swapped).prove()
+        IndexRun(data[:there] + data[here:there] + data[after:]).prove()
+
+
+@pytest.mark.parametrize("place", [24, 28])
+@pytest.mark.parametrize("value", [1, 3, 2**32 - 1])
+def test_packs_that_do_not_divide_the_frames_are_refused(place: int, value: int) -> None:
+    """Neither a gap nor an overlap nor a frame too many."""
+    data, _ = sample()
+    with pytest.raises(FormatError, match="divide"):
+        IndexRun(with_u32(data, INDEX_HEAD.size + place, value)).prove()

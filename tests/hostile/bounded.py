@@ -31,7 +31,11 @@ def run_check(store: Path) -> Cost:
     """Check with all data, in a new process."""
     words = [sys.executable, "-m", "tests.hostile.bounded", str(store)]
     root = Path(__file__).parents[2]
-    env = {"PYTHONPATH": f"{root}:{root / 'src'}", "TWOFOLD_STATE_DIR": str(store) + ".state"}
+    env = {
+        "PYTHONPATH": f"{root}:{root / 'src'}",
+        "TWOFOLD_STATE_DIR": str(store) + ".state",
+        "TWOFOLD_CACHE_DIR": str(store) + ".cache",
+    }
     done = subprocess.run(
         words, capture_output=True, text=True, timeout=SECONDS, env=env, cwd=root, check=False
     )

@@ -15,6 +15,8 @@ from twofold import parity
 from twofold.errors import FormatError, ObjectDamaged
 from twofold.parity import SHARD_SIZE, Layout, field
 
+pytestmark = pytest.mark.usefixtures("code")
+
 # data bytes -> BLAKE3 of the parity, BLAKE3 of the data digests; they must never change
 VECTORS = {
     1: (
@@ -134,7 +136,9 @@ def test_every_pair_of_a_group_is_repaired() -> None:
             pack.assert_repairs(pair)
 
 
-@pytest.mark.parametrize("shards", [1, 2, 3, 64, 65, 128, 129, 200])
+@pytest.mark.parametrize(
+    "shards", [1, 2, 3, 64, 65, 128, 129, pytest.param(200, marks=pytest.mark.slow)]
+)
 def test_every_burst_of_shards_is_repaired(shards: int) -> None:
     """Bursts of 2G - 1 and even of 2G whole shards, anywhere over data and parity."""
     pack = Pack(shards * SHARD_SIZE - 99)

@@ -8,6 +8,8 @@ import pytest
 from twofold import parity
 from twofold.parity import SHARD_SIZE, Layout
 
+pytestmark = pytest.mark.usefixtures("code")
+
 MIB = 1 << 20
 INVERTED = bytes(range(255, -1, -1))
 

@@ -21,6 +21,7 @@ def _lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     folder = tmp_path_factory.mktemp("sample")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TWOFOLD_STATE_DIR", str(folder / "memory"))
+        patch.setenv("TWOFOLD_CACHE_DIR", str(folder / "cache"))
         sample = make_sample(folder)
         add_marks(sample)
     return Lab(sample)
@@ -32,6 +33,7 @@ def foreign_lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     folder = tmp_path_factory.mktemp("foreign")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TWOFOLD_STATE_DIR", str(folder / "memory"))
+        patch.setenv("TWOFOLD_CACHE_DIR", str(folder / "cache"))
         sample = make_sample(folder)
         add_marks(sample)
     return Lab(sample)

@@ -1,18 +1,22 @@
 """Index objects: fixed-width columns searched in place (docs/format/index.md).
 
-Lookup narrows to a few ids by bisecting the columns of first and second id bytes, then lets
-``bytes.find`` do the comparing; all of it runs in C and no per-blob Python object is ever built.
+Lookup bisects the column of ids, in the extension if it is there. No per-blob Python object is ever
+built, and only the pages of memory that a lookup touches are read, so the contents may be a mapped
+file.
 """
 
-from bisect import bisect_left, bisect_right
+import mmap
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from twofold.errors import FormatError
-from twofold.format.layout import Layout
+from twofold.format.layout import Buffer, Layout
 from twofold.format.names import BLOB_ID_SIZE, OBJECT_ID_SIZE
 from twofold.format.pack import FrameEntry
+from twofold.native import EXTENSION
 
 INDEX_HEAD = Layout(
     "IndexHead", [("packs", "I"), ("frames", "I"), ("blobs", "I"), ("superseded", "I")]
@@ -42,6 +46,8 @@ INDEX_FRAME = Layout(
 )
 INDEX_BLOB = Layout("IndexBlob", [("frame", "I"), ("offset", "I"), ("length", "I")])
 MAX_BLOBS_PER_INDEX = 1 << 20
+_DONT_NEED: int = getattr(mmap, "MADV_DONTNEED", 0)
+_UNDIVIDED = "an index object does not divide its frames among its packs"
 
 
 class PackInfo(NamedTuple):
@@ -119,77 +125,103 @@ def _blob_rows(frame: FrameEntry, number: int) -> list[tuple[bytes, bytes]]:
 class IndexRun:
     """A decoded index object, searched in place; immutable."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: Buffer) -> None:
         """Check all counts; ``FormatError`` when they do not fill the data exactly."""
-        self._data = data
+        self._data = memoryview(data)
         self.count: int
-        packs, frames, self.count, superseded = INDEX_HEAD.read(data)
+        packs, frames, self.count, superseded = INDEX_HEAD.read(self._data)
         self._packs = INDEX_HEAD.size
         self._frames: int = self._packs + packs * INDEX_PACK.size
         self._ids: int = self._frames + frames * INDEX_FRAME.size
         self._rows = self._ids + self.count * BLOB_ID_SIZE
         self._old = self._rows + self.count * INDEX_BLOB.size
-        if self._old + superseded * OBJECT_ID_SIZE != len(data):
+        if self._old + superseded * OBJECT_ID_SIZE != len(self._data):
             raise FormatError("an index object has impossible counts")
-        self._pack_count, self._frame_count = packs, frames
-        self._first = data[self._ids : self._rows : BLOB_ID_SIZE]
-        self._second = data[self._ids + 1 : self._rows : BLOB_ID_SIZE]
-        self._fanout = [bisect_left(self._first, byte) for byte in range(256)] + [self.count]
+        self.pack_count: int = packs
+        self._frame_count = frames
+        self.columns: Any = None if EXTENSION is None else EXTENSION.IndexColumns(self._data)
+        """The extension's twin of this object, if there is one."""
+
+    def prove(self) -> None:
+        """``FormatError`` unless it can be searched.
+
+        The ids must ascend, and the packs divide the frames among them in their order. Where blobs
+        lie is left to ``location``.
+        """
+        if self.columns is not None:
+            self.columns.prove()
+            return
+        rows = INDEX_PACK.iterate(self._data[self._packs : self._frames])
+        taken = 0
+        for _, _, first, count, *_ in rows:
+            if first != taken:
+                raise FormatError(_UNDIVIDED)
+            taken += count
+        if taken != self._frame_count:
+            raise FormatError(_UNDIVIDED)
+        if any(one > other for one, other in pairwise(self.ids())):
+            raise FormatError("the blobs of an index object are out of order")
+
+    def release_memory(self) -> None:
+        """Give back what is held of a mapped file, until it is read again."""
+        mapped = self._data.obj
+        advise = getattr(mapped, "madvise", None)  # not on every system, and not on bytes
+        if isinstance(mapped, mmap.mmap) and advise and _DONT_NEED:
+            advise(_DONT_NEED)
 
     def superseded(self) -> list[bytes]:
         """Ids of the index objects this one replaces."""
-        tail = self._data[self._old :]
+        tail = bytes(self._data[self._old :])
         return [tail[i : i + OBJECT_ID_SIZE] for i in range(0, len(tail), OBJECT_ID_SIZE)]
 
     def find(self, blob_id: bytes) -> int:
         """Position of a blob, -1 if it is not listed."""
-        if len(blob_id) != BLOB_ID_SIZE:
-            return -1  # ids come out of pages, which anybody with a key may have written
-        first, second = blob_id[0], blob_id[1]
-        low = bisect_left(self._second, second, self._fanout[first], self._fanout[first + 1])
-        high = bisect_right(self._second, second, low, self._fanout[first + 1])
-        place, end = self._ids + low * BLOB_ID_SIZE, self._ids + high * BLOB_ID_SIZE
-        while place < end:
-            place = self._data.find(blob_id, place, end)
-            if place < 0:
-                return -1
-            if (place - self._ids) % BLOB_ID_SIZE == 0:
-                return (place - self._ids) // BLOB_ID_SIZE
-            place += 1  # a match across two ids; go on behind it
-        return -1
+        positions = self.positions(blob_id)
+        return positions.start if positions else -1
 
     def positions(self, blob_id: bytes) -> range:
         """All positions of a blob: several packs may hold it."""
-        first = end = self.find(blob_id)
-        if first < 0:
-            return range(0)
-        while end < self.count and self._data.startswith(blob_id, self._ids + end * BLOB_ID_SIZE):
+        if self.columns is not None:
+            return range(*self.columns.span(blob_id))
+        if len(blob_id) != BLOB_ID_SIZE:
+            return range(0)  # ids come out of pages, which anybody with a key may have written
+        first = end = bisect_left(range(self.count), blob_id, key=self._id)
+        while end < self.count and self._id(end) == blob_id:
             end += 1
         return range(first, end)
 
+    def _id(self, position: int) -> bytes:
+        place = self._ids + position * BLOB_ID_SIZE
+        return bytes(self._data[place : place + BLOB_ID_SIZE])
+
     def location(self, position: int) -> BlobLocation:
-        """The place of the blob at a position."""
+        """The place of the blob at a position. ``FormatError`` if there can be none."""
+        if self.columns is not None:
+            pack, frame, offset, length = self.columns.place(position)
+            return BlobLocation(PackInfo(*pack), FrameEntry(*frame), offset, length)
         number, offset, length = INDEX_BLOB.read(
             self._data, self._rows + position * INDEX_BLOB.size
         )
-        frame = self._frame(number)
-        if offset + length > frame.raw_length:
+        found = self._frame(number)
+        if offset + length > found.raw_length:
             raise FormatError("an index object places a blob outside its frame")
-        return BlobLocation(self._pack_of(number), frame, offset, length)
+        return BlobLocation(self._pack_of(number), found, offset, length)
 
     def ids(self) -> Iterator[bytes]:
         """All blob ids, ascending."""
         for i in range(self._ids, self._rows, BLOB_ID_SIZE):
-            yield self._data[i : i + BLOB_ID_SIZE]
+            yield bytes(self._data[i : i + BLOB_ID_SIZE])
 
     @property
     def id_range(self) -> tuple[int, int]:
         """First bytes of the smallest and the largest id, for the object's header."""
-        return (self._first[0], self._first[-1]) if self.count else (0, 0)
+        if not self.count:
+            return (0, 0)
+        return self._data[self._ids], self._data[self._rows - BLOB_ID_SIZE]
 
     def packs(self) -> Iterator[PackInfo]:
         """Every pack listed."""
-        rows = memoryview(self._data)[self._packs : self._frames]
+        rows = self._data[self._packs : self._frames]
         for pack, size, _, _, salt, epoch, aead in INDEX_PACK.iterate(rows):
             yield PackInfo(pack, size, salt, epoch, aead)
 
@@ -199,7 +231,7 @@ class IndexRun:
         ``FormatError`` unless the packs divide the frames among them in their order.
         """
         taken = 0
-        rows = memoryview(self._data)[self._packs : self._frames]
+        rows = self._data[self._packs : self._frames]
         for pack, size, first, count, salt, epoch, aead in INDEX_PACK.iterate(rows):
             if first != taken or count > self._frame_count - taken:
                 raise FormatError("an index object gives a frame to two packs or to none")
@@ -212,7 +244,7 @@ class IndexRun:
 
     def rows(self) -> Iterator[tuple[bytes, int, int, int]]:
         """(blob id, frame number, offset, length) of every blob, by id; numbers unchecked."""
-        places = INDEX_BLOB.iterate(memoryview(self._data)[self._rows : self._old])
+        places = INDEX_BLOB.iterate(self._data[self._rows : self._old])
         for ident, (number, offset, length) in zip(self.ids(), places, strict=True):
             yield ident, number, offset, length
 
@@ -224,7 +256,7 @@ class IndexRun:
         blobs = self._blobs_by_frame()
         entries = []
         taken = 0
-        rows = memoryview(self._data)[self._packs : self._frames]
+        rows = self._data[self._packs : self._frames]
         for pack, size, first, count, salt, epoch, aead in INDEX_PACK.iterate(rows):
             if first != taken or count > self._frame_count - taken:
                 raise FormatError("an index object gives a frame to two packs or to none")
@@ -266,7 +298,7 @@ class IndexRun:
 
     def _pack_of(self, number: int) -> PackInfo:
         """Binary search in the pack column for the pack that owns a frame."""
-        low, high = 0, self._pack_count
+        low, high = 0, self.pack_count
         while low < high:
             middle = (low + high) // 2
             pack, size, first, count, salt, epoch, aead = INDEX_PACK.read(

@@ -2,7 +2,8 @@
 
 G neighbouring shards are one row, and the shards of a row have the same ordinal in their groups.
 So the parity of all groups at once is a fold over rows, done in slabs that fit the cache. The
-parity shards are then turned so that position p belongs to group (N + p) mod G.
+parity shards are then turned so that position p belongs to group (N + p) mod G. The extension does
+the same group by group, and hashes several shards at once.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Self
 from blake3 import blake3
 
 from twofold.errors import FormatError
+from twofold.native import EXTENSION
 from twofold.parity.field import fold
 
 Buffer = bytes | bytearray | memoryview
@@ -75,6 +77,14 @@ def encode(data: Buffer, beside: int = 0) -> bytes:
     """
     view = memoryview(data).cast("B")
     layout = Layout.of(len(view), beside)
+    if EXTENSION is not None:
+        found: bytes = EXTENSION.parity(view, layout.groups)
+        return found
+    return encode_twin(view, layout)
+
+
+def encode_twin(view: memoryview, layout: Layout) -> bytes:
+    """``encode`` without the extension."""
     width = layout.groups * SHARD_SIZE
     sums: list[bytes] = []
     powers: list[bytes] = []
@@ -93,6 +103,15 @@ def encode(data: Buffer, beside: int = 0) -> bytes:
 def shard_digests(data: Buffer) -> bytes:
     """The digests of all shards of data or of parity, ``DIGEST_SIZE`` bytes each, in order."""
     view = memoryview(data).cast("B")
+    if EXTENSION is None or not EXTENSION.DIGEST_KERNELS:
+        return shard_digests_twin(view)
+    whole = len(view) // SHARD_SIZE * SHARD_SIZE
+    digests: bytes = EXTENSION.shard_digests(view[:whole])
+    return digests + shard_digests_twin(view[whole:])
+
+
+def shard_digests_twin(view: memoryview) -> bytes:
+    """``shard_digests`` without the extension."""
     return b"".join(
         blake3(view[at : at + SHARD_SIZE]).digest(DIGEST_SIZE)
         for at in range(0, len(view), SHARD_SIZE)

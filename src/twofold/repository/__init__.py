@@ -1,10 +1,11 @@
 """The door of the repository: everything above imports from here only."""
 
 from twofold.repository.blobs import BlobReader
+from twofold.repository.catalog import Catalog
 from twofold.repository.check import check_stored
 from twofold.repository.check_packs import PacksCheck
 from twofold.repository.heads import Heads
-from twofold.repository.index import Catalog, Index, adopt
+from twofold.repository.index import Index, adopt
 from twofold.repository.keys import SlotInfo
 from twofold.repository.objects import ObjectStore
 from twofold.repository.pack_reader import PackReader

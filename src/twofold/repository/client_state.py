@@ -2,7 +2,7 @@
 
 One MessagePack file per purpose and repository, ``<state>/<purpose>/<repository id>``, private to
 the user, replaced as a whole and durably. Losing it loses no backup, only a memory: what cannot be
-read counts as nothing remembered.
+read counts as nothing remembered. What merely saves time is kept apart, in a folder for caches.
 """
 
 import os
@@ -12,16 +12,24 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from platformdirs import user_state_path
+from platformdirs import user_cache_path, user_state_path
 
 RecordT = TypeVar("RecordT", bound=msgspec.Struct)
 VARIABLE = "TWOFOLD_STATE_DIR"
+CACHE_VARIABLE = "TWOFOLD_CACHE_DIR"
 
 
 def state_file(purpose: str, repository: bytes) -> Path:
     """Where a memory is kept; the variable TWOFOLD_STATE_DIR names another folder."""
     chosen = os.environ.get(VARIABLE)
     folder = Path(chosen) if chosen else user_state_path("twofold", appauthor=False)
+    return folder / purpose / repository.hex()
+
+
+def cache_folder(purpose: str, repository: bytes) -> Path:
+    """Where files are kept that can be made again; the variable TWOFOLD_CACHE_DIR names another."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    folder = Path(chosen) if chosen else user_cache_path("twofold", appauthor=False)
     return folder / purpose / repository.hex()
 
 

@@ -1,4 +1,4 @@
-"""The index in memory: all runs of one kind, searched newest first; and the writer's catalog.
+"""The index in memory: all runs of each kind, searched newest first.
 
 An index object that cannot be read costs nothing: its packs are found as orphans (they are in no
 readable index) and their own tables are used instead, which is also how packs finished by a run
@@ -10,20 +10,20 @@ size than it should counts as absent for a writer, who stores it again.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from twofold.backend import Backend
 from twofold.errors import DamageFound, FormatError, NewerFormat, ObjectNotFound
 from twofold.events import Finding, Severity
 from twofold.format import names
 from twofold.format.index import (
-    MAX_BLOBS_PER_INDEX,
     BlobLocation,
     IndexRun,
     PackEntry,
     encode_index,
 )
 from twofold.format.names import BlobKind
+from twofold.repository.index_cache import IndexCache
 from twofold.repository.objects import ObjectStore, peek_header
 from twofold.repository.pack_reader import PackReader
 
@@ -35,8 +35,10 @@ class Index:
         self.runs: dict[BlobKind, list[IndexRun]] = {kind: [] for kind in BlobKind}
         self.loaded: set[bytes] = set()
         self.damaged: list[bytes] = []
-        self.absent: set[bytes] = set()
+        self.absent: frozenset[bytes] = frozenset()
         """Packs listed that a writer must not rely on: gone, or of another size."""
+        self.version = 0
+        """Grows with every change of what a writer may rely on."""
         self.adopted: list[tuple[BlobKind, PackEntry]] = []
         """Packs that were in no readable index object."""
         self._rescue: Callable[[], object] | None = None
@@ -45,6 +47,13 @@ class Index:
     def add(self, kind: BlobKind, run: IndexRun) -> None:
         """Take in one more run."""
         self.runs[kind].append(run)
+        self.version += 1
+
+    def note_absent(self, packs: frozenset[bytes]) -> None:
+        """Packs listed that are not there as they should be."""
+        if packs != self.absent:
+            self.absent = packs
+            self.version += 1
 
     def places(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:
         """Every place a blob is listed at. ``FormatError`` if there are only impossible ones."""
@@ -89,6 +98,11 @@ class Index:
                 rescue()
         return self.size != known
 
+    @property
+    def empty(self) -> bool:
+        """Whether no pack is listed."""
+        return not any(run.pack_count for runs in self.runs.values() for run in runs)
+
     def packs(self) -> dict[bytes, int]:
         """Pack id to size in bytes, of all packs listed."""
         return {
@@ -103,19 +117,21 @@ class Index:
         return sum(run.count for run in self.runs[kind])
 
 
-def load_index(objects: ObjectStore, kinds: Iterable[BlobKind] = tuple(BlobKind)) -> Index:
-    """W3: read all index objects of the kinds wanted; damaged ones are told and left out."""
+def load_index(objects: ObjectStore, cache: IndexCache) -> Index:
+    """W3: read all index objects; damaged ones are told and left out."""
     index = Index()
-    extend_index(objects, index, set(kinds))
+    extend_index(objects, index, cache)
     return index
 
 
-def extend_index(objects: ObjectStore, index: Index, wanted: set[BlobKind]) -> None:
-    """Read the index objects that are not loaded yet."""
-    for ident in sorted(set(objects.ids(names.INDEX)) - index.loaded):
+def extend_index(objects: ObjectStore, index: Index, cache: IndexCache) -> None:
+    """Read the index objects that are not loaded yet, those in the cache from there."""
+    listed = set(objects.ids(names.INDEX))
+    cache.keep_only(listed)
+    for ident in sorted(listed - index.loaded):
         index.loaded.add(ident)
         try:
-            kind, run = read_run(objects, ident, wanted)
+            kind, run = cache.get(ident) or read_run(objects, ident, cache)
         except ObjectNotFound:
             continue  # superseded and removed while we looked; its successor is listed too
         except DamageFound as error:
@@ -128,21 +144,18 @@ def extend_index(objects: ObjectStore, index: Index, wanted: set[BlobKind]) -> N
                 )
             )
             continue
-        if run is not None:
-            index.add(kind, run)
+        index.add(kind, run)
 
 
-def read_run(
-    objects: ObjectStore, ident: bytes, wanted: set[BlobKind]
-) -> tuple[BlobKind, IndexRun | None]:
-    """One index object; the run is None when its kind is not wanted."""
+def read_run(objects: ObjectStore, ident: bytes, cache: IndexCache) -> tuple[BlobKind, IndexRun]:
+    """One index object, proven to be searchable."""
     kind = _kind_of(objects, ident)
-    if kind is not None and kind not in wanted:
-        return kind, None
     last: DamageFound | None = None
     for guess in sorted(BlobKind, key=lambda one: one is not kind):  # the header may be damaged
         try:
-            return guess, IndexRun(objects.read(guess.index_kind, names.INDEX, ident))
+            contents = objects.read(guess.index_kind, names.INDEX, ident)
+            IndexRun(contents).prove()
+            return guess, cache.put(ident, guess, contents)
         except DamageFound as error:
             last = last or error
     raise last or FormatError("the index object is of no known kind")
@@ -158,7 +171,7 @@ def _kind_of(objects: ObjectStore, ident: bytes) -> BlobKind | None:
 def orphan_packs(backend: Backend, index: Index) -> list[bytes]:
     """Packs in the store that no loaded index lists; also notes which of those listed are gone."""
     listed, present = index.packs(), present_packs(backend)
-    index.absent = {pack for pack, size in listed.items() if present.get(pack) != size}
+    index.note_absent(frozenset(p for p, size in listed.items() if present.get(p) != size))
     return [pack for pack in present if pack not in listed]
 
 
@@ -191,86 +204,3 @@ def adopt(
         index.adopted.append((kind, entry))
         index.add(kind, IndexRun(encode_index([entry])))
     return [(kind, entry) for kind, entry in index.adopted if entry.pack.id not in tombs]
-
-
-class Catalog:
-    """What a writer knows: blobs present, blobs it has taken on, packs not yet listed.
-
-    ``claim`` is called from several threads.
-    """
-
-    def __init__(self, index: Index, tombs: set[bytes]) -> None:
-        self._index = index
-        self._tombs = tombs
-        self._taken: dict[BlobKind, set[bytes]] = {kind: set() for kind in BlobKind}
-        self._unlisted: dict[BlobKind, list[PackEntry]] = {kind: [] for kind in BlobKind}
-        self._own: dict[bytes, int] = {}
-        self._lock = threading.Lock()
-
-    def known(self, kind: BlobKind, blob_id: bytes) -> bool:
-        """Whether the blob is stored in a pack that is there and not condemned."""
-        index, tombs = self._index, self._tombs
-        if not tombs and not index.absent:
-            return any(run.find(blob_id) >= 0 for run in index.runs[kind])
-        try:
-            packs = {place.pack.id for place in index.places(kind, blob_id)}
-        except FormatError:
-            return False
-        return any(pack not in tombs and pack not in index.absent for pack in packs)
-
-    def claim(self, kind: BlobKind, blob_id: bytes) -> bool:
-        """True exactly once per new blob: the caller must store it."""
-        taken = self._taken[kind]
-        if blob_id in taken:
-            return False
-        if self.known(kind, blob_id):
-            return False
-        with self._lock:
-            if blob_id in taken:
-                return False
-            taken.add(blob_id)
-            return True
-
-    def add_pack(self, kind: BlobKind, entry: PackEntry) -> None:
-        """A pack is durable in the store and waits to be listed."""
-        with self._lock:
-            self._unlisted[kind].append(entry)
-            self._own[entry.pack.id] = entry.pack.size
-
-    def relied_on(self) -> dict[bytes, int]:
-        """Every pack, own or possibly reused, that what was stored so far may rely on."""
-        reusable = self._index.packs()
-        for pack in self._tombs | self._index.absent:
-            reusable.pop(pack, None)
-        with self._lock:
-            return reusable | self._own
-
-    def flush(self, objects: ObjectStore) -> int:
-        """W5: list all durable packs; bytes stored. Packs stay unlisted if this fails."""
-        stored = 0
-        for kind in BlobKind:
-            with self._lock:
-                entries = list(self._unlisted[kind])
-            for part in _split(entries):
-                contents = encode_index(part)
-                ident = names.new_id()
-                span = IndexRun(contents).id_range
-                stored += objects.write(kind.index_kind, names.INDEX, ident, contents, span)
-            with self._lock:
-                del self._unlisted[kind][: len(entries)]
-        return stored
-
-
-def _split(entries: list[PackEntry]) -> Iterator[list[PackEntry]]:
-    """Groups of packs within the limit of one index object."""
-    part: list[PackEntry] = []
-    blobs = 0
-    for entry in entries:
-        count = sum(len(frame.blobs) for frame in entry.frames)
-        if part and blobs + count > MAX_BLOBS_PER_INDEX:
-            yield part
-            part, blobs = [], 0
-        part.append(entry)
-        blobs += count
-    if part:
-        yield part

@@ -25,10 +25,11 @@ from twofold.events import Emit, Finding, Severity, ignore
 from twofold.format import names
 from twofold.format.config import Config
 from twofold.format.envelope import HEADER, Header, second_copy_start
-from twofold.format.names import BlobKind, Kind
+from twofold.format.names import Kind
 from twofold.format.records import Mark, Root, Tombstone, decode_record, encode_record
 from twofold.repository import keys as slots
 from twofold.repository.blobs import BlobReader
+from twofold.repository.client_state import cache_folder
 from twofold.repository.index import (
     Index,
     extend_index,
@@ -37,6 +38,7 @@ from twofold.repository.index import (
     present_packs,
 )
 from twofold.repository.index import adopt as adopt_orphans
+from twofold.repository.index_cache import IndexCache
 from twofold.repository.objects import ObjectStore
 from twofold.repository.pack_reader import PackReader
 from twofold.repository.rough_read import read_around
@@ -118,16 +120,19 @@ class Repository:
 
     def load_index(self) -> Index:
         """The whole index; where index objects are damaged, from the packs' own tables."""
-        index = load_index(self.objects)
-        if index.damaged or not index.packs():
+        index = load_index(self.objects, self._index_cache())
+        if index.damaged or index.empty:
             adopt_orphans(self.objects, self.packs, index, set())
         index.on_look_again(lambda: self._look_again(index))
         return index
 
     def _look_again(self, index: Index) -> None:
         """B4: what somebody listed since, or what an index object that is lost had listed."""
-        extend_index(self.objects, index, set(BlobKind))
+        extend_index(self.objects, index, self._index_cache())
         adopt_orphans(self.objects, self.packs, index, set())
+
+    def _index_cache(self) -> IndexCache:
+        return IndexCache(cache_folder("index", self.id), self.keys.cache_key)
 
     def orphan_packs(self, index: Index) -> list[bytes]:
         """Packs in no loaded index."""

@@ -1,0 +1,106 @@
+"""What a writer knows: blobs present, blobs it has taken on, packs not yet listed.
+
+``claim`` is asked for every chunk, from several threads, and so is answered by two hash tables: one
+of what the index lists in packs a writer may rely on, filled again when that changes, and one of
+what was taken on in this run.
+"""
+
+import threading
+from collections.abc import Iterator
+
+from twofold.format import names
+from twofold.format.index import MAX_BLOBS_PER_INDEX, IndexRun, PackEntry, encode_index
+from twofold.format.names import BlobKind
+from twofold.repository.blob_set import BlobSet, new_blob_set
+from twofold.repository.index import Index
+from twofold.repository.objects import ObjectStore
+
+
+class Catalog:
+    """Threads may share it."""
+
+    def __init__(self, index: Index, tombs: set[bytes]) -> None:
+        self._index = index
+        self._tombs = frozenset(tombs)
+        self._taken = {kind: new_blob_set() for kind in BlobKind}
+        self._known: dict[BlobKind, BlobSet] = {}
+        self._entered: dict[BlobKind, int] = {}
+        self._absent: frozenset[bytes] = frozenset()
+        self._version = -1
+        self._unlisted: dict[BlobKind, list[PackEntry]] = {kind: [] for kind in BlobKind}
+        self._own: dict[bytes, int] = {}
+        self._lock = threading.Lock()
+
+    def known(self, kind: BlobKind, blob_id: bytes) -> bool:
+        """Whether the blob is stored in a pack that is there and not condemned."""
+        if self._version != self._index.version:
+            with self._lock:
+                self._enter_runs()
+        return blob_id in self._known[kind]
+
+    def _enter_runs(self) -> None:
+        """Bring the table of known blobs up to date with the index."""
+        version, absent = self._index.version, self._index.absent
+        known, entered = self._known, self._entered
+        if absent != self._absent or self._version < 0:
+            known = {kind: new_blob_set(self._index.blob_count(kind)) for kind in BlobKind}
+            entered = dict.fromkeys(BlobKind, 0)
+        without = self._tombs | absent
+        for kind, runs in self._index.runs.items():
+            for run in runs[entered[kind] :]:
+                known[kind].add_run(run, without)
+                run.release_memory()
+                entered[kind] += 1
+        self._known, self._entered = known, entered
+        self._absent, self._version = absent, version
+
+    def claim(self, kind: BlobKind, blob_id: bytes) -> bool:
+        """True exactly once per new blob: the caller must store it."""
+        taken = self._taken[kind]
+        if blob_id in taken or self.known(kind, blob_id):
+            return False
+        return taken.claim(blob_id)
+
+    def add_pack(self, kind: BlobKind, entry: PackEntry) -> None:
+        """A pack is durable in the store and waits to be listed."""
+        with self._lock:
+            self._unlisted[kind].append(entry)
+            self._own[entry.pack.id] = entry.pack.size
+
+    def relied_on(self) -> dict[bytes, int]:
+        """Every pack, own or possibly reused, that what was stored so far may rely on."""
+        reusable = self._index.packs()
+        for pack in self._tombs | self._index.absent:
+            reusable.pop(pack, None)
+        with self._lock:
+            return reusable | self._own
+
+    def flush(self, objects: ObjectStore) -> int:
+        """W5: list all durable packs; bytes stored. Packs stay unlisted if this fails."""
+        stored = 0
+        for kind in BlobKind:
+            with self._lock:
+                entries = list(self._unlisted[kind])
+            for part in _split(entries):
+                contents = encode_index(part)
+                ident = names.new_id()
+                span = IndexRun(contents).id_range
+                stored += objects.write(kind.index_kind, names.INDEX, ident, contents, span)
+            with self._lock:
+                del self._unlisted[kind][: len(entries)]
+        return stored
+
+
+def _split(entries: list[PackEntry]) -> Iterator[list[PackEntry]]:
+    """Groups of packs within the limit of one index object."""
+    part: list[PackEntry] = []
+    blobs = 0
+    for entry in entries:
+        count = sum(len(frame.blobs) for frame in entry.frames)
+        if part and blobs + count > MAX_BLOBS_PER_INDEX:
+            yield part
+            part, blobs = [], 0
+        part.append(entry)
+        blobs += count
+    if part:
+        yield part
