@@ -7,11 +7,13 @@ has no signature and is asked for last. A new file system is one more line of th
 from collections.abc import Callable
 from typing import NamedTuple
 
-from twofold.disk.base import BlockReader, FileSystem
+from twofold.disk.base import BlockReader, FileSystem, UsedBlocks
+from twofold.disk.btrfs import open_btrfs
 from twofold.disk.exfat import open_exfat
 from twofold.disk.ext import open_ext
 from twofold.disk.fat import is_fat, open_fat
 from twofold.disk.ntfs import open_ntfs
+from twofold.disk.xfs import open_xfs
 
 
 class Signature(NamedTuple):
@@ -42,3 +44,21 @@ def open_file_system(reader: BlockReader) -> FileSystem | None:
     if reader.size >= _BOOT and is_fat(reader.read(0, _BOOT)):
         return open_fat(reader)
     return None
+
+
+def open_used_blocks(reader: BlockReader) -> UsedBlocks | None:
+    """A file system of which only what is in use is understood, None when it is none of them.
+
+    FormatError when one is recognised and too damaged to be opened.
+    """
+    for offset, magic, opener in _MAPPED:
+        end = offset + len(magic)
+        if reader.size >= end and reader.read(offset, len(magic)) == magic:
+            return opener(reader)
+    return None
+
+
+_MAPPED: tuple[tuple[int, bytes, Callable[[BlockReader], UsedBlocks]], ...] = (
+    (0, b"XFSB", open_xfs),
+    (0x10040, b"_BHRfS_M", open_btrfs),
+)

@@ -17,12 +17,12 @@ from twofold.format.pages import NodeKind
 from twofold.format.segments import Segment, iterate, iterate_holes, pack_blob
 from twofold.parallel import Threads
 from twofold.repository import BlobReader
-from twofold.restorer.contents import Contents, Piece
 from twofold.restorer.directory import Navigator
 from twofold.restorer.jobs import FileJob, LeftDirectory, LinkJob, Window
 from twofold.restorer.others import make_other
 from twofold.restorer.target import Target, stop_when_full
 from twofold.restorer.writer import Batch, Tools, Writer
+from twofold.view import Contents, Piece
 
 ROUND_BYTES = 128 << 20
 ROUND_LARGE = 8
@@ -47,7 +47,7 @@ class Runner:
         self._folders = Navigator(self._root, _HANDLES)
         self._sources = Navigator(self._root, _HANDLES // 2)
         self._threads = Threads(_READERS, "reader")
-        self._contents = Contents(reader, self._threads, _READERS)
+        self._contents: Contents[FileJob] = Contents(reader, self._threads, _READERS)
         self._writers = [Writer(target.another(), tools, f"writer-{i}") for i in range(_WRITERS)]
         self._batches: dict[int, Batch] = {}
         self._pool = ThreadPoolExecutor(1, "window")
@@ -89,9 +89,9 @@ class Runner:
         for writer in self._writers:
             writer.drain()
 
-    def _rounds(self, jobs: list[FileJob]) -> Iterator[tuple[list[Piece], list[FileJob]]]:
+    def _rounds(self, jobs: list[FileJob]) -> Iterator[tuple[list[Piece[FileJob]], list[FileJob]]]:
         """(pieces to read, large files that end with them)."""
-        pieces: list[Piece] = []
+        pieces: list[Piece[FileJob]] = []
         ended: list[FileJob] = []
         size = 0
         for job in jobs:
@@ -113,7 +113,7 @@ class Runner:
                     pieces, ended, size = [], [], 0
         yield pieces, ended
 
-    def _pieces(self, job: FileJob) -> Iterator[Piece]:
+    def _pieces(self, job: FileJob) -> Iterator[Piece[FileJob]]:
         """The blobs of a file. ``DamageFound`` when the list of them is lost."""
         node = job.node
         if job.small and node.ref is None and len(node.content) == ONE_BLOB:
@@ -125,7 +125,7 @@ class Runner:
         segments = self._tools.segments(job)
         return self._small(job, segments) if job.small else self._large(job, segments)
 
-    def _small(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece]:
+    def _small(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece[FileJob]]:
         """Room is made for a file of several parts; one without any is whole already."""
         parts = list(segments)
         job.missing = sum(1 for segment in parts if segment.blob is not None)
@@ -139,7 +139,7 @@ class Runner:
                 yield Piece(job, offset, blob, length)
             offset += length
 
-    def _large(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece]:
+    def _large(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece[FileJob]]:
         zeros: list[tuple[int, int]] = []
         job.zeros = zeros
         if job.node.more is not None:
@@ -152,7 +152,7 @@ class Runner:
                 zeros.append((offset, offset + length))
             offset += length
 
-    def _round(self, pieces: list[Piece]) -> None:
+    def _round(self, pieces: list[Piece[FileJob]]) -> None:
         for data, wanted in self._contents.read(pieces):
             self._tools.trouble.raise_error()
             for piece in wanted:
@@ -161,7 +161,7 @@ class Runner:
                 elif not piece.job.spoiled:
                     self._arrived(piece, data)
 
-    def _arrived(self, piece: Piece, data: Buffer) -> None:
+    def _arrived(self, piece: Piece[FileJob], data: Buffer) -> None:
         job = piece.job
         if not job.small:
             writer = self._writer(job)

@@ -9,7 +9,7 @@ pieces come with the error in place of data, and everything else goes on.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from twofold.errors import DamageFound, FormatError, ObjectDamaged
 from twofold.format.index import BlobLocation
@@ -17,36 +17,38 @@ from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
 from twofold.parallel import Threads
 from twofold.repository import BlobReader
-from twofold.restorer.jobs import FileJob
 
 _AHEAD = 2  # frames per thread that may wait to be written
 
 
-class Piece(NamedTuple):
-    """A part of a file that is one blob."""
+JobT = TypeVar("JobT")
 
-    job: FileJob
+
+class Piece(NamedTuple, Generic[JobT]):
+    """A part of a file (or whatever the job is about) that is one blob."""
+
+    job: JobT
     offset: int
     blob: bytes
     length: int
 
 
 @dataclass(slots=True, eq=False)
-class _Wanted:
+class _Wanted(Generic[JobT]):
     place: BlobLocation
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[Piece[JobT]] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
-class _Frame:
+class _Frame(Generic[JobT]):
     place: BlobLocation
-    blobs: dict[bytes, _Wanted] = field(default_factory=dict)
+    blobs: dict[bytes, _Wanted[JobT]] = field(default_factory=dict)
 
 
-Result = tuple[Buffer | DamageFound, list[Piece]]
+Result = tuple[Buffer | DamageFound, list[Piece[JobT]]]
 
 
-class Contents:
+class Contents(Generic[JobT]):
     """Reads pieces for one restore."""
 
     def __init__(self, reader: BlobReader, threads: Threads, count: int) -> None:
@@ -55,7 +57,7 @@ class Contents:
         self._ahead = count * _AHEAD
         self._lost: dict[tuple[bytes, int], DamageFound] = {}
 
-    def read(self, pieces: Iterable[Piece]) -> Iterator[Result]:
+    def read(self, pieces: Iterable[Piece[JobT]]) -> Iterator[Result[JobT]]:
         """(data or why there is none, the pieces it is for), in no promised order.
 
         Data is only good until the next is asked for; copy what must stay.
@@ -65,11 +67,13 @@ class Contents:
         for results in self._threads.map(self._decode, frames, ahead=self._ahead):
             yield from results
 
-    def _by_frame(self, pieces: Iterable[Piece]) -> tuple[list[_Frame], list[Result]]:
-        frames: dict[tuple[bytes, int], _Frame] = {}
+    def _by_frame(
+        self, pieces: Iterable[Piece[JobT]]
+    ) -> tuple[list[_Frame[JobT]], list[Result[JobT]]]:
+        frames: dict[tuple[bytes, int], _Frame[JobT]] = {}
         packs: dict[bytes, int] = {}
-        wanted: dict[bytes, _Wanted] = {}
-        lost: list[Result] = []
+        wanted: dict[bytes, _Wanted[JobT]] = {}
+        lost: list[Result[JobT]] = []
         for piece in pieces:
             found = wanted.get(piece.blob)
             if found is not None:
@@ -94,7 +98,7 @@ class Contents:
             return place
         raise ObjectDamaged(f"data {blob.hex()[:16]} is in no index")
 
-    def _decode(self, frame: _Frame) -> list[Result]:
+    def _decode(self, frame: _Frame[JobT]) -> list[Result[JobT]]:
         """Runs in a thread."""
         plain = self._plain(frame.place)
         return [self._take(blob, wanted, plain) for blob, wanted in frame.blobs.items()]
@@ -111,7 +115,9 @@ class Contents:
             self._lost[key] = error
             return error
 
-    def _take(self, blob: bytes, wanted: _Wanted, plain: Buffer | DamageFound) -> Result:
+    def _take(
+        self, blob: bytes, wanted: _Wanted[JobT], plain: Buffer | DamageFound
+    ) -> Result[JobT]:
         try:
             data = self._cut(blob, wanted.place, plain)
         except DamageFound as error:

@@ -1,0 +1,22 @@
+"""System images: from a disk to a snapshot and back (docs/format/images.md)."""
+
+from twofold.imaging.capture import ImageRequest, capture
+from twofold.imaging.estimate import Estimate, PartEstimate, estimate
+from twofold.imaging.plan import DiskPlan, PartPlan, plan_restore
+from twofold.imaging.restore import DiskRestored, restore_disk
+from twofold.imaging.source import Source, open_source
+
+__all__ = [
+    "DiskPlan",
+    "DiskRestored",
+    "Estimate",
+    "ImageRequest",
+    "PartEstimate",
+    "PartPlan",
+    "Source",
+    "capture",
+    "estimate",
+    "open_source",
+    "plan_restore",
+    "restore_disk",
+]

@@ -1,0 +1,170 @@
+"""One image, from the first sector to the commit: the frame, then volume after volume."""
+
+from dataclasses import dataclass, field
+
+from twofold.disk.base import BlockReader
+from twofold.errors import DamageFound
+from twofold.events import Emit, Notice, Phase, Progress
+from twofold.format.image import IMAGE, ImagePage, VolumeRecord
+from twofold.format.pages import encode_page
+from twofold.format.records import PageRef
+from twofold.graph import PageStore
+from twofold.imaging.patient import PatientReader
+from twofold.imaging.raw import UNKNOWN_PIECE, RawStore
+from twofold.imaging.source import Source
+from twofold.imaging.volume import VolumeCapture, VolumeOptions
+from twofold.pipeline import Contents, NodeWriter, Outcome, Run, RunSpec
+from twofold.pipeline.extents import ExtentsWriter
+from twofold.platform import Platform
+from twofold.repository import Repository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """What to image: the disk's path as the user said it, and how."""
+
+    path: bytes
+    options: VolumeOptions = field(default_factory=VolumeOptions)
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    host: str = ""
+    dry_run: bool = False
+
+
+def capture(
+    repository: Repository, platform: Platform, source: Source, request: ImageRequest, emit: Emit
+) -> Outcome:
+    """Make an image of a disk. Sectors that cannot be read are events and stand in the ledger.
+
+    Raises ``Fenced``, ``NoSpace``, ``StoreError`` and other repository errors.
+    """
+    spec = RunSpec(
+        kind="image",
+        sources=(request.path,),
+        name=request.name,
+        tags=request.tags,
+        host=request.host,
+        dry_run=request.dry_run,
+    )
+    for note in source.notes:
+        emit(Notice(note))
+    with Run.begin(repository, platform, spec, emit) as run:
+        return _Capture(run, source, request).run()
+
+
+class _Capture:
+    def __init__(self, run: Run, source: Source, request: ImageRequest) -> None:
+        self._run = run
+        self._source = source
+        self._request = request
+        self._key = run.repository.keys.dedup.page
+        self._reader: BlockReader = _Counting(
+            PatientReader(source.reader, self._bad), run.emit, source
+        )
+
+    def _bad(self, offset: int, length: int) -> None:
+        reason = f"{length} bytes at {offset} cannot be read; they are kept as zeros"
+        self._run.ledger.failed(self._request.path, "read", reason)
+
+    def run(self) -> Outcome:
+        previous = self._previous()
+        total = previous.bytes_total if previous is not None else None
+        self._run.emit(Phase("imaging", total))
+        volumes = [self._frame()]
+        for part in self._source.parts:
+            before = previous.volume(part.number) if previous is not None else None
+            work = VolumeCapture(self._run, self._reader, part, self._request.options)
+            volumes.append(work.store(before))
+            for note in work.notes:
+                self._run.emit(Notice(f"p{part.number}: {note}"))
+            self._run.ledger.bytes_read += work.bytes_read
+        return self._commit(volumes)
+
+    def _frame(self) -> VolumeRecord:
+        source, flow = self._source, self._run.flow
+        store = RawStore(self._run, self._reader, UNKNOWN_PIECE)
+        store.store(source.frame)
+        flow.settle()
+        writer = ExtentsWriter(flow.save_page, self._key)
+        for entry in store.finish():
+            writer.add(entry)
+        self._run.ledger.bytes_read += store.bytes_read
+        size, sector = source.reader.size, source.sector_size
+        return VolumeRecord(
+            number=0,
+            start=0,
+            size=size,
+            sort="",
+            name="",
+            guid="",
+            system="",
+            label="",
+            serial="",
+            unit=sector,
+            units=size // sector,
+            origin=0,
+            used=sum(length for _, length in source.frame),
+            entries=writer.finish(),
+        )
+
+    def _commit(self, volumes: list[VolumeRecord]) -> Outcome:
+        source, flow = self._source, self._run.flow
+        page = ImagePage(
+            IMAGE,
+            source.reader.size,
+            source.sector_size,
+            source.table,
+            source.disk_id,
+            self._request.options.exact,
+            volumes,
+        )
+        contents = Contents(
+            tree=NodeWriter(flow.save_page, self._key).finish(),
+            image=PageRef(flow.save_page(encode_page(page))),
+            bytes_total=sum(volume.used for volume in volumes),
+        )
+        return self._run.commit(self._run.root(contents))
+
+    def _previous(self) -> "_Previous | None":
+        """The newest whole image of the same disk, if it can be read."""
+        snapshot = self._run.previous()
+        if snapshot is None or snapshot.root.image is None:
+            return None
+        pages = PageStore(self._run.repository.blob_reader(self._run.index))
+        try:
+            page = pages.image(snapshot.root.image)
+        except DamageFound:
+            return None
+        if self._request.options.skip_unchanged:
+            self._run.inherited.append(snapshot.id)
+        return _Previous(page, snapshot.root.bytes_total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Previous:
+    page: ImagePage
+    bytes_total: int
+
+    def volume(self, number: int) -> VolumeRecord | None:
+        return next((v for v in self.page.volumes if v.number == number), None)
+
+
+class _Counting:
+    """Tells how much was read."""
+
+    def __init__(self, reader: BlockReader, emit: Emit, source: Source) -> None:
+        self._reader = reader
+        self._emit = emit
+        self._done = 0
+        self.size = source.reader.size
+        self.sector_size = source.reader.sector_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        data = self._reader.read(offset, length)
+        self._done += length
+        if length >= _TOLD:
+            self._emit(Progress(self._done, 0))
+        return data
+
+
+_TOLD = 1 << 20

@@ -1,0 +1,76 @@
+"""What a restore of an image would do to a disk, and whether it may."""
+
+from dataclasses import dataclass
+
+from twofold.errors import RefusedUnsafe, UsageError
+from twofold.format.image import ImagePage, VolumeRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The disk or file that would be written. ``fresh``: it is new, so it reads as zeros."""
+
+    path: bytes
+    size: int
+    sector_size: int
+    is_device: bool
+    fresh: bool
+    uses: tuple[str, ...] = ()
+    """Sentences why it must not be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartPlan:
+    """A volume, and the first byte of the target that it is written to."""
+
+    volume: VolumeRecord
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiskPlan:
+    """Plain data: shown to the user, then carried out as it stands."""
+
+    page: ImagePage
+    target: Target
+    parts: tuple[PartPlan, ...]
+    """In the order of writing: the partition table comes last."""
+    size: int
+    """Bytes of the target that the image reaches."""
+    bytes_used: int
+
+
+def plan_restore(page: ImagePage, target: Target, part: int | None = None) -> DiskPlan:
+    """Plan a whole disk, or one partition alone to the start of the target.
+
+    Raises ``RefusedUnsafe`` for a target that is in use or too small, ``UsageError`` for a
+    partition that the image has not.
+    """
+    if target.uses:
+        raise RefusedUnsafe(f"{target.path.decode(errors='replace')}: {'; '.join(target.uses)}")
+    parts, size = _whole(page) if part is None else _one(page, part)
+    if not target.fresh and target.size < size:
+        raise RefusedUnsafe(
+            f"the target has {target.size:,} bytes, the image needs {size:,}",
+            hint="choose a target that is as large as the disk was",
+        )
+    if target.is_device and target.sector_size != page.sector_size and part is None:
+        raise RefusedUnsafe(
+            f"the target has sectors of {target.sector_size} bytes, the disk had sectors of"
+            f" {page.sector_size}: its partition table would not be understood"
+        )
+    used = sum(plan.volume.used for plan in parts)
+    return DiskPlan(page, target, parts, size, used)
+
+
+def _whole(page: ImagePage) -> tuple[tuple[PartPlan, ...], int]:
+    volumes = sorted(page.volumes, key=lambda volume: (volume.number == 0, volume.start))
+    return tuple(PartPlan(volume, volume.start) for volume in volumes), page.size
+
+
+def _one(page: ImagePage, part: int) -> tuple[tuple[PartPlan, ...], int]:
+    for volume in page.volumes:
+        if volume.number == part and part:
+            return (PartPlan(volume, 0),), volume.size
+    numbers = ", ".join(f"p{volume.number}" for volume in page.volumes if volume.number)
+    raise UsageError(f"the image has no partition {part}", hint=f"it has {numbers or 'none'}")

@@ -1,0 +1,96 @@
+"""Raw entries: byte ranges in windows of 64 MiB of the volume, read in the order of the disk."""
+
+from collections.abc import Iterable, Iterator
+
+from twofold.disk.base import BlockReader
+from twofold.format.image import EntryRole, ExtentEntry, pack_runs
+from twofold.imaging.store import fixed, merged
+from twofold.pipeline import Run, Worker, store_piece, write_segments
+
+RAW_WINDOW = 64 << 20
+UNKNOWN_PIECE = 1 << 20
+"""Bytes of the pieces where nothing is known of the contents."""
+_READ = 8 << 20
+Range = tuple[int, int]
+
+
+def windows(ranges: Iterable[Range]) -> Iterator[tuple[int, list[Range]]]:
+    """(window number, its ranges), from (first byte, bytes) that ascend."""
+    number, held = -1, list[Range]()
+    for start, length in ranges:
+        for window in range(start // RAW_WINDOW, (start + length - 1) // RAW_WINDOW + 1):
+            if window != number:
+                if held:
+                    yield number, held
+                number, held = window, []
+            low = max(start, window * RAW_WINDOW)
+            high = min(start + length, (window + 1) * RAW_WINDOW)
+            held.append((low, high - low))
+    if held:
+        yield number, held
+
+
+class RawStore:
+    """Stores raw entries of one volume; ``finish`` gives them in order."""
+
+    def __init__(self, run: Run, reader: BlockReader, step: int) -> None:
+        self._run = run
+        self._reader = reader
+        self._step = step
+        self._held: list[tuple[int, list[Range], list[list[bytes]]]] = []
+        self.bytes_read = 0
+
+    def store(self, ranges: Iterable[Range]) -> None:
+        """Read and store ranges of the volume."""
+        for number, inside in windows(ranges):
+            segments: list[list[bytes]] = []
+            self._held.append((number, inside, segments))
+            for group in _groups(inside):
+                segments.append([])
+                self._submit(group, segments[-1])
+
+    def _submit(self, group: list[Range], out: list[bytes]) -> None:
+        low = group[0][0]
+        high = group[-1][0] + group[-1][1]
+        window = memoryview(self._reader.read(low, high - low))
+        self.bytes_read += high - low
+        step = self._step
+
+        def task(worker: Worker) -> None:
+            for start, length in group:
+                data = window[start - low : start - low + length]
+                out.extend(store_piece(worker, piece) for piece in fixed(data, start, step))
+
+        self._run.flow.submit(task)
+
+    def finish(self) -> Iterator[ExtentEntry]:
+        """The entries, after the flow has settled."""
+        for number, inside, segments in self._held:
+            parts = merged(segment for group in segments for segment in group)
+            content, ref = write_segments(self._run.flow.save_page, parts)
+            yield ExtentEntry(
+                owner=number,
+                name=b"",
+                role=EntryRole.RAW,
+                size=sum(length for _, length in inside),
+                runs=pack_runs(inside),
+                content=content,
+                ref=ref.page if ref is not None else None,
+            )
+
+
+def _groups(ranges: list[Range]) -> Iterator[list[Range]]:
+    """Ranges that are read by one request: close together, at most 8 MiB in all."""
+    group: list[Range] = []
+    for start, length in ranges:
+        at, end = start, start + length
+        while at < end:
+            if group and (group[0][0] + _READ <= at or at - sum(group[-1]) > _READ >> 5):
+                yield group
+                group = []
+            low = group[0][0] if group else at
+            part = min(end, low + _READ) - at
+            group.append((at, part))
+            at += part
+    if group:
+        yield group

@@ -1,0 +1,88 @@
+"""The disk that is imaged: an open device or disk-image file, divided into its parts.
+
+Part 0 is the frame, everything outside of the partitions. A partition that overlaps another one, or
+leaves the disk, is not followed: its bytes belong to the frame, so nothing is lost by it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twofold.disk.base import BlockReader
+from twofold.disk.partitions import Partition, PartitionTable, read_table
+from twofold.errors import FormatError
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A partition, or the whole of a disk without a table."""
+
+    number: int
+    start: int
+    size: int
+    sort: str
+    name: str = ""
+    guid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A disk with what its table says."""
+
+    reader: BlockReader
+    table: str
+    disk_id: str
+    sector_size: int
+    parts: tuple[Part, ...]
+    frame: tuple[tuple[int, int], ...]
+    """(first byte, bytes) of everything outside of the parts."""
+    notes: tuple[str, ...] = ()
+
+
+def open_source(reader: BlockReader) -> Source:
+    """Read the table. One that is damaged makes the whole disk one part, which is told."""
+    try:
+        table = read_table(reader)
+    except FormatError as error:
+        note = f"the partition table cannot be read ({error}); the disk is kept as one piece"
+        whole = Part(1, 0, reader.size, "")
+        return Source(reader, "none", "", reader.sector_size, (whole,), (), (note,))
+    parts = _followed(table, reader.size)
+    notes = [note for note in table.notes if table.kind != "none"]
+    notes += [f"partition {p.number}: {fault}" for p in table.partitions for fault in p.faults]
+    return Source(
+        reader,
+        table.kind,
+        table.disk_id,
+        table.sector_size,
+        parts,
+        tuple(_between(parts, reader.size)),
+        tuple(notes),
+    )
+
+
+def _followed(table: PartitionTable, size: int) -> tuple[Part, ...]:
+    found: list[Part] = []
+    end = 0
+    usable = [p for p in table.partitions if not p.is_container and p.size > 0 and p.end <= size]
+    for p in sorted(usable, key=lambda p: (p.start, p.number)):
+        if p.start >= end and (p.start or table.kind == "none"):
+            found.append(_part(p))
+            end = p.end
+    return tuple(sorted(found, key=lambda part: part.number))
+
+
+def _part(partition: Partition) -> Part:
+    p = partition
+    return Part(p.number, p.start, p.size, p.type, p.name, p.guid)
+
+
+def _between(parts: Sequence[Part], size: int) -> list[tuple[int, int]]:
+    gaps = []
+    place = 0
+    for part in sorted(parts, key=lambda part: part.start):
+        if part.start > place:
+            gaps.append((place, part.start - place))
+        place = part.start + part.size
+    if place < size:
+        gaps.append((place, size - place))
+    return gaps

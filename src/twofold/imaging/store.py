@@ -1,0 +1,161 @@
+"""Storing the streams of a volume: files cut by the common chunker, the rest at fixed places.
+
+A file's stream is stored as a program reads it: its valid bytes, then zeros to its size. So it has
+the blobs that a file backup of the same file has. If what lies in its last unit behind it is not
+zero, or units hold something behind the valid bytes, a raw entry keeps those units as well.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from twofold.chunker import Piece, StreamCutter, cut_whole
+from twofold.format.image import EntryRole, iterate_runs
+from twofold.format.segments import ZERO, iterate, pack_zeros
+from twofold.imaging.gather import Wanted
+from twofold.imaging.read import WINDOW, Batch, Layout, batches, pieces_of
+from twofold.imaging.units import UnitSet
+from twofold.pipeline import Parts, Run, Worker, send, store_piece
+
+META_PIECE = 64 << 10
+"""Bytes of the pieces of a file system's own tables: a small change costs little."""
+_HOLE_CALL = 1 << 20  # bytes of a hole that are announced to the chunker rather than shown
+
+
+class StreamStore:
+    """Stores streams of one volume and keeps their segments by position."""
+
+    def __init__(self, run: Run, layout: Layout, claimed: UnitSet) -> None:
+        self._run = run
+        self._layout = layout
+        self._claimed = claimed
+        self.bytes_read = 0
+
+    def store(
+        self, streams: Sequence[Wanted], positions: Sequence[int], segments: list[list[bytes]]
+    ) -> None:
+        """Read and store the streams at ``positions`` into the same places of ``segments``."""
+        ordered = sorted(positions, key=lambda position: streams[position].first)
+        small = [p for p in ordered if streams[p].size <= WINDOW and streams[p].size]
+        for batch in batches(self._layout, streams, small):
+            self._batch(streams, batch, segments)
+        for position in ordered:
+            if streams[position].size > WINDOW:
+                self._long(streams[position], segments, position)
+
+    def _batch(self, streams: Sequence[Wanted], batch: Batch, segments: list[list[bytes]]) -> None:
+        work = []
+        for position, stored in zip(batch.positions, batch.stored, strict=True):
+            wanted = streams[position]
+            self.bytes_read += len(stored)
+            self._judge(wanted, stored[wanted.valid :], wanted.valid)
+            work.append((position, wanted.role, _as_read(wanted, stored)))
+        chunker = self._run.chunker
+
+        def task(worker: Worker) -> None:
+            for position, role, data in work:
+                cut = cut_whole(chunker, data) if role is EntryRole.FILE else fixed(data, 0)
+                segments[position] = merged(store_piece(worker, piece) for piece in cut)
+
+        self._run.flow.submit(task)
+
+    def _long(self, wanted: Wanted, segments: list[list[bytes]], position: int) -> None:
+        parts = Parts()
+        segments[position] = parts.packed  # filled by the workers
+        take = self._cut if wanted.role is EntryRole.FILE else self._fixed
+        take(wanted, parts)
+
+    def _valid(self, wanted: Wanted) -> Iterator[tuple[int, bytes | memoryview | None]]:
+        """The stream as read: (bytes, data or None for zeros), adding up to its size."""
+        at = 0
+        for length, data in pieces_of(self._layout, wanted):
+            inside = max(0, min(length, wanted.valid - at))
+            if data is not None:
+                self.bytes_read += length
+                self._judge(wanted, memoryview(data)[inside:], at + inside)
+            if inside:
+                yield inside, None if data is None else memoryview(data)[:inside]
+            at += length
+        if wanted.size > wanted.valid:
+            yield wanted.size - wanted.valid, None
+
+    def _cut(self, wanted: Wanted, parts: Parts) -> None:
+        cutter = StreamCutter(self._run.chunker)
+        rest = b""
+        for length, data in self._valid(wanted):
+            if data is None and length >= _HOLE_CALL:
+                pieces, _ = cutter.split(rest, hole_follows=True)
+                send(self._run.flow, pieces, parts)
+                cutter.hole(length)
+                rest = b""
+                continue
+            shown = bytes(length) if data is None else data
+            buffer = b"".join((rest, shown)) if rest else shown
+            pieces, used = cutter.split(buffer)
+            send(self._run.flow, pieces, parts)
+            rest = bytes(memoryview(buffer)[used:])
+        send(self._run.flow, cutter.split(rest, final=True)[0], parts)
+
+    def _fixed(self, wanted: Wanted, parts: Parts) -> None:
+        at = 0
+        for length, data in self._valid(wanted):
+            pieces = [Piece(length, None)] if data is None else list(fixed(data, at))
+            send(self._run.flow, pieces, parts)
+            at += length
+
+    def _judge(self, wanted: Wanted, behind: memoryview, at: int) -> None:
+        """Leave to the raw entries what the stream alone would not give back."""
+        if behind and any_set(behind):
+            first = at // self._layout.unit
+            for number in _units(wanted, self._layout.units, first):
+                self._claimed.discard(number)
+
+
+def _units(wanted: Wanted, units: int, skip: int) -> Iterator[int]:
+    """The stored units of a stream from number ``skip`` of the stream on."""
+    at = 0
+    for first, count in iterate_runs(wanted.runs, units):
+        if first >= 0 and at + count > skip:
+            yield from range(first + max(0, skip - at), first + count)
+        at += count
+
+
+def _as_read(wanted: Wanted, stored: memoryview) -> memoryview:
+    if wanted.valid >= wanted.size:
+        return stored[: wanted.size]
+    return memoryview(b"".join((stored[: wanted.valid], bytes(wanted.size - wanted.valid))))
+
+
+def any_set(data: memoryview) -> bool:
+    """Whether any byte is not zero."""
+    step = len(_ZEROS)
+    return any(not _ZEROS.startswith(data[at : at + step]) for at in range(0, len(data), step))
+
+
+_ZEROS = bytes(1 << 20)
+
+
+def fixed(data: bytes | memoryview, offset: int, step: int = META_PIECE) -> Iterator[Piece]:
+    """Pieces that end at multiples of ``step`` from ``offset`` on; all-zero ones are zero runs."""
+    view = memoryview(data)
+    at = 0
+    while at < len(view):
+        length = min(step - (offset + at) % step, len(view) - at)
+        piece = view[at : at + length]
+        yield Piece(length, piece if any_set(piece) else None)
+        at += length
+
+
+def merged(segments: Iterator[bytes]) -> list[bytes]:
+    """Segments with neighbouring zero runs made one."""
+    out: list[bytes] = []
+    zeros = 0
+    for segment in segments:
+        if segment[0] == ZERO:
+            zeros += next(iterate(segment)).length
+            continue
+        if zeros:
+            out.append(pack_zeros(zeros))
+            zeros = 0
+        out.append(segment)
+    if zeros:
+        out.append(pack_zeros(zeros))
+    return out

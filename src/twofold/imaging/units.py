@@ -1,0 +1,100 @@
+"""Sets of units as bitmaps, one bit each, and the runs of neighbouring members."""
+
+import re
+from collections.abc import Iterator
+
+_ANY = re.compile(rb"\xff+|[^\x00]", re.DOTALL)
+
+
+_LONG = 64  # bytes; runs of more are filled by slice
+
+
+def _window(first: int, units: int) -> tuple[int, int]:
+    """The bytes that hold a run."""
+    return first >> 3, (first + units + 7) >> 3
+
+
+def _mask(first: int, units: int) -> int:
+    """A run as bits, counted from its first byte."""
+    return ((1 << units) - 1) << (first & 7)
+
+
+class UnitSet:
+    """Some of the units 0 .. ``count``-1. ``bits``: lowest bit of the first byte is unit 0."""
+
+    def __init__(self, count: int, bits: bytearray | None = None) -> None:
+        self.count = count
+        self.bits = bytearray((count + 7) // 8) if bits is None else bits
+
+    def add(self, first: int, units: int) -> None:
+        """Add a run, which lies inside."""
+        start, stop = _window(first, units)
+        if stop - start > _LONG:
+            self._fill(first, units, start, stop)
+            return
+        old = int.from_bytes(self.bits[start:stop], "little")
+        self.bits[start:stop] = (old | _mask(first, units)).to_bytes(stop - start, "little")
+
+    def _fill(self, first: int, units: int, start: int, stop: int) -> None:
+        self.bits[start] |= 0xFF << (first & 7) & 0xFF
+        self.bits[start + 1 : stop - 1] = b"\xff" * (stop - start - 2)
+        self.bits[stop - 1] |= 0xFF >> (-(first + units) & 7)
+
+    def meets(self, first: int, units: int) -> bool:
+        """Whether any unit of a run is a member."""
+        start, stop = _window(first, units)
+        return bool(int.from_bytes(self.bits[start:stop], "little") & _mask(first, units))
+
+    def holds(self, first: int, units: int) -> bool:
+        """Whether all units of a run are members."""
+        start, stop = _window(first, units)
+        mask = _mask(first, units)
+        return int.from_bytes(self.bits[start:stop], "little") & mask == mask
+
+    def discard(self, unit: int) -> None:
+        """Take one unit out."""
+        self.bits[unit >> 3] &= ~(1 << (unit & 7))
+
+    def union(self, other: "UnitSet") -> "UnitSet":
+        """Members of either."""
+        return self._of(self.number() | other.number())
+
+    def without(self, other: "UnitSet") -> "UnitSet":
+        """Members of this one only."""
+        return self._of(self.number() & ~other.number())
+
+    def number(self) -> int:
+        """All bits as one integer."""
+        return int.from_bytes(self.bits, "little")
+
+    def _of(self, number: int) -> "UnitSet":
+        return UnitSet(self.count, bytearray(number.to_bytes(len(self.bits), "little")))
+
+    def __len__(self) -> int:
+        return self.number().bit_count()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UnitSet) and self.bits == other.bits
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """(first, units) of neighbouring members, ascending."""
+        first = end = 0
+        for start, units in self._pieces():
+            if start != end:
+                if end > first:
+                    yield first, end - first
+                first = start
+            end = start + units
+        if end > first:
+            yield first, end - first
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        for found in _ANY.finditer(self.bits):
+            start = found.start() << 3
+            byte = self.bits[found.start()]
+            if byte == 0xFF:
+                yield start, (found.end() - found.start()) << 3
+                continue
+            yield from ((start + bit, 1) for bit in range(8) if byte >> bit & 1)

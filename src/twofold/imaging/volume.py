@@ -1,0 +1,245 @@
+"""One volume of an image: its file system's streams, then everything else that is in use.
+
+What was stored is proven before it counts: the units that the entries as encoded cover must be
+those in use, no more and no fewer.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from twofold.disk.base import BlockReader, Facts, UsedBlocks
+from twofold.disk.blocks import Window
+from twofold.disk.probe import open_file_system, open_used_blocks
+from twofold.disk.recognise import recognise
+from twofold.errors import DamageFound, FormatError, TwofoldError
+from twofold.format.image import EntryRole, ExtentEntry, VolumeRecord, iterate_runs
+from twofold.format.segments import pack_zeros
+from twofold.graph import PageStore
+from twofold.imaging.gather import Gathered, Wanted, gather
+from twofold.imaging.raw import UNKNOWN_PIECE, Range, RawStore
+from twofold.imaging.read import Layout
+from twofold.imaging.source import Part
+from twofold.imaging.store import META_PIECE, StreamStore
+from twofold.imaging.units import UnitSet
+from twofold.pipeline import Run, write_segments
+from twofold.pipeline.extents import ExtentsWriter
+
+OpenedT = TypeVar("OpenedT")
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeOptions:
+    """``exact``: every sector. ``skip_unchanged``: trust the stamps of the image before."""
+
+    exact: bool = False
+    skip_unchanged: bool = False
+    keep_discardable: bool = False
+
+
+class VolumeCapture:
+    """Stores one partition."""
+
+    def __init__(self, run: Run, reader: BlockReader, part: Part, options: VolumeOptions) -> None:
+        self._run = run
+        self._part = part
+        self._options = options
+        self._reader = Window(reader, part.start, part.size)
+        self.bytes_read = 0
+        self.notes: list[str] = []
+
+    def store(self, before: VolumeRecord | None) -> VolumeRecord:
+        """Read and store everything in use; ``before`` is the same volume in an earlier image."""
+        system = self._opened(open_file_system)
+        if system is None:
+            mapped = self._opened(open_used_blocks)
+            return self._unknown() if mapped is None else self._mapped(mapped)
+        facts = system.facts
+        self.notes += facts.notes
+        found = gather(system, keep_discardable=self._options.keep_discardable)
+        self.notes += found.notes
+        layout = Layout(self._reader, facts.origin, facts.unit, facts.units)
+        entries = list(self._streams(found, layout, before))
+        entries += self._rest(facts, found.used, found.claimed)
+        self._prove(facts, found.used, entries)
+        return self._record(facts, entries, len(found.used) * facts.unit)
+
+    def _opened(self, opener: Callable[[BlockReader], OpenedT | None]) -> OpenedT | None:
+        try:
+            return opener(self._reader)
+        except FormatError as error:
+            self.notes.append(f"its file system is not understood ({error}); it is kept as it is")
+            return None
+
+    # with a file system
+
+    def _streams(
+        self, found: Gathered, layout: Layout, before: VolumeRecord | None
+    ) -> Iterator[ExtentEntry]:
+        streams = sorted(found.streams, key=lambda wanted: wanted.key)
+        found.streams = streams
+        known = self._known(streams, before)
+        segments: list[list[bytes]] = [[] for _ in streams]
+        store = StreamStore(self._run, layout, found.claimed)
+        unknown = [p for p in range(len(streams)) if p not in known]
+        store.store(streams, unknown, segments)
+        self.bytes_read += store.bytes_read
+        self._run.flow.settle()
+        made = [
+            known.get(position) or self._entry(wanted, segments[position], found.claimed, layout)
+            for position, wanted in enumerate(streams)
+        ]
+        made += [self._entry(w, [pack_zeros(w.size)], None, layout) for w in found.discarded]
+        yield from sorted(made, key=lambda entry: (entry.role, entry.owner, entry.name))
+
+    def _entry(
+        self, wanted: Wanted, parts: list[bytes], claimed: UnitSet | None, layout: Layout
+    ) -> ExtentEntry:
+        content, ref = write_segments(self._run.flow.save_page, parts)
+        whole = claimed is not None and all(
+            first < 0 or claimed.holds(first, units)
+            for first, units in iterate_runs(wanted.runs, layout.units)
+        )
+        return ExtentEntry(
+            owner=wanted.owner,
+            name=wanted.name,
+            role=wanted.role,
+            size=wanted.size,
+            runs=wanted.runs,
+            content=content,
+            ref=ref.page if ref is not None else None,
+            stamp=wanted.stamp if whole else b"",
+        )
+
+    def _known(
+        self, streams: Sequence[Wanted], before: VolumeRecord | None
+    ) -> dict[int, ExtentEntry]:
+        """Streams that the file system proves unchanged, with their entries of the image before.
+
+        A stream with a stamp was given back by its entry alone, down to the last unit.
+        """
+        run = self._run
+        if before is None or not self._options.skip_unchanged or run.doomed or run.index.absent:
+            return {}
+        pages = PageStore(run.repository.blob_reader(run.index))
+        found: dict[int, ExtentEntry] = {}
+        position = 0
+        try:
+            for entry in pages.extents(before.entries):
+                key = (entry.role, entry.owner, entry.name)
+                while position < len(streams) and streams[position].key < key:
+                    position += 1
+                if position < len(streams) and _same(streams[position], entry):
+                    found[position] = entry
+        except DamageFound:
+            return {}
+        return found
+
+    # without, or what is left
+
+    def _rest(self, facts: Facts, used: UnitSet, claimed: UnitSet) -> Iterator[ExtentEntry]:
+        left = used.without(claimed)
+        if self._options.exact:
+            left = _every(facts.units).without(claimed)
+        yield from self._raw(_bytes_of(facts, left, self._part.size), META_PIECE)
+
+    def _mapped(self, system: UsedBlocks) -> VolumeRecord:
+        facts = system.facts
+        self.notes += facts.notes
+        used = UnitSet(facts.units, system.allocation())
+        entries = list(self._rest(facts, used, UnitSet(facts.units)))
+        return self._record(facts, entries, len(used) * facts.unit)
+
+    def _unknown(self) -> VolumeRecord:
+        sector = self._reader.sector_size
+        facts = Facts(
+            kind=recognise(self._reader).kind.lower(), unit=sector, units=self._part.size // sector
+        )
+        entries = list(self._raw([(0, self._part.size)], UNKNOWN_PIECE))
+        return self._record(facts, entries, self._part.size)
+
+    def _raw(self, ranges: Iterable[Range], step: int) -> Iterator[ExtentEntry]:
+        store = RawStore(self._run, self._reader, step)
+        store.store(ranges)
+        self.bytes_read += store.bytes_read
+        self._run.flow.settle()
+        yield from store.finish()
+
+    def _record(self, facts: Facts, entries: list[ExtentEntry], used: int) -> VolumeRecord:
+        flow = self._run.flow
+        writer = ExtentsWriter(flow.save_page, self._run.repository.keys.dedup.page)
+        for entry in entries:
+            writer.add(entry)
+        part = self._part
+        return VolumeRecord(
+            number=part.number,
+            start=part.start,
+            size=part.size,
+            sort=part.sort,
+            name=part.name,
+            guid=part.guid,
+            system=facts.kind,
+            label=facts.label,
+            serial=facts.serial,
+            unit=facts.unit,
+            units=facts.units,
+            origin=facts.origin,
+            used=used,
+            entries=writer.finish(),
+        )
+
+    def _prove(self, facts: Facts, used: UnitSet, entries: Iterable[ExtentEntry]) -> None:
+        covered = UnitSet(facts.units)
+        for entry in entries:
+            for first, count in _covered(facts, entry, self._part.size):
+                covered.add(first, count)
+        missing = used.without(covered)
+        if len(missing) or (not self._options.exact and covered != used):
+            raise TwofoldError(
+                f"the image of partition {self._part.number} would not hold what is in use",
+                hint="nothing was committed; this is a bug: please report it",
+            )
+
+
+def _same(wanted: Wanted, entry: ExtentEntry) -> bool:
+    return (
+        wanted.key == (entry.role, entry.owner, entry.name)
+        and bool(wanted.stamp)
+        and wanted.stamp == entry.stamp
+        and wanted.size == entry.size
+        and wanted.runs == entry.runs
+    )
+
+
+def _every(count: int) -> UnitSet:
+    every = UnitSet(count)
+    if count:
+        every.add(0, count)
+    return every
+
+
+def _bytes_of(facts: Facts, units: UnitSet, size: int) -> Iterator[Range]:
+    """Byte ranges of a volume: what lies before the units, the units, what lies behind."""
+    end = facts.origin + facts.units * facts.unit
+    ranges = [(0, facts.origin)] if facts.origin else []
+    yield from ranges
+    for first, count in units.runs():
+        yield facts.origin + first * facts.unit, count * facts.unit
+    if end < size:
+        yield end, size - end
+
+
+def _covered(facts: Facts, entry: ExtentEntry, size: int) -> Iterator[tuple[int, int]]:
+    """The units that an entry covers, as it is encoded."""
+    if entry.role == EntryRole.RAW:
+        runs = (_whole_units(facts, *run) for run in iterate_runs(entry.runs, size))
+    else:
+        runs = (run for run in iterate_runs(entry.runs, facts.units) if run[0] >= 0)
+    return ((first, count) for first, count in runs if count)
+
+
+def _whole_units(facts: Facts, start: int, length: int) -> tuple[int, int]:
+    """The units that a range of bytes covers whole; windows cut units nowhere else."""
+    first = max(0, -(-(start - facts.origin) // facts.unit))
+    end = min(facts.units, (start + length - facts.origin) // facts.unit)
+    return first, max(0, end - first)

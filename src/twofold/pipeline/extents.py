@@ -1,0 +1,35 @@
+"""Writing the extents of a volume: entries in order, borders by role and owner (images.md)."""
+
+from twofold.format import pages as fmt
+from twofold.format.image import EXTENTS, ExtentEntry, ExtentsPage
+from twofold.format.records import PageRef
+from twofold.pipeline.pages import PageSink, SavePage
+
+
+class ExtentsWriter:
+    """Extents pages of one volume."""
+
+    def __init__(self, save: SavePage, page_key: bytes) -> None:
+        self._sink = PageSink(save)
+        self._page_key = page_key
+        self._entries: list[ExtentEntry] = []
+        self._size = 0
+        self._any = False
+
+    def add(self, entry: ExtentEntry) -> None:
+        """Append an entry; role, owner and name ascend."""
+        self._entries.append(entry)
+        self._size += 48 + len(entry.name) + len(entry.runs) + len(entry.content)
+        full = len(self._entries) >= fmt.MAX_ITEMS or self._size >= fmt.PAGE_AIM
+        if full or fmt.ends_extents_page(self._page_key, entry.role, entry.owner):
+            self._close()
+
+    def _close(self) -> None:
+        self._sink.add(fmt.encode_page(ExtentsPage(EXTENTS, self._entries)), None)
+        self._entries, self._size, self._any = [], 0, True
+
+    def finish(self) -> PageRef:
+        """Close the volume. One without entries has a single empty page."""
+        if self._entries or not self._any:
+            self._close()
+        return self._sink.finish()

@@ -1,0 +1,126 @@
+"""Disk → image → disk: the tools of the file systems find every used block the same."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.imaging.disks import (
+    MIB,
+    cut_out,
+    gpt_disk,
+    make_ext4,
+    make_ntfs,
+    mounted_loop,
+    mounted_ntfs,
+    run,
+    tree,
+)
+from tests.imaging.world import ImageWorld
+from tests.restorer.processes import needs_root
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> ImageWorld:
+    made = ImageWorld.make(tmp_path)
+    assert isinstance(made, ImageWorld)
+    return made
+
+
+@pytest.fixture
+def source(world: ImageWorld) -> Path:
+    tree(world.source)
+    return world.source
+
+
+def differing_blocks(one: Path, other: Path, unit: int) -> set[int]:
+    """Numbers of the blocks that differ between two files."""
+    with open(one, "rb") as a, open(other, "rb") as b:
+        found, number = set(), 0
+        while block := a.read(unit):
+            if block != b.read(unit):
+                found.add(number)
+            number += 1
+        return found
+
+
+def free_blocks(image: Path) -> set[int]:
+    """Block numbers that dumpe2fs tells are free."""
+    free: set[int] = set()
+    for line in run("dumpe2fs", image).decode().splitlines():
+        words = line.removeprefix("  Free blocks: ")
+        if words != line:
+            for part in words.split(", "):
+                low, _, high = part.partition("-")
+                if low:
+                    free.update(range(int(low), int(high or low) + 1))
+    return free
+
+
+@needs_root
+def test_a_linux_disk(world: ImageWorld, source: Path, tmp_path: Path) -> None:
+    part, disk, back = tmp_path / "ext4", tmp_path / "disk", tmp_path / "back"
+    make_ext4(part, source)
+    gpt_disk(disk, [(part, "8300")])
+    outcome, _ = world.image(disk)
+    assert outcome.complete
+    result = world.restore_image(back)
+    assert (result.damaged, result.wrong) == (0, 0)
+    assert b"No problems found" in run("sgdisk", "-v", back)
+    restored = cut_out(back, 1, part.stat().st_size, tmp_path / "part")
+    assert differing_blocks(part, restored, 4096) <= free_blocks(part)
+    run("e2fsck", "-fn", restored)
+    with mounted_loop(restored, tmp_path / "mnt") as folder:
+        words = ("rsync", "-aHAXnic", "--delete", "--exclude=lost+found")
+        assert run(*words, f"{source}/", f"{folder}/") == b""
+
+
+@needs_root
+def test_a_windows_volume(world: ImageWorld, source: Path, tmp_path: Path) -> None:
+    part, back = tmp_path / "ntfs", tmp_path / "back"
+    make_ntfs(part, source, tmp_path / "mnt")
+    world.image(part)
+    result = world.restore_image(back)
+    assert (result.damaged, result.wrong) == (0, 0)
+    same = run("ntfsclone", "-s", "-O", "-", part), run("ntfsclone", "-s", "-O", "-", back)
+    assert same[0] == same[1]
+    run("ntfsfix", "-n", back)
+    with mounted_ntfs(back, tmp_path / "mnt") as folder:
+        assert run("diff", "-r", "--no-dereference", source, folder) == b""
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["ext4", "ntfs"])
+def test_an_image_after_the_files_costs_little(
+    world: ImageWorld, source: Path, tmp_path: Path, kind: str
+) -> None:
+    part = tmp_path / kind
+    if kind == "ext4":
+        make_ext4(part, source)
+    else:
+        make_ntfs(part, source, tmp_path / "mnt")
+    first = world.backup()
+    outcome, _ = world.image(part)
+    assert first.root.bytes_stored > 20 * MIB
+    assert outcome.root.bytes_stored < 0.06 * outcome.root.bytes_total
+
+
+def test_exact_keeps_every_byte(world: ImageWorld, source: Path, tmp_path: Path) -> None:
+    part, disk, back = tmp_path / "ext4", tmp_path / "disk", tmp_path / "back"
+    make_ext4(part, source)
+    free = min(free_blocks(part) - {0})
+    with open(part, "r+b") as file:
+        file.seek(free * 4096)
+        file.write(b"left over in a free block")
+    gpt_disk(disk, [(part, "8300")])
+    world.image(disk, exact=True)
+    world.restore_image(back)
+    assert differing_blocks(disk, back, 512) == set()
+
+
+def test_what_is_no_file_system_is_kept(world: ImageWorld, tmp_path: Path) -> None:
+    disk, back = tmp_path / "disk", tmp_path / "back"
+    disk.write_bytes(os.urandom(3 * MIB) + bytes(5 * MIB) + os.urandom(MIB + 512))
+    world.image(disk)
+    world.restore_image(back)
+    assert back.read_bytes() == disk.read_bytes()
