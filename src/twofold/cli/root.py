@@ -25,9 +25,11 @@ SETTINGS: dict[str, Any] = {
 VERBS = {
     "init": "Make a new repository.",
     "backup": "Back up files and folders.",
+    "image": "Make an image of a disk.",
     "snapshots": "List the backups in the repository.",
     "ls": "List what is inside a backup.",
     "restore": "Bring files back out of a backup.",
+    "restore-disk": "Write an image back onto a disk.",
     "check": "Prove that the repository is whole.",
     "key": "List, add and remove keys; print a recovery kit.",
     "version": "Show versions, and the schema of --json.",
@@ -103,7 +105,7 @@ class Root(click.Group):
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in VERBS:
             return None
-        command = import_module(f"twofold.cli.verbs.{name}").command
+        command = import_module(f"twofold.cli.verbs.{name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 

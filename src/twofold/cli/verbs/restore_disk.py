@@ -1,0 +1,90 @@
+"""``twofold restore-disk``: an image back onto a disk or into a file, after showing the plan."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from twofold.cli import types
+from twofold.cli.render.base import Line
+from twofold.cli.render.words import duration, printable, size
+from twofold.cli.root import Verb
+from twofold.cli.session import Session
+from twofold.errors import NothingDone
+
+if TYPE_CHECKING:
+    from twofold.commands.restore_disk import RestoreDiskResult
+    from twofold.imaging import DiskPlan
+
+
+@click.command("restore-disk", cls=Verb, writes=True)
+@click.argument("image", metavar="IMAGE[:pN]")
+@click.option(
+    "--to",
+    metavar="DEVICE|FILE",
+    required=True,
+    type=types.path,
+    help="The disk that is overwritten, or a file that becomes one.",
+)
+@click.pass_obj
+def command(session: Session, image: str, to: bytes) -> int:
+    """Write an image onto a disk, whole or one partition of it.
+
+    'latest' writes the whole disk, 'latest:p3' partition 3 alone. Everything that the image holds
+    is read back and compared; the partition table is written last.
+    """
+    from twofold.commands import restore_disk
+
+    options = restore_disk.RestoreDiskOptions(
+        access=session.access(),
+        snapshot=image,
+        target=to,
+        dry_run=session.dry_run,
+        confirm=_confirmer(session),
+    )
+    result = restore_disk.run(options, session.emit)
+    if not result.written and not result.dry_run:
+        session.result = result
+        raise NothingDone("nothing was written: the answer was no")
+    return session.finish(result, _closing(result), result.exit_code)
+
+
+def _confirmer(session: Session) -> Callable[["DiskPlan"], bool]:
+    """Shows the plan; asks unless a new file is made."""
+
+    def confirm(plan: "DiskPlan") -> bool:
+        lines = plan_lines(plan)
+        if plan.target.fresh:
+            session.tell(lines)
+            return True
+        session.show(lines) if session.may_ask else session.tell(lines)
+        shown = printable(os.fsdecode(plan.target.path))
+        question = f"Overwrite {shown}? Everything on it will be lost."
+        return session.confirm(question, otherwise=f"everything on {shown} would be lost")
+
+    return confirm
+
+
+def plan_lines(plan: "DiskPlan") -> Iterator[str | Line]:
+    """What a restore would write, and where."""
+    shown = printable(os.fsdecode(plan.target.path))
+    now = "a new file" if plan.target.fresh else f"{size(plan.target.size)} now"
+    yield Line(f"{size(plan.bytes_used)} to write onto {shown} ({now})", "bold")
+    for part in sorted(plan.parts, key=lambda part: part.volume.number):
+        volume = part.volume
+        name = f"p{volume.number}" if volume.number else "table"
+        words = " ".join(filter(None, [volume.system, printable(volume.label or volume.name)]))
+        yield f"  {name:5} {words:30} {size(volume.used)} of {size(volume.size)} at {part.at:,}"
+
+
+def _closing(result: "RestoreDiskResult") -> Iterator[str | Line]:
+    if result.dry_run:
+        yield f"dry run: {size(result.bytes_used)} would be written"
+        return
+    yield Line(f"{size(result.bytes_written)} written in {duration(result.seconds)}", "bold")
+    yield f"  {size(result.bytes_verified)} read back and compared"
+    if result.wrong:
+        yield Line(f"  {result.wrong:,} pieces differ: the target cannot be trusted", "red")
+    if result.damaged:
+        yield Line(f"  {result.damaged:,} pieces could not be read from the repository", "red")
