@@ -61,6 +61,7 @@ def test_reads_what_qemu_wrote(
     assert stored == container.size if name in WITHOUT_HOLES else stored < SMALL - 8 * MIB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
