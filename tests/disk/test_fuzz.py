@@ -43,13 +43,13 @@ group = _group
 QUICK = 100
 SLOW = {
     "vhd": 12_000,
-    "vhdx": 8_000,
-    "dirty vhdx": 4_000,
-    "qcow2": 20_000,
-    "vmdk": 16_000,
-    "descriptor": 10_000,
-    "tables": 15_000,
-    "lvm": 10_000,
+    "vhdx": 3_000,
+    "dirty vhdx": 2_000,
+    "qcow2": 26_000,
+    "vmdk": 22_000,
+    "descriptor": 12_000,
+    "tables": 12_000,
+    "lvm": 6_000,
     "volumes": 5_000,
 }
 _SIZE = 3 * MIB + 512

@@ -115,6 +115,14 @@ def test_members_of_arrays(tmp_path: Path, version: str) -> None:
     assert recognise(blocks(path)).kind == "ext4"
 
 
+def test_a_superblock_that_says_it_is_elsewhere() -> None:
+    """As in a copy of another volume's start."""
+    _, block = _md_1(4 * MIB, "1.2")
+    assert recognise(MemoryBlocks(block.ljust(4 * MIB, b"\0"))).kind == "unknown"
+    placed = bytes(4096) + block
+    assert recognise(MemoryBlocks(placed.ljust(4 * MIB, b"\0"))).kind == "md"
+
+
 def _md_1(size: int, version: str) -> tuple[int, bytes]:
     """A superblock of version 1 (md_p.h of Linux: struct mdp_superblock_1)."""
     sector = {"1.0": (size // 512 - 16) & ~7, "1.1": 0, "1.2": 8}[version]

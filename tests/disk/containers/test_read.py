@@ -1,5 +1,6 @@
 """Every kind of image that qemu-img writes reads as the raw disk that went into it."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,7 @@ def test_reads_what_qemu_wrote(
     assert stored == container.size if name in WITHOUT_HOLES else stored < SMALL - 8 * MIB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
@@ -94,6 +96,20 @@ def test_raw_is_one_extent(raw: Path) -> None:
     container = open_image(raw)
     assert list(container.extents()) == [Extent(0, SMALL)]
     assert_same(container, raw)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("qcow2", ""), ("vmdk", "-o zeroed_grain=on"), ("vhdx", "")]
+)
+def test_what_was_set_to_zeros(raw: Path, tmp_path: Path, kind: str, options: str) -> None:
+    """Data that are still there, but no longer count."""
+    image, zeroed = tmp_path / "image", tmp_path / "zeroed"
+    qemu_img("convert", "-f", "raw", "-O", kind, *options.split(), raw, image)
+    change = ["qemu-io", "-f", kind, "-c", "write -z 33M 1M", str(image)]
+    subprocess.run(change, check=True, capture_output=True)
+    qemu_img("convert", "-f", kind, "-O", "raw", image, zeroed)
+    assert_same(open_image(image), zeroed)
+    assert open_image(image).read(33 * MIB, MIB) == bytes(MIB)
 
 
 def test_a_sector_outside_is_refused(raw: Path, tmp_path: Path) -> None:

@@ -75,8 +75,9 @@ def _torn(image: Path, start: int) -> bytearray:
     lost = bytes(data[table : table + PAGE])
     data[table : table + PAGE] = bytes(PAGE)
     block = (int.from_bytes(lost[8:16], "little") >> 20) * MIB
+    zeroed = Change(block + PAGE, _page(5))  # by the next entry
     entries = [
-        entry(41, start, [Change(table, _page(1)), Change(block, _page(2))], size),
+        entry(41, start, [Change(table, _page(1)), Change(block, _page(2)), zeroed], size),
         entry(42, start, [Change(table), Change(block + PAGE, length=3 * PAGE)], size),
         entry(43, start, [Change(table, lost), Change(block + 2 * PAGE, _page(3))], size),
     ]
