@@ -18,7 +18,7 @@ from twofold.errors import NothingDone, UsageError
 from twofold.events import Emit, Notice
 from twofold.imaging import Estimate, ImageRequest, Source, capture, estimate, open_source
 from twofold.imaging.volume import VolumeOptions
-from twofold.options import Options, RepositoryAccess
+from twofold.options import Options, RepositoryAccess, shown_as
 from twofold.pipeline import Outcome
 from twofold.platform import current
 from twofold.repository import Repository
@@ -68,7 +68,7 @@ class ImageResult:
     exit_code: int
     dry_run: bool
     seconds: float
-    disks: tuple[DiskImaged, ...] = field(default=())
+    disks: tuple[DiskImaged, ...] = field(metadata=shown_as("disk"))
 
 
 def run(options: ImageOptions, emit: Emit) -> ImageResult:

@@ -22,6 +22,8 @@ RESULTS = {
     "ls": "twofold.commands.ls:LsResult",
     "restore": "twofold.commands.restore:RestoreResult",
     "backup": "twofold.commands.backup:BackupResult",
+    "image": "twofold.commands.image:ImageResult",
+    "restore-disk": "twofold.commands.restore_disk:RestoreDiskResult",
     "check": "twofold.commands.check:CheckResult",
     "version": "twofold.commands.version:VersionResult",
 }

@@ -68,6 +68,8 @@ def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per
         estimated=estimated,
     )
     result = image.run(options, session.emit)
+    for disk in result.disks:
+        session.note_item("disk", disk)
     return session.finish(result, _closing(result), result.exit_code)
 
 
