@@ -9,11 +9,13 @@ chunk that starts at s ends after the first i with
 and otherwise at s+maximum or at the end of the segment. The window is exactly one cipher block,
 so a cut is a bit of a pseudo-random function: observed cuts give no equations about the key.
 
-There is no loop over bytes. The windows that end at i, i+16, i+32, ... lie side by side in the
-data, so one ECB call encrypts them all; sixteen calls on shifted slices cover every position.
-The few blocks whose top byte is small enough are found with a strided slice and ``find``.
+The C extension does this with the processor's AES instructions. Its twin in Python has no loop
+over bytes either: the windows that end at i, i+16, i+32, ... lie side by side in the data, so
+one ECB call encrypts them all; sixteen calls on shifted slices cover every position. The few
+blocks whose top byte is small enough are found with a strided slice and ``find``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
 from typing import Self
@@ -21,6 +23,7 @@ from typing import Self
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from twofold.errors import FormatError, UsageError
+from twofold.native import EXTENSION
 
 Buffer = bytes | bytearray | memoryview
 
@@ -97,17 +100,21 @@ class Chunker:
         ``final`` says that the segment ends with the data, so that the rest is a chunk. Without
         it a last chunk that more data could lengthen is left out.
         """
-        view = memoryview(data).cast("B")
-        ends: list[int] = []
-        start = 0
-        if len(view) >= self.params.minimum:
-            search = _Search(view, self._key)
-            while (end := _chunk_end(search, start, self.params)) is not None:
-                ends.append(end)
-                start = end
-        if final and start < len(view):
-            ends.append(len(view))
-        return ends
+        return _cut(self._key, self.params, memoryview(data).cast("B"), final)
+
+
+def _cut_in_python(key: bytes, params: ChunkerParams, view: memoryview, final: bool) -> list[int]:
+    """What ``Chunker.cut`` returns."""
+    ends: list[int] = []
+    start = 0
+    if len(view) >= params.minimum:
+        search = _Search(view, key)
+        while (end := _chunk_end(search, start, params)) is not None:
+            ends.append(end)
+            start = end
+    if final and start < len(view):
+        ends.append(len(view))
+    return ends
 
 
 def _chunk_end(search: "_Search", start: int, params: ChunkerParams) -> int | None:
@@ -165,3 +172,19 @@ class _Search:
         while block >= 0 and _VALUE.unpack_from(scratch, block * _BLOCK)[0] >= threshold:
             block = tops.find(0, block + 1)
         return block
+
+
+_Cut = Callable[[bytes, ChunkerParams, memoryview, bool], list[int]]
+
+
+def _cut_by(extension_cut: Callable[..., list[int]]) -> _Cut:
+    """The extension's function, called like its twin."""
+
+    def cut(key: bytes, params: ChunkerParams, view: memoryview, final: bool) -> list[int]:
+        low, normal, high = params.minimum, params.normal, params.maximum
+        return extension_cut(key, low, normal, high, params.strict, params.loose, view, final)
+
+    return cut
+
+
+_cut: _Cut = _cut_in_python if EXTENSION is None else _cut_by(EXTENSION.cut)
