@@ -221,7 +221,7 @@ def test_other_threads_run_meanwhile() -> None:
 
     Threads are never made to take turns here, so this one goes on only when the search lets it.
     """
-    data = bytearray(64 << 20)
+    data = bytearray(16 << 20)
     sizes = 16, len(data) - 1, len(data)
     window = Cipher(algorithms.AES(KEY), modes.ECB()).decryptor().update(bytes(16))
     ends: list[list[int]] = []

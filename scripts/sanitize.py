@@ -1,0 +1,104 @@
+"""The C extension under AddressSanitizer and UndefinedBehaviorSanitizer.
+
+    python -m scripts.sanitize                 the tests in TESTS
+    python -m scripts.sanitize tests/chunker   these words go to pytest instead
+    python -m scripts.sanitize --fuzz chunk --runs 1000000 --seed 7
+
+The package is copied to a temporary folder with the extension compiled there, so the one in use
+stays as it is. The interpreter itself is not instrumented: it gets the sanitizer's library
+preloaded and plain ``malloc``, so that every buffer has guarded borders. Leaks are not looked for,
+as the interpreter never frees everything. Needs gcc and Linux.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.environment import PYTHON, ROOT, Trouble, say
+
+TESTS: dict[str, tuple[str, ...]] = {  # part of the extension, and the tests that exercise it
+    "chunk": ("tests/chunker",),
+}
+
+FLAGS = (
+    "-shared -fPIC -O1 -g -std=c11 -fno-strict-aliasing -fno-omit-frame-pointer -Wall -Wextra "
+    "-fsanitize=address,undefined -fno-sanitize-recover=all -DPy_LIMITED_API=0x030B0000"
+).split()
+
+
+def build(folder: Path, native: Path = ROOT / "src" / "native") -> Path:
+    """Copy the package into a folder and compile the C files of ``native`` into it.
+
+    Returns the path of the extension. Raises CalledProcessError if a file does not compile.
+    """
+    only_python = shutil.ignore_patterns("__pycache__", "*.so")
+    shutil.copytree(ROOT / "src" / "twofold", folder / "twofold", ignore=only_python)
+    extension = folder / "twofold" / "_native.abi3.so"
+    include = f"-I{sysconfig.get_path('include')}"
+    sources = sorted(str(path) for path in native.glob("*.c"))
+    subprocess.run(["gcc", *FLAGS, include, *sources, "-o", str(extension)], check=True)
+    return extension
+
+
+def run(folder: Path, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run the interpreter with these words on the package in ``folder``; output is kept."""
+    return subprocess.run(
+        [str(PYTHON), *words],
+        cwd=ROOT,
+        env={**os.environ, **_environment(folder)},
+        text=True,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def pytest_words(folder: Path, tests: Sequence[str]) -> list[str]:
+    """Words for ``run`` that let pytest import the package from ``folder``."""
+    return ["-m", "pytest", "-q", "-o", f"pythonpath=. {folder}", "-p", "no:cacheprovider", *tests]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    asked = ["gcc", "-print-file-name=libasan.so"]
+    library = Path(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip())
+    if not library.exists():
+        raise Trouble("gcc has no AddressSanitizer; on Debian it is in the package libasan8")
+    return {
+        "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1",
+        "LD_PRELOAD": str(library.resolve()),
+        "PYTHONMALLOC": "malloc",
+        "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]),
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }
+
+
+def main() -> int:
+    """Build, run, print what was said; the exit code is that of what ran."""
+    parser = argparse.ArgumentParser(prog="scripts.sanitize")
+    parser.add_argument("--fuzz", metavar="PART", help="fuzz a part instead of running tests")
+    parser.add_argument("--runs", default="100000")
+    parser.add_argument("--seed", default="0")
+    options, tests = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        say("Compiling the extension with sanitizers ...")
+        build(folder)
+        if options.fuzz:
+            runs = ["--runs", options.runs, "--seed", options.seed]
+            words = ["-m", "tests.native.fuzz", options.fuzz, *runs]
+        else:
+            chosen = tests or [path for paths in TESTS.values() for path in paths]
+            words = pytest_words(folder, chosen)
+        done = run(folder, words)
+    print(done.stdout)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
