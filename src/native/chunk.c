@@ -38,7 +38,8 @@ find_ends(const struct kernel *kernel, const uint8_t *key, const struct sizes *s
     struct cipher cipher;
     size_t count = 0, start = 0, length;
 
-    expand_key(&cipher, key);
+    if (size >= sizes->minimum)
+        expand_key(&cipher, key);
     while (size - start >= sizes->minimum) {
         length = chunk_length(kernel, &cipher, sizes, data + start, size - start);
         if (length == 0)
@@ -51,9 +52,9 @@ find_ends(const struct kernel *kernel, const uint8_t *key, const struct sizes *s
     return count;
 }
 
-/* The kernel of that name, or the fastest for NULL; NULL if this processor cannot run it. */
+/* The first kernel that this processor can run and, unless NULL, that has this name; or NULL. */
 static const struct kernel *
-choose_kernel(const char *name)
+find_kernel(const char *name)
 {
     for (size_t i = 0; i < chunk_kernel_count; i++) {
         const struct kernel *kernel = &chunk_kernels[i];
@@ -62,6 +63,9 @@ choose_kernel(const char *name)
     }
     return NULL;
 }
+
+/* Found once, for in a virtual machine every question to the processor takes microseconds. */
+static const struct kernel *fastest;
 
 static PyObject *
 list_of_ends(const size_t *ends, size_t count)
@@ -129,7 +133,7 @@ cut(PyObject *module, PyObject *args, PyObject *named)
                                      &length[1], &length[2], &threshold[0], &threshold[1], &data,
                                      &final, &name))
         return NULL;
-    const struct kernel *kernel = choose_kernel(name);
+    const struct kernel *kernel = name == NULL ? fastest : find_kernel(name);
     const char *refused = refusal(kernel, key.len, length, threshold);
     if (refused != NULL) {
         PyErr_SetString(PyExc_ValueError, refused);
@@ -247,5 +251,6 @@ static PyMethodDef functions[] = {
 int
 add_chunk(PyObject *module)
 {
+    fastest = find_kernel(NULL);
     return PyModule_AddFunctions(module, functions);
 }

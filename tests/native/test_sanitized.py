@@ -21,7 +21,7 @@ pytestmark = [
 NATIVE = ROOT / "src" / "native"
 FUZZED = sorted(path.name for path in (Path(fuzz_file).parent / "corpus").iterdir())
 PLANTS = {  # a kind of fault: file, what is there, and what is put there instead
-    "heap-buffer-overflow": (
+    "AddressSanitizer: ": (
         "chunk_kernels.c",
         "kernel->scan(cipher, windows, whole, threshold)",
         "kernel->scan(cipher, windows, whole + STEP, threshold)",
