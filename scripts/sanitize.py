@@ -24,6 +24,8 @@ from scripts.environment import PYTHON, ROOT, Trouble, say
 
 TESTS: dict[str, tuple[str, ...]] = {  # part of the extension, and the tests that exercise it
     "chunk": ("tests/chunker",),
+    "parity": ("tests/parity",),
+    "index": ("tests/repository/test_blob_set.py",),
 }
 
 FLAGS = (

@@ -1,4 +1,4 @@
-/* Kernels for x86-64, and how it is asked what it can do.
+/* Kernels for x86-64.
 
    Each is compiled for its own processors through function attributes, so the extension as a whole
    needs no processor flags. A kernel runs only after its `usable` said that the processor has the
@@ -8,12 +8,7 @@
 
 #ifdef CHUNK_X86
 
-#include <immintrin.h>
-#ifdef _MSC_VER
-#include <intrin.h>
-#else
-#include <cpuid.h>
-#endif
+#include "processor.h"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define FOR(features) __attribute__((target(features)))
@@ -117,89 +112,24 @@ merge_512(__m512i a, __m512i b, __m512i c, __m512i d)
 #define ANY_BELOW(x, limit) _mm512_cmple_epu32_mask(x, limit)
 #include "chunk_scan.h"
 
-/* ---- What this processor has ---- */
-
-struct features {
-    unsigned basic_c;              /* leaf 1, ecx */
-    unsigned extended_b, extended_c; /* leaf 7, ebx and ecx */
-    uint64_t state;                /* registers the operating system saves: XCR0 */
-};
-
-static void
-ask_cpu(unsigned leaf, unsigned out[4])
-{
-#ifdef _MSC_VER
-    __cpuidex((int *)out, (int)leaf, 0);
-#else
-    __cpuid_count(leaf, 0, out[0], out[1], out[2], out[3]);
-#endif
-}
-
-static uint64_t
-saved_state(void)
-{
-#ifdef _MSC_VER
-    return _xgetbv(0);
-#else
-    uint32_t low, high;
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (uint64_t)high << 32 | low;
-#endif
-}
-
-static struct features
-features(void)
-{
-    enum { OSXSAVE = 1u << 27 };
-    struct features have = {0, 0, 0, 0};
-    unsigned out[4];
-    ask_cpu(0, out);
-    unsigned leaves = out[0];
-    ask_cpu(1, out);
-    have.basic_c = out[2];
-    if (leaves >= 7) {
-        ask_cpu(7, out);
-        have.extended_b = out[1];
-        have.extended_c = out[2];
-    }
-    if (have.basic_c & OSXSAVE)
-        have.state = saved_state();
-    return have;
-}
-
-/* Bit numbers: Intel SDM volume 2A, CPUID; volume 1, 13.3 for XCR0. */
-enum {
-    SSE41 = 1u << 19, AESNI = 1u << 25,
-    AVX2 = 1u << 5, AVX512F = 1u << 16, AVX512BW = 1u << 30,
-    VAES = 1u << 9,
-    YMM = 0x06, ZMM = 0xe6,
-};
-
-static int
-all(uint64_t have, uint64_t wanted)
-{
-    return (have & wanted) == wanted;
-}
+/* ---- Which of them run here ---- */
 
 int
 usable_aesni(void)
 {
-    return all(features().basic_c, AESNI | SSE41);
+    return has_aesni();
 }
 
 int
 usable_vaes256(void)
 {
-    struct features have = features();
-    return all(have.state, YMM) && all(have.extended_b, AVX2) && all(have.extended_c, VAES);
+    return has_avx2() && has_vaes();
 }
 
 int
 usable_vaes512(void)
 {
-    struct features have = features();
-    return all(have.state, ZMM) && all(have.extended_b, AVX512F | AVX512BW)
-        && all(have.extended_c, VAES);
+    return has_avx512() && has_vaes();
 }
 
 #endif

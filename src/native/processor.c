@@ -14,6 +14,7 @@
 #endif
 
 enum { OSXSAVE = 1u << 27, AVX2 = 1u << 5, AVX512F = 1u << 16, AVX512BW = 1u << 30 };
+enum { SSE41 = 1u << 19, AESNI = 1u << 25, VAES = 1u << 9 };
 enum { STATE_AVX = 0x06, STATE_AVX512 = 0xE6 }; /* XMM, YMM; and the masks, ZMM low and high */
 
 /* EBX and ECX of a leaf, zero if the processor does not know it. */
@@ -71,6 +72,22 @@ has_avx512(void)
     return has(STATE_AVX512, AVX2 | AVX512F | AVX512BW);
 }
 
+int
+has_aesni(void)
+{
+    unsigned ebx, ecx;
+    ask(1, &ebx, &ecx);
+    return (ecx & (AESNI | SSE41)) == (AESNI | SSE41);
+}
+
+int
+has_vaes(void)
+{
+    unsigned ebx, ecx;
+    ask(7, &ebx, &ecx);
+    return (ecx & VAES) != 0;
+}
+
 #else
 
 int
@@ -81,6 +98,18 @@ has_avx2(void)
 
 int
 has_avx512(void)
+{
+    return 0;
+}
+
+int
+has_aesni(void)
+{
+    return 0;
+}
+
+int
+has_vaes(void)
 {
     return 0;
 }

@@ -26,5 +26,7 @@
 /* Whether code of these sets may run; always 0 on other processors. */
 int has_avx2(void);
 int has_avx512(void); /* F and BW */
+int has_aesni(void);  /* with SSE4.1 */
+int has_vaes(void);   /* on vectors of the sizes that the two above allow */
 
 #endif
