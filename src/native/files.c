@@ -1,4 +1,45 @@
-#include "native.h"
+/* Directories and small files of Linux: the functions offered, and what their parts share. */
+
+#include "files.h"
+
+#ifdef __linux__
+
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+int
+is_single_name(const char *name, size_t size)
+{
+    if (size == 0 || (size <= 2 && memcmp(name, "..", size) == 0))
+        return 0;
+    return memchr(name, '/', size) == NULL && memchr(name, 0, size) == NULL;
+}
+
+unsigned
+inode_flags(int fd)
+{
+    unsigned flags[2] = {0, 0}; /* declared long, but the kernel moves an int */
+    return ioctl(fd, FS_IOC_GETFLAGS, flags) < 0 ? 0 : flags[0];
+}
+
+static PyMethodDef functions[] = {
+    {"scan_dir", scan_dir, METH_VARARGS,
+     "scan_dir(fd) -> bytes: the packed listing of an open directory."},
+    {"read_batch", read_batch, METH_VARARGS,
+     "read_batch(fd, names, sizes, buffer, kept, read, entry, extras) -> list of small files read."},
+    {"write_batch", write_batch, METH_VARARGS,
+     "write_batch(fd, names, data, attributes, start, random, now, kept) -> how far it came."},
+    {NULL, NULL, 0, NULL},
+};
+
+int
+add_files(PyObject *module)
+{
+    return PyModule_AddFunctions(module, functions);
+}
+
+#else
 
 int
 add_files(PyObject *module)
@@ -6,3 +47,5 @@ add_files(PyObject *module)
     (void)module;
     return 0;
 }
+
+#endif

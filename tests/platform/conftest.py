@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.twins import CODES, either
+from twofold.platform.linux import source, target
+
 Mounter = Callable[[str], Path]
 
 KINDS: dict[str, tuple[list[str], list[str]]] = {  # how to make it, how to mount it
@@ -25,6 +28,27 @@ KINDS: dict[str, tuple[list[str], list[str]]] = {  # how to make it, how to moun
     "tiny": ([], ["mount", "-t", "tmpfs", "-o", "size=1m"]),
 }
 SIZE = 320 << 20  # sparse; xfs takes no less than 300 MiB
+
+
+WITH_TWINS = (source.__name__, target.__name__)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that ask for ``either_code`` run with both; those that fake ``os`` only with twins."""
+    if "either_code" in metafunc.fixturenames:
+        codes = ["twin"] if "twins_only" in metafunc.fixturenames else CODES
+        metafunc.parametrize("either_code", codes, indirect=True)
+
+
+@pytest.fixture
+def either_code(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With the C extension, or with its Python twins."""
+    yield from either(request.param, *WITH_TWINS)
+
+
+@pytest.fixture
+def twins_only(either_code: None) -> None:
+    """The twins alone: for tests that put something else in the place of what ``os`` offers."""
 
 
 def _try(*words: str | Path) -> None:

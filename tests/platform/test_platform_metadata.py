@@ -25,6 +25,8 @@ from tests.platform.oracles import (
 )
 from twofold.platform import Attributes, Extras, SourceDir, TargetDir, current
 
+pytestmark = pytest.mark.usefixtures("either_code")
+
 REGULAR, FOLDER = stat.S_IFREG, stat.S_IFDIR
 NODUMP, NOATIME, NOCOW = 0x40, 0x80, 0x80_0000
 CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
@@ -433,7 +435,9 @@ def test_own_entries_are_marked_even_when_closed_to_their_owner(
     os.close(fd)
 
 
-def test_unreadable_attributes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_attributes_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, twins_only: None
+) -> None:
     (tmp_path / "file").touch()
     os.symlink("x", tmp_path / "link")
 

@@ -10,6 +10,8 @@ import pytest
 from tests.platform.oracles import find_names, flag_letters, run, stat_name
 from twofold.platform import Attributes, TargetDir, current, is_temporary
 
+pytestmark = pytest.mark.usefixtures("either_code")
+
 FILE, LINK, FIFO = (
     Attributes(mode=kind | 0o640, mtime_ns=0) for kind in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFIFO)
 )

@@ -18,6 +18,8 @@ import pytest
 from tests.platform.oracles import exchange, find_names, stat_name
 from twofold.platform import Attributes, TargetCache, current
 
+pytestmark = pytest.mark.usefixtures("either_code")
+
 FILE = Attributes(mode=stat.S_IFREG | 0o666, mtime_ns=0, uid=0, gid=0, xattrs=(), flags=0)
 FOLDER = Attributes(mode=stat.S_IFDIR | 0o777, mtime_ns=0)
 

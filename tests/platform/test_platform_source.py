@@ -36,6 +36,8 @@ from twofold.platform import (
     validate,
 )
 
+pytestmark = pytest.mark.usefixtures("either_code")
+
 
 def open_source(folder: Path) -> closing[SourceDir]:
     """The folder as a source, closed at the end of the block."""
@@ -124,7 +126,7 @@ def test_hundred_thousand_entries(tmpfs: Path) -> None:
 
 
 def test_names_listed_twice_or_gone_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, twins_only: None
 ) -> None:
     (tmp_path / "here").touch()
     monkeypatch.setattr(os, "listdir", lambda _fd: ["here", "gone", "here"])

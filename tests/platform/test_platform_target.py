@@ -21,6 +21,8 @@ from tests.platform.oracles import (
 )
 from twofold.platform import Attributes, TargetDir, current, is_temporary
 
+pytestmark = pytest.mark.usefixtures("either_code")
+
 FILE, LINK, FIFO = (
     Attributes(mode=kind | 0o640, mtime_ns=1_234_567_890_123_456_789)
     for kind in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFIFO)
@@ -247,7 +249,7 @@ def test_sparse_files_take_only_what_is_written(
 
 
 def test_errors_a_file_system_keeps_for_the_end(
-    target: TargetDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: TargetDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, twins_only: None
 ) -> None:
     """Some on a network report a full disk only at close, which must be before the rename."""
     from twofold.platform.linux import system
@@ -263,7 +265,7 @@ def test_errors_a_file_system_keeps_for_the_end(
 
 
 def test_allocation_where_the_system_cannot(
-    target: TargetDir, monkeypatch: pytest.MonkeyPatch
+    target: TargetDir, monkeypatch: pytest.MonkeyPatch, twins_only: None
 ) -> None:
     def refuse(_fd: int, _start: int, _length: int) -> None:
         raise OSError(errno.EOPNOTSUPP, "")
@@ -274,7 +276,9 @@ def test_allocation_where_the_system_cannot(
     file.abort()
 
 
-def test_short_writes_are_continued(target: TargetDir, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_writes_are_continued(
+    target: TargetDir, monkeypatch: pytest.MonkeyPatch, twins_only: None
+) -> None:
     whole = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda fd, data, at: whole(fd, bytes(data)[:3], at))
     put(target, b"name", b"0123456789")
@@ -314,7 +318,11 @@ def test_special_files(target: TargetDir, tmp_path: Path, as_root: None) -> None
 
 
 def test_what_was_swapped_in_does_not_get_our_owner(
-    target: TargetDir, tmp_path: Path, as_root: None, monkeypatch: pytest.MonkeyPatch
+    target: TargetDir,
+    tmp_path: Path,
+    as_root: None,
+    monkeypatch: pytest.MonkeyPatch,
+    twins_only: None,
 ) -> None:
     """Somebody links another's entry over the one just made, before its owner is set."""
     os.mkfifo(tmp_path / "fifo")

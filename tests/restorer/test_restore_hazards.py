@@ -14,6 +14,7 @@ import pytest
 
 from tests.restorer.place import Craft, Place, differences, rsync
 from tests.restorer.processes import command, mounted, needs_root
+from tests.twins import choose
 from twofold import clock
 from twofold.backend import LocalBackend
 from twofold.commands import restore
@@ -192,6 +193,7 @@ def test_verify_reads_back(place: Place, monkeypatch: pytest.MonkeyPatch, verify
             data = b"?" + bytes(data[1:])
         return pwrite(fd, data, offset)
 
+    choose(monkeypatch, "twin", "twofold.platform.linux.target")  # the extension would not ask ours
     monkeypatch.setattr(os, "pwrite", lying)
     result = place.restore(verify=verify)
     names = sorted(os.listdir(place.target))

@@ -44,6 +44,17 @@ def extras_of_open(fd: int) -> Extras | None:
     return None
 
 
+def extras_of_parts(
+    xattrs: list[tuple[bytes, bytes]], flags: int, failures: list[tuple[bytes, int]]
+) -> Extras:
+    """Extras of what the C extension read, in any order; failures are (name, errno).
+
+    An empty name stands for the list of names.
+    """
+    problems = [_unread(name, OSError(number, "")) for name, number in sorted(failures)]
+    return Extras(xattrs=sorted(xattrs), flags=flags, problems=problems)
+
+
 def extras_unopened(dir_fd: int, name: bytes, mode: int) -> Extras:
     """Extras of a symbolic link or special file. OSError."""
     extras = Extras()
@@ -63,7 +74,7 @@ def _read_xattrs(subject: Subject, problems: list[str]) -> list[tuple[bytes, byt
         if error.errno == errno.EBADF:
             raise
         if error.errno not in (errno.ENOTSUP, errno.ENOSYS):
-            problems.append(f"extended attributes could not be read: {reasons.reason(error)}")
+            problems.append(_unread(b"", error))
         return []
     if not names:
         return []
@@ -73,8 +84,14 @@ def _read_xattrs(subject: Subject, problems: list[str]) -> list[tuple[bytes, byt
             found.append((name, os.getxattr(subject, name, follow_symlinks=follow)))
         except OSError as error:
             if error.errno != errno.ENODATA:  # which means: removed meanwhile
-                problems.append(f"{xattr_words(name)} could not be read: {reasons.reason(error)}")
+                problems.append(_unread(name, error))
     return found
+
+
+def _unread(name: bytes, error: OSError) -> str:
+    """What could not be read, in words: one attribute, or without a name the list of them."""
+    words = xattr_words(name) if name else "extended attributes"
+    return f"{words} could not be read: {reasons.reason(error)}"
 
 
 def xattr_words(name: bytes) -> str:

@@ -1,7 +1,7 @@
 """The source side: directories and files read through descriptors, never by path string.
 
-``scan_dir`` and ``read_batch`` are plain functions of a descriptor, so that native twins can take
-their place.
+``scan_dir`` and ``read_batch`` are plain functions of a descriptor. The C extension has both; what
+stands below them here is used where it was not built, and gives the same.
 """
 
 import errno
@@ -11,8 +11,9 @@ import struct
 import sys
 from collections.abc import Iterator, Sequence
 
+from twofold.native import EXTENSION
 from twofold.platform.base import FLAG_FAILED, RECORD, Entry, Extras, Hole, SmallRead
-from twofold.platform.linux import metadata, mounts, system
+from twofold.platform.linux import flags, metadata, mounts, system
 from twofold.platform.listing import pack_record
 from twofold.platform.names import check_name
 
@@ -34,6 +35,13 @@ def entry_of(status: os.stat_result, name: bytes = b"") -> Entry:
 
 def scan_dir(fd: int) -> bytes:
     """The packed listing of an open directory. OSError if listing fails."""
+    if EXTENSION is not None:
+        listing: bytes = EXTENSION.scan_dir(fd)
+        return listing
+    return _scan_in_python(fd)
+
+
+def _scan_in_python(fd: int) -> bytes:
     pack, look = RECORD.pack, os.stat
     out: list[bytes] = []
     # a set, because some file systems list a name twice while the directory changes
@@ -68,6 +76,17 @@ def read_batch(
     fd: int, names: Sequence[bytes], sizes: Sequence[int], buffer: memoryview
 ) -> list[SmallRead]:
     """Read small files whole, back to back; see the protocol. ValueError for a small buffer."""
+    if EXTENSION is not None:
+        results: list[SmallRead] = EXTENSION.read_batch(
+            fd, names, sizes, buffer, flags.KEPT, SmallRead, Entry, metadata.extras_of_parts
+        )
+        return results
+    return _read_in_python(fd, names, sizes, buffer)
+
+
+def _read_in_python(
+    fd: int, names: Sequence[bytes], sizes: Sequence[int], buffer: memoryview
+) -> list[SmallRead]:
     if len(buffer) < sum(sizes) + len(names):
         raise ValueError("the buffer is too small for the batch")
     results: list[SmallRead] = []

@@ -13,7 +13,10 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from types import ModuleType
 
+from twofold.clock import now_ns
+from twofold.native import EXTENSION
 from twofold.platform.base import Attributes, Buffer, Entry, TargetDir
 from twofold.platform.linux import flags as inode_flags
 from twofold.platform.linux import metadata, mounts, source, system, target_file
@@ -21,6 +24,10 @@ from twofold.platform.names import check_name, temporary_name
 
 assert sys.platform == "linux"
 
+_UNUSUAL = 8
+"""After so many unusual files the rest of a batch is taken to be unusual too."""
+
+_RANDOM = 8  # bytes in a temporary name
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SPECIAL = frozenset([stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK])
 
@@ -129,10 +136,35 @@ class LinuxTargetDir:
         attributes: Sequence[Attributes],
     ) -> list[tuple[int, list[str]]]:
         """Create small files whole (temp, write, metadata, rename); per file (errno, losses)."""
-        return [
-            self._write_small(name, content, wanted)
-            for name, content, wanted in zip(names, data, attributes, strict=True)
-        ]
+        results: list[tuple[int, list[str]]] = []
+        if EXTENSION is not None:
+            results = self._write_usual(EXTENSION, names, data, attributes)
+        at = len(results)
+        for name, content, wanted in zip(names[at:], data[at:], attributes[at:], strict=True):
+            results.append(self._write_small(name, content, wanted))
+        return results
+
+    def _write_usual(
+        self,
+        extension: ModuleType,
+        names: Sequence[bytes],
+        data: Sequence[Buffer],
+        attributes: Sequence[Attributes],
+    ) -> list[tuple[int, list[str]]]:
+        """Results from the first on, as far as the files are usual ones but for a few."""
+        results: list[tuple[int, list[str]]] = []
+        for _ in range(_UNUSUAL):
+            if not self.pristine():
+                break
+            start = len(results)
+            random = os.urandom(_RANDOM * (len(names) - start))
+            batch = (self.fd, names, data, attributes, start, random, now_ns())
+            done = extension.write_batch(*batch, inode_flags.KEPT)
+            results += [(0, []) for _ in range(start, done)]
+            if done == len(names):
+                break
+            results.append(self._write_small(names[done], data[done], attributes[done]))
+        return results
 
     def _write_small(
         self, name: bytes, content: Buffer, attributes: Attributes

@@ -1,0 +1,23 @@
+/* What the parts of files*.c share; Linux only.
+
+   The Python twins are in twofold/platform/linux/source.py and target.py. */
+
+#ifndef TWOFOLD_FILES_H
+#define TWOFOLD_FILES_H
+
+#include "native.h"
+
+#ifdef __linux__
+
+PyObject *scan_dir(PyObject *module, PyObject *args);
+PyObject *read_batch(PyObject *module, PyObject *args);
+PyObject *write_batch(PyObject *module, PyObject *args);
+
+/* Whether a name is one component: not empty, "." or "..", and without a slash or zero byte. */
+int is_single_name(const char *name, size_t size);
+
+/* Inode flags (FS_IOC_GETFLAGS) of an open regular file; 0 where there are none to be had. */
+unsigned inode_flags(int fd);
+
+#endif
+#endif

@@ -1,0 +1,38 @@
+/* What reading small files finds out, and what turns that into objects. */
+
+#ifndef TWOFOLD_FILES_READ_H
+#define TWOFOLD_FILES_READ_H
+
+#include "files.h"
+
+#ifdef __linux__
+
+#include <sys/stat.h>
+
+struct outcome {
+    size_t offset, length;
+    int error;
+    unsigned flags;
+    struct stat status;
+    size_t side_begin, side_end; /* xattrs in the side buffer */
+};
+
+struct side { /* records of int32 name size, int32 value size or minus errno, name, value */
+    char *bytes;
+    size_t used, room;
+    int full; /* memory ran out */
+};
+
+/* The classes and functions objects are made with. */
+struct makers {
+    unsigned kept; /* inode flags that are kept */
+    PyObject *read, *entry, *extras;
+    newfunc tuple_new;
+};
+
+/* The list of results; NULL with an exception set on failure. */
+PyObject *make_list(const struct makers *makers, const struct outcome *outcomes, size_t count,
+                    const struct side *side);
+
+#endif
+#endif

@@ -1,0 +1,302 @@
+/* Small files written whole: temporary name, content, metadata, final name.
+
+   Only what is usual is done here: a new file in a directory that passes nothing on, without
+   set-id bits, access control lists, capabilities or inode flags, to which nothing is refused. At
+   the first file that is not, or goes wrong in any way, nothing of it is left and the caller goes
+   on in Python, which begins it anew and knows all rules and words. */
+
+#include "files.h"
+
+#ifdef __linux__
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+enum { RANDOM = 8, TEMPORARY = 9 + 2 * RANDOM + 5 + 1 };
+static const int64_t SECOND = 1000000000;
+static const int64_t LAST_ID = 0xFFFFFFFE; /* one more means "leave unchanged" to the system */
+
+struct xattr {
+    const char *name, *value;
+    size_t size;
+};
+
+struct item {
+    const char *name;
+    Py_buffer data;
+    mode_t mode;
+    int64_t uid, gid; /* -1: leave */
+    int64_t mtime;
+    int flags_matter; /* it must have none of those that are kept */
+    PyObject *owned;  /* the xattrs' tuple, which keeps them alive */
+    struct xattr *xattrs;
+    Py_ssize_t xattr_count;
+};
+
+/* What all files of a batch share. */
+struct batch {
+    int fd;
+    struct timespec now;
+    unsigned kept;
+};
+
+/* As twofold/platform/names.py gives temporary names. */
+static void
+name_temporary(const uint8_t *random, char *name)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *at = name + strlen(strcpy(name, ".twofold-"));
+    for (int i = 0; i < RANDOM; i++) {
+        *at++ = digits[random[i] >> 4];
+        *at++ = digits[random[i] & 15];
+    }
+    strcpy(at, ".part");
+}
+
+static int
+write_content(int fd, const char *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t got = pwrite(fd, data + done, size - done, (off_t)done);
+        if (got < 0 && errno != EINTR)
+            return 0;
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return 1;
+}
+
+static int
+give_time(int fd, const struct batch *batch, int64_t ns)
+{
+    const int64_t early = 315532800 * SECOND, late = ((int64_t)1 << 31) * SECOND;
+    int64_t below = ns % SECOND < 0; /* division rounds towards zero */
+    struct timespec times[2] = {
+        batch->now, {(time_t)(ns / SECOND - below), (long)(ns % SECOND + below * SECOND)}};
+    if (futimens(fd, times) < 0)
+        return 0;
+    if (early <= ns && ns < late) /* 1980 to 2038: any file system holds them */
+        return 1;
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_mtim.tv_sec == times[1].tv_sec &&
+           status.st_mtim.tv_nsec == times[1].tv_nsec;
+}
+
+/* In the order metadata.py explains. */
+static int
+give_metadata(int fd, const struct batch *batch, const struct item *item)
+{
+    if (item->flags_matter && inode_flags(fd) & batch->kept)
+        return 0;
+    if ((item->uid >= 0 || item->gid >= 0) && fchown(fd, (uid_t)item->uid, (gid_t)item->gid) < 0)
+        return 0;
+    if (fchmod(fd, item->mode) < 0)
+        return 0;
+    for (Py_ssize_t i = 0; i < item->xattr_count; i++) {
+        const struct xattr *xattr = &item->xattrs[i];
+        if (fsetxattr(fd, xattr->name, xattr->value, xattr->size, 0) < 0)
+            return 0;
+    }
+    return give_time(fd, batch, item->mtime);
+}
+
+/* Whether the file is there under its final name; nothing of it is there otherwise. */
+static int
+write_one(const struct batch *batch, const struct item *item, const uint8_t *random)
+{
+    char temporary[TEMPORARY];
+    name_temporary(random, temporary);
+    int fd = openat(batch->fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return 0;
+    int done = write_content(fd, item->data.buf, (size_t)item->data.len) &&
+               give_metadata(fd, batch, item);
+    if (close(fd) < 0) /* where a network file system tells of a full disk: before the rename */
+        done = 0;
+    if (done && renameat(batch->fd, temporary, batch->fd, item->name) == 0)
+        return 1;
+    unlinkat(batch->fd, temporary, 0);
+    return 0;
+}
+
+static size_t
+write_items(const struct batch *batch, const struct item *items, size_t count,
+            const uint8_t *random)
+{
+    size_t done = 0;
+    while (done < count && write_one(batch, &items[done], random + done * RANDOM))
+        done++;
+    return done;
+}
+
+/* A number of an object: 1 and the number, or 0 if it is none or too large. */
+static int
+number_of(PyObject *object, const char *name, int64_t *number)
+{
+    PyObject *value = PyObject_GetAttrString(object, name);
+    int overflow = 0;
+    *number = value ? PyLong_AsLongLongAndOverflow(value, &overflow) : -1;
+    Py_XDECREF(value);
+    return !overflow && !(*number == -1 && PyErr_Occurred());
+}
+
+/* An id, or -1 for None; 0 if it is no id. */
+static int
+id_of(PyObject *object, const char *name, int64_t *id)
+{
+    PyObject *value = PyObject_GetAttrString(object, name);
+    int none = value == Py_None;
+    Py_XDECREF(value);
+    *id = -1;
+    return none || (number_of(object, name, id) && *id >= 0 && *id <= LAST_ID);
+}
+
+/* Whether an attribute means no more than it says: no access control list, no capabilities. */
+static int
+is_simple(const char *name, Py_ssize_t size)
+{
+    static const char user[] = "user.", label[] = "security.selinux";
+    return (Py_ssize_t)strlen(name) == size &&
+           (strncmp(name, user, sizeof user - 1) == 0 || strcmp(name, label) == 0);
+}
+
+static int
+take_xattr(PyObject *pair, struct xattr *xattr)
+{
+    char *name, *value;
+    Py_ssize_t name_size, size;
+    if (!PyTuple_Check(pair) || PyTuple_Size(pair) != 2 ||
+        PyBytes_AsStringAndSize(PyTuple_GetItem(pair, 0), &name, &name_size) < 0 ||
+        PyBytes_AsStringAndSize(PyTuple_GetItem(pair, 1), &value, &size) < 0)
+        return 0;
+    *xattr = (struct xattr){name, value, (size_t)size};
+    return is_simple(name, name_size);
+}
+
+static int
+take_xattrs(PyObject *attributes, struct item *item)
+{
+    PyObject *given = PyObject_GetAttrString(attributes, "xattrs");
+    if (given == NULL || given == Py_None) {
+        Py_XDECREF(given);
+        return given != NULL;
+    }
+    item->owned = PySequence_Tuple(given);
+    Py_DECREF(given);
+    Py_ssize_t count = item->owned ? PyTuple_Size(item->owned) : 0;
+    item->xattrs = count ? calloc((size_t)count, sizeof *item->xattrs) : NULL;
+    if (item->owned == NULL || (count && item->xattrs == NULL))
+        return 0;
+    for (; item->xattr_count < count; item->xattr_count++)
+        if (!take_xattr(PyTuple_GetItem(item->owned, item->xattr_count),
+                        &item->xattrs[item->xattr_count]))
+            return 0;
+    return 1;
+}
+
+static int
+take_flags(PyObject *attributes, struct item *item)
+{
+    PyObject *flags = PyObject_GetAttrString(attributes, "flags");
+    item->flags_matter = flags != Py_None;
+    int none = flags && (flags == Py_None || PyObject_Not(flags) == 1);
+    Py_XDECREF(flags);
+    return none;
+}
+
+static int
+take_item(PyObject *name, PyObject *data, PyObject *attributes, struct item *item)
+{
+    Py_ssize_t size;
+    int64_t mode;
+    char *bytes;
+    if (PyBytes_AsStringAndSize(name, &bytes, &size) < 0 ||
+        PyObject_GetBuffer(data, &item->data, PyBUF_SIMPLE) < 0)
+        return 0;
+    if (!is_single_name(bytes, (size_t)size) || !number_of(attributes, "mode", &mode) ||
+        !number_of(attributes, "mtime_ns", &item->mtime) || mode & (S_ISUID | S_ISGID) ||
+        S_ISLNK((mode_t)mode))
+        return 0;
+    item->name = bytes;
+    item->mode = (mode_t)mode & 07777;
+    return id_of(attributes, "uid", &item->uid) && id_of(attributes, "gid", &item->gid) &&
+           take_flags(attributes, item) && take_xattrs(attributes, item);
+}
+
+static void
+drop_items(struct item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].data.obj)
+            PyBuffer_Release(&items[i].data);
+        Py_XDECREF(items[i].owned);
+        free(items[i].xattrs);
+    }
+    free(items);
+}
+
+/* Takes the usual files from ``start`` on; what is odd about the first that is not is left to
+   Python to find again. */
+static size_t
+take_items(PyObject *names, PyObject *data, PyObject *attributes, Py_ssize_t start,
+           struct item *items)
+{
+    size_t taken = 0;
+    for (Py_ssize_t i = start; i < PyTuple_Size(names); i++, taken++)
+        if (!take_item(PyTuple_GetItem(names, i), PyTuple_GetItem(data, i),
+                       PyTuple_GetItem(attributes, i), &items[taken]))
+            break;
+    PyErr_Clear();
+    return taken;
+}
+
+static PyObject *
+write_from(const struct batch *batch, PyObject *lists[3], Py_ssize_t start, const Py_buffer *random)
+{
+    Py_ssize_t count = PyTuple_Size(lists[0]);
+    if (PyTuple_Size(lists[1]) != count || PyTuple_Size(lists[2]) != count || start < 0 ||
+        start > count || random->len < (count - start) * RANDOM) {
+        PyErr_SetString(PyExc_ValueError, "the parts of the batch do not go together");
+        return NULL;
+    }
+    struct item *items = calloc((size_t)(count - start) + 1, sizeof *items);
+    if (items == NULL)
+        return PyErr_NoMemory();
+    size_t taken = take_items(lists[0], lists[1], lists[2], start, items), done;
+    Py_BEGIN_ALLOW_THREADS
+    done = write_items(batch, items, taken, random->buf);
+    Py_END_ALLOW_THREADS
+    drop_items(items, (size_t)(count - start));
+    return PyLong_FromSsize_t(start + (Py_ssize_t)done);
+}
+
+PyObject *
+write_batch(PyObject *module, PyObject *args)
+{
+    (void)module;
+    struct batch batch;
+    PyObject *given[3], *lists[3] = {NULL, NULL, NULL}, *done = NULL;
+    Py_ssize_t start;
+    Py_buffer random;
+    long long now;
+    if (!PyArg_ParseTuple(args, "iOOOny*LI", &batch.fd, &given[0], &given[1], &given[2], &start,
+                          &random, &now, &batch.kept))
+        return NULL;
+    batch.now = (struct timespec){(time_t)(now / SECOND), (long)(now % SECOND)};
+    int complete = 1;
+    for (int i = 0; i < 3 && complete; i++)
+        complete = (lists[i] = PySequence_Tuple(given[i])) != NULL;
+    if (complete)
+        done = write_from(&batch, lists, start, &random);
+    for (int i = 0; i < 3; i++)
+        Py_XDECREF(lists[i]);
+    PyBuffer_Release(&random);
+    return done;
+}
+
+#endif
