@@ -135,7 +135,8 @@ def _special(tree: Path) -> None:
     if os.geteuid() == 0:
         os.mknod(tree / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
         os.mknod(tree / "large device", stat.S_IFBLK | 0o600, os.makedev(300, 70000))
-        os.chown(tree / "file 3", 70_000, 80_000)
+        (tree / "owned").touch()
+        os.chown(tree / "owned", 70_000, 80_000)
 
 
 def age(place: Path, rng: random.Random) -> None:

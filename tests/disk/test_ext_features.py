@@ -86,23 +86,25 @@ def test_reserved_blocks_read_as_zeros_and_are_kept_by_the_map(tmp_path: Path) -
 @needs_mounts
 def test_a_cluster_written_in_part_makes_a_file_coded(tmp_path: Path) -> None:
     image = _blank(tmp_path, "-t ext4 -b 1024 -O bigalloc -C 16384")
+    names = ("part", "head", "end", "tail", "short")
     with mounted(image, tmp_path / "mnt") as place:
-        for name, start in (("part", 5 * 1024), ("tail", 0)):
+        for name, first, end in (("part", 5, 21), ("head", 5, 32), ("end", 0, 7), ("tail", 0, 16)):
             path = place / name
             path.touch()
             assert fallocate(path, 0, 0, 32 * 1024)
             with path.open("r+b") as file:
-                file.seek(start)
-                file.write(b"w" * 16 * 1024)
+                file.seek(first * 1024)
+                file.write(b"w" * (end - first) * 1024)
         (place / "short").write_bytes(b"s" * 3 * 1024)
-        contents = {name: (place / name).read_bytes() for name in ("part", "tail", "short")}
+        contents = {name: (place / name).read_bytes() for name in names}
     volume = _open(image)
     roles = {}
     for name, content in contents.items():
         number = _number(volume, name.encode())
         assert _whole(volume, number) == content
         roles[name] = _streams(volume, number)[b""].role
-    assert roles == {"part": Role.CODED, "tail": Role.FILE, "short": Role.FILE}
+    coded = dict.fromkeys(("part", "head", "end"), Role.CODED)
+    assert roles == coded | {"tail": Role.FILE, "short": Role.FILE}
 
 
 @needs_mounts
@@ -324,6 +326,17 @@ def test_a_block_of_spread_descriptors_is_replaced_by_its_copies(tmp_path: Path)
         assert volume.allocation()[16 * 64 :] == sound.allocation()[16 * 64 :]
     bare = patched(patched(lost, places[1], bytes(1024)), places[2], bytes(1024))
     assert len(list(open_ext(MemoryBlocks(bare)).streams())) < len(list(sound.streams()))
+
+
+def test_entries_of_directories_in_blocks_of_64_kib(tmp_path: Path) -> None:
+    data = small("-t ext2 -b 65536 -O ^resize_inode", tmp_path, 4096)
+    volume = open_ext(MemoryBlocks(data))
+    # Of lost+found, whole blocks are one unused entry each: a length that 16 bits cannot hold.
+    (tmp_path / "tree" / "lost+found").mkdir()
+    for name in ("", "crowd", "sub", "lost+found"):
+        number = _number(volume, name.encode()) if name else 2
+        found = sorted(entry.name for entry in volume.entries(number))
+        assert found == sorted(os.listdir(os.fsencode(tmp_path / "tree" / name)))
 
 
 def test_devices_have_the_numbers_that_stat_shows(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.disk.ext_damage import patched
+from tests.disk.ext_damage import inode_offset, patched
 from tests.disk.ext_volumes import may_mount, mounted, run
 from twofold.disk import Role
 from twofold.disk.blocks import MemoryBlocks
@@ -122,3 +122,22 @@ def test_nothing_has_a_stamp_while_the_journal_waits(image: Path) -> None:
     assert all(_stamps(data).values())
     waiting = patched(data, 1024 + 96, bytes([data[1024 + 96] | 4]))
     assert not any(_stamps(waiting).values())
+
+
+_COUNT = {"change": 12, "modification": 16, "version": 36, "block map": 60, "generation": 100,
+          "nanoseconds": 132, "nanoseconds of modification": 136, "high version": 152}  # fmt: skip
+_DO_NOT = {"access": 8, "links": 26, "check sum": 124, "nanoseconds of access": 140}
+
+
+def test_which_fields_of_an_inode_count(image: Path, tmp_path: Path) -> None:
+    data = patched(image.read_bytes(), 1024 + 48, _LATE)
+    place = inode_offset(data, "file", tmp_path)
+    before = _stamps(data)
+    for fields, same in ((_COUNT, False), (_DO_NOT, True)):
+        for name, offset in fields.items():
+            # Within the range of what the field may hold: earlier, or one block further.
+            byte = data[place + offset] ^ 4
+            after = _stamps(patched(data, place + offset, bytes([byte])))
+            changed = {number for number in before if before[number] != after[number]}
+            assert len(changed) == int(not same), name
+            assert all(after.values())

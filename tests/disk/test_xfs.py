@@ -3,6 +3,7 @@
 import random
 import re
 import shutil
+import struct
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,22 @@ def test_a_group_whose_tree_is_damaged_is_kept_whole(tmp_path: Path) -> None:
         second = set(range(per_group, 2 * per_group))
         assert used == units(sound.allocation()) | second
         assert any("group 1" in note for note in damaged.facts.notes)
+
+
+def test_free_extents_that_overlap_are_not_believed(tmp_path: Path) -> None:
+    """Their sum is what the header counts, so that only their order shows it."""
+    image = _volume(tmp_path, "-d agcount=4")
+    group = _open(image).facts.units // 4 * 4096
+    file = FileBlocks(image.open("rb"))
+    root = group + int.from_bytes(file.read(group + 512 + 16, 4), "big") * 4096
+    raw = file.read(root, 72)
+    assert (raw[:4], raw[4:8]) == (b"AB3B", b"\0\0\0\1"), "one record"
+    first, count = struct.unpack_from(">II", raw, 56)
+    records = struct.pack(">IIII", first, count - 100, first + 50, 100)
+    volume = open_xfs(Edited(image, {root + 6: b"\0\2", root + 56: records}))
+    used = units(volume.allocation())
+    assert set(range(group // 4096, group // 4096 * 2)) <= used
+    assert any("group 1" in note for note in volume.facts.notes)
 
 
 def test_changed_bytes_lead_to_nothing_but_format_errors(tmp_path: Path) -> None:
