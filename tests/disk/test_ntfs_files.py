@@ -141,6 +141,23 @@ def test_damaged_descriptor_is_had_from_the_copy(image: Path) -> None:
     assert facts(image, b"file").security == _descriptor(1)
 
 
+def test_lost_descriptors_are_noted(image: Path) -> None:
+    """$Secure without its stream: files can be read all the same."""
+    with volumes.mounted(image) as folder:
+        (folder / "file").write_bytes(b"content")
+        os.setxattr(folder / "file", "system.ntfs_acl", _descriptor(1))
+
+    def rename(record: bytearray, at: int, length: int) -> None:
+        record[at + record[at + 10]] = ord("?")
+
+    patches.edit_attribute(image, 9, 0x80, rename, "$SDS")
+    assert content(image, b"file") == b"content"
+    with image.open("rb") as file:
+        fs = open_ntfs(FileBlocks(file))
+        assert fs.facts_of(number_of(fs, b"file")).security is None
+        assert "security descriptor" in fs.facts.notes[0]
+
+
 def test_times_attributes_and_more(image: Path) -> None:
     """Creation time, attributes, object id, extended attributes."""
     created = 131_000_000_000_000_000

@@ -174,6 +174,8 @@ def pack(part: Part, units: int) -> Stored:
 
 def join(parts: Sequence[Part], units: int) -> Stored:
     """A non-resident attribute from all its parts, in any order; FormatError if one is missing."""
+    if not parts:
+        raise FormatError("an attribute is missing")
     ordered = sorted(parts, key=first_unit) if len(parts) > 1 else parts
     runs: list[Run] = []
     total = 0

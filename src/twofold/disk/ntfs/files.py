@@ -9,6 +9,7 @@ from twofold.disk.ntfs.attributes import Part, Stored
 from twofold.disk.ntfs.boot import Geometry
 from twofold.disk.ntfs.index import Index
 from twofold.disk.ntfs.lznt1 import Compressed
+from twofold.disk.ntfs.notes import Notes
 from twofold.disk.ntfs.runs import RunMap
 from twofold.disk.ntfs.security import Security
 from twofold.disk.ntfs.table import File, Table
@@ -26,8 +27,9 @@ _CONTENT_KINDS = {f":{name}".encode(): kind for kind, name in at.NAMES.items()}
 class Files:
     """Files of a table. All methods raise FormatError for a file that is not there or damaged."""
 
-    def __init__(self, table: Table, geometry: Geometry) -> None:
+    def __init__(self, table: Table, geometry: Geometry, notes: Notes) -> None:
         self._table = table
+        self._notes = notes
         self._geometry = geometry
         self._security: Security | None = None
 
@@ -126,9 +128,18 @@ class Files:
         return content.read(0, content.size)
 
     def _descriptor(self, file: File, number: int) -> bytes | None:
-        """The security descriptor, from the file itself or from $Secure."""
-        if not number:
-            return self._value(file, at.SECURITY_DESCRIPTOR)
+        """The security descriptor, from the file itself or from $Secure.
+
+        A damaged one is noted and not told: what the file holds can be read all the same.
+        """
+        try:
+            found = self._shared(number) if number else None
+            return found or self._value(file, at.SECURITY_DESCRIPTOR)
+        except FormatError as error:
+            self._notes.tell(f"a file has lost its security descriptor: {error.message}")
+            return None
+
+    def _shared(self, number: int) -> bytes:
         if self._security is None:
             secure = self._table.file(9)
             content = self._content(secure.of_kind(at.DATA, b"$SDS"))

@@ -53,8 +53,8 @@ class Ntfs:
     def __init__(self, geometry: Geometry, table: Table) -> None:
         self._geometry = geometry
         self._table = table
-        self._files = Files(table, geometry)
         self._notes = Notes()
+        self._files = Files(table, geometry, self._notes)
         self._about = self._ask()
 
     @property
