@@ -26,6 +26,10 @@ TESTS: dict[str, tuple[str, ...]] = {  # part of the extension, and the tests th
     "chunk": ("tests/chunker",),
     "parity": ("tests/parity",),
     "index": ("tests/repository/test_blob_set.py",),
+    "files": (
+        "tests/platform/test_platform_native.py",
+        "tests/platform/test_platform_native_write.py",
+    ),
 }
 
 FLAGS = (
