@@ -27,6 +27,7 @@ from twofold.platform.base import (
     TargetDir,
     TargetFile,
 )
+from twofold.platform.devices import Disk, DiskInfo, Mount, PartitionInfo, Span
 from twofold.platform.listing import (
     iterate,
     pack_listing,
@@ -48,15 +49,20 @@ __all__ = [
     "RECORD_SIZE",
     "Attributes",
     "Buffer",
+    "Disk",
+    "DiskInfo",
     "Entry",
     "Extras",
     "HandleStack",
     "Hole",
     "Machine",
+    "Mount",
+    "PartitionInfo",
     "Platform",
     "SmallRead",
     "SourceDir",
     "SourceFile",
+    "Span",
     "TargetCache",
     "TargetDir",
     "TargetFile",

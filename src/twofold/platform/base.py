@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from twofold.platform.devices import Disk, DiskInfo, Mount
+
 Buffer = bytes | bytearray | memoryview
 
 # inode, size, mtime ns, ctime ns, mode, uid, gid, links, name length, flags
@@ -393,4 +395,32 @@ class Platform(Protocol):
 
     def personal_folders(self) -> list[bytes]:
         """Folders of the current user worth backing up by default; only those that exist."""
+        ...
+
+    def open_disk(self, path: bytes, *, write: bool = False, create: bool = False) -> Disk:
+        """Open a block device or a disk-image file; with ``create`` a missing file is made, empty.
+
+        To be written, a device is taken for ourselves alone. NeedsRights; RefusedUnsafe when it is
+        in use; UsageError when it is of another kind; else OSError.
+        """
+        ...
+
+    def disks(self) -> list[DiskInfo]:
+        """The whole disks of this machine; needs no rights on Linux."""
+        ...
+
+    def needed_to_start(self) -> list[bytes]:
+        """The disks that hold what this machine starts from; empty where that is not known."""
+        ...
+
+    def uses_of(self, path: bytes) -> list[str]:
+        """Sentences why a device or file must not be written; empty when nothing is known.
+
+        Itself, its partitions or what is made of them may be mounted, swap space, a part of a RAID
+        array or volume, opened by others, read-only, or what the running system is on. OSError.
+        """
+        ...
+
+    def mounts_of(self, path: bytes) -> list[Mount]:
+        """The file systems in use on a device, or in a file that is shown as a disk. OSError."""
         ...

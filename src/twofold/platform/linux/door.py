@@ -3,7 +3,8 @@
 import sys
 
 from twofold.platform.base import Entry, Machine
-from twofold.platform.linux import machine, mounts, source, target
+from twofold.platform.devices import DiskInfo, Mount
+from twofold.platform.linux import devices, machine, mounts, source, target, uses
 
 assert sys.platform == "linux"
 
@@ -50,3 +51,25 @@ class LinuxPlatform:
     def personal_folders(self) -> list[bytes]:
         """Folders of the current user worth backing up by default; only those that exist."""
         return machine.personal_folders()
+
+    def open_disk(
+        self, path: bytes, *, write: bool = False, create: bool = False
+    ) -> devices.LinuxDisk:
+        """Open a block device or a disk-image file. NeedsRights, RefusedUnsafe, OSError."""
+        return devices.open_disk(path, write=write, create=create)
+
+    def disks(self) -> list[DiskInfo]:
+        """The whole disks of this machine."""
+        return uses.disks()
+
+    def needed_to_start(self) -> list[bytes]:
+        """The disks that hold what this machine starts from; empty where that is not known."""
+        return uses.needed_to_start()
+
+    def uses_of(self, path: bytes) -> list[str]:
+        """Sentences why a device or file must not be written. OSError."""
+        return uses.uses_of(path)
+
+    def mounts_of(self, path: bytes) -> list[Mount]:
+        """The file systems in use on a device, or in a file that is shown as a disk. OSError."""
+        return uses.mounts_of(path)

@@ -1,10 +1,10 @@
 """What a file system is called and how far its inode numbers and time stamps can be trusted."""
 
-import os
 import re
 import sys
 
 from twofold.platform.base import Entry
+from twofold.platform.linux.mountinfo import parse_mounts, read_table
 
 assert sys.platform == "linux"
 
@@ -80,28 +80,13 @@ def _look_up(fd: int, device: int) -> str:
 def _read_table() -> tuple[dict[int, str], dict[bytes, str]]:
     by_device: dict[int, str] = {}
     by_mount: dict[bytes, str] = {}
-    for line in _read("/proc/self/mountinfo").splitlines():
-        mount, _, device = line.split(b" ", 3)[:3]
-        fs_type = line.partition(b" - ")[2].split(b" ")[0].decode("ascii", "replace")
-        by_device[_device_number(device)] = by_mount[mount] = fs_type
+    for mount in parse_mounts(read_table("/proc/self/mountinfo")):
+        by_device[mount.device] = by_mount[mount.number] = mount.fs_type
     return by_device, by_mount
 
 
-def _device_number(words: bytes) -> int:
-    major, _, minor = words.partition(b":")
-    return os.makedev(int(major), int(minor))
-
-
 def _mount_number(fd: int) -> bytes:
-    for line in _read(f"/proc/self/fdinfo/{fd}").splitlines():
+    for line in read_table(f"/proc/self/fdinfo/{fd}").splitlines():
         if line.startswith(b"mnt_id:"):
             return line[7:].strip()
     return b""
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""

@@ -23,11 +23,14 @@ _REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOE
 _PATH_STEP = 2048  # bytes; the kernel takes paths of at most 4095
 
 # _IOR('f', 1, long) and _IOW('f', 2, long); three architectures number the directions otherwise
-_READ, _WRITE = (
-    (2 << 29, 4 << 29)
+_NONE, _READ, _WRITE = (
+    (1 << 29, 2 << 29, 4 << 29)
     if os.uname().machine.startswith(("ppc", "mips", "sparc"))
-    else (2 << 30, 1 << 30)
+    else (0, 2 << 30, 1 << 30)
 )
+BLOCK_CALL = _NONE | 0x12 << 8
+"""What the numbers of calls to block devices begin with (``_IO(0x12, n)``)."""
+
 _GETFLAGS = _READ | struct.calcsize("l") << 16 | ord("f") << 8 | 1
 _SETFLAGS = _WRITE | struct.calcsize("l") << 16 | ord("f") << 8 | 2
 _FLAGS = struct.Struct("=I4x")  # declared long, but the kernel moves an int
