@@ -30,6 +30,11 @@ def tree(top: Path, seed: int = 1, files: int = 120) -> None:
     with open(top / "sparse", "wb") as sparse:
         sparse.seek(3 * MIB)
         sparse.write(b"end of a hole")
+    with open(top / "holes", "wb") as holes:
+        for number in range(12):
+            holes.seek(number * 40_960)
+            holes.write(rand.randbytes(20_000))
+        holes.truncate(number * 40_960 + 60_000)
     (top / ("long " * 40)).write_text("name")
     os.link(top / "text", top / "hard")
 

@@ -29,7 +29,7 @@ VERBS = {
     "snapshots": "List the backups in the repository.",
     "ls": "List what is inside a backup.",
     "restore": "Bring files back out of a backup.",
-    "restore-disk": "Write an image back onto a disk.",
+    "restore-disk": "Write an image onto a disk, whole or one partition of it.",
     "check": "Prove that the repository is whole.",
     "key": "List, add and remove keys; print a recovery kit.",
     "version": "Show versions, and the schema of --json.",

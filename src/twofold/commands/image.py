@@ -88,11 +88,11 @@ def run(options: ImageOptions, emit: Emit) -> ImageResult:
 
 
 def _image(repository: Repository, path: bytes, options: ImageOptions, emit: Emit) -> DiskImaged:
-    for mount in current().mounts_of(path):
-        if not mount.read_only:
-            shown = os.fsdecode(mount.folder)
-            emit(Notice(f"{shown} is in use: files that change meanwhile may be torn in the image"))
     with opened(path) as reader:
+        for mount in current().mounts_of(path):
+            if mount.writable:
+                shown = os.fsdecode(mount.point)
+                emit(Notice(f"{shown} is in use: files that change meanwhile may be torn"))
         source = open_source(reader)
         if options.estimated is not None:
             options.estimated(path, estimate(source))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from twofold.disk.base import HOLE
 from twofold.errors import DamageFound, FormatError
 from twofold.events import Emit, Finding, Phase, Progress, Severity
 from twofold.format.image import EntryRole, ExtentEntry, VolumeRecord, iterate_runs
@@ -41,7 +42,10 @@ class DiskTarget(Protocol):
 
 
 class Span(NamedTuple):
-    """Bytes of the target; for one piece there are several where its units lie apart."""
+    """Bytes of the target; for one piece there are several where its units lie apart.
+
+    ``offset`` is ``HOLE`` for bytes that lie nowhere: they are zero.
+    """
 
     offset: int
     length: int
@@ -149,7 +153,8 @@ class _Restore:
                 pieces.append(Piece(part.spans, 0, part.blob, part.length))
             elif not self._plan.target.fresh:
                 for span in part.spans:
-                    self._target.write_zeros(*span)
+                    if span.offset != HOLE:
+                        self._target.write_zeros(*span)
         for data, arrived in self._contents.read(pieces):
             for piece in arrived:
                 if isinstance(data, DamageFound):
@@ -161,20 +166,24 @@ class _Restore:
     def _put(self, spans: Spans, data: memoryview) -> None:
         at = 0
         for offset, length in spans:
-            self._target.write_at(data[at : at + length], offset)
+            if offset != HOLE:
+                self._target.write_at(data[at : at + length], offset)
             at += length
         self._result.bytes_written += at
 
     def _verify(self, parts: list[Part]) -> None:
         """Read what was written, in the order of the disk."""
         stored = [part for part in parts if part.blob is not None]
-        for part in sorted(stored, key=lambda part: part.spans[0].offset):
-            data = b"".join(self._target.read(*span) for span in part.spans)
+        for part in sorted(stored, key=lambda part: max(part.spans).offset):
+            data = b"".join(map(self._back, part.spans))
             self._result.bytes_verified += len(data)
             if self._hash(data) != part.blob:
                 self._result.wrong += 1
                 self._note(f"{part.length} bytes at {part.spans[0].offset} differ when read back")
         self._tell()
+
+    def _back(self, span: Span) -> bytes:
+        return bytes(span.length) if span.offset == HOLE else self._target.read(*span)
 
     def _damage(self, what: str, error: DamageFound) -> None:
         self._result.damaged += 1
@@ -202,14 +211,14 @@ class _Spans:
         units = volume.size if self._raw else volume.units
         self._unit = unit
         self._places = (
-            (first if first < 0 else at + origin + first * unit, count * unit)
+            (HOLE if first < 0 else at + origin + first * unit, count * unit)
             for first, count in iterate_runs(entry.runs, units)
         )
         self._offset, self._left = 0, 0
         self._behind = -entry.size % unit
 
     def take(self, length: int) -> Spans:
-        """Places of the next bytes; those in holes have none. ``FormatError`` behind the runs."""
+        """Places of the next bytes; ``FormatError`` behind the runs."""
         found = []
         while length:
             if not self._left:
@@ -218,8 +227,8 @@ class _Spans:
                     raise FormatError("a stream is longer than its units")
                 self._offset, self._left = place
             part = min(length, self._left)
-            if self._offset >= 0:
-                found.append(Span(self._offset, part))
+            found.append(Span(self._offset, part))
+            if self._offset != HOLE:
                 self._offset += part
             self._left -= part
             length -= part

@@ -69,7 +69,7 @@ def _row(each: "SnapshotInfo") -> tuple[str, ...]:
         each.host,
         each.name,
         ", ".join(each.tags),
-        f"{each.files:,}",
+        "image" if each.kind == "image" else f"{each.files:,}",
         size(each.bytes_total),
         size(each.bytes_stored),
         ", ".join(map(printable, each.sources)) + remark,

@@ -1,0 +1,73 @@
+"""``twofold image`` and ``restore-disk``, as a user types them."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .world import Program
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def disk(twofold: Program, sample: Path) -> Path:
+    """A disk without a table that holds an ext4 with the sample's files."""
+    image = twofold.place / "disk"
+    image.write_bytes(b"")
+    os.truncate(image, 24 * MIB)
+    words = ["mke2fs", "-q", "-b", "4096", "-t", "ext4", "-L", "letters", "-d"]
+    subprocess.run([*words, str(sample), str(image)], check=True)
+    return image
+
+
+def test_there_and_back(twofold: Program, disk: Path) -> None:
+    made = twofold("image", "disk", code=0)
+    assert "disk: 24.0 MiB, no partition table" in made.out
+    assert "ext4 letters" in made.out
+    assert "image" in twofold("snapshots", code=0).out
+    back = twofold("restore-disk", "latest", "--to", "back", code=0)
+    assert "differ" not in back.out + back.err
+    compared = subprocess.run(["e2fsck", "-fn", "back"], cwd=twofold.place, check=False)
+    assert compared.returncode == 0
+    assert (twofold.place / "back").read_bytes() == disk.read_bytes()
+    twofold("check", "--read-data", code=0)
+
+
+def test_records(twofold: Program, disk: Path) -> None:
+    made = twofold("image", "disk", "--json", code=0)
+    (told,) = made.of("disk")
+    assert (told["bytes_disk"], told["failed"]) == (24 * MIB, 0)
+    summary = twofold("restore-disk", "latest", "--to", "back", "--json", code=0).summary
+    assert (summary["written"], summary["wrong"], summary["damaged"]) == (True, 0, 0)
+
+
+def test_nothing_is_overwritten_unasked(twofold: Program, disk: Path) -> None:
+    twofold("image", "disk", code=0)
+    other = twofold.place / "other"
+    other.write_bytes(b"precious" * 8 * MIB)
+    twofold("restore-disk", "latest", "--to", "other", code=17)
+    twofold("restore-disk", "latest", "--to", "other", "--dry-run", code=0)
+    assert other.read_bytes() == b"precious" * 8 * MIB
+    twofold("restore-disk", "latest", "--to", "other", "--yes", code=0)
+    assert other.read_bytes()[: 4 * MIB] != b"precious" * (MIB // 2)
+
+
+def test_what_cannot_be(twofold: Program, disk: Path, sample: Path) -> None:
+    twofold("image", "nothing", code=2)
+    twofold("image", str(sample), code=2)
+    twofold("backup", str(sample), code=0)
+    twofold("restore-disk", "latest", "--to", "back", code=2)
+    twofold("image", "disk", code=0)
+    twofold("restore-disk", "latest:p7", "--to", "back", code=2)
+    twofold("restore-disk", "latest:/x", "--to", "back", code=2)
+    small = twofold.place / "small"
+    small.write_bytes(bytes(MIB))
+    twofold("restore-disk", "latest", "--to", "small", "--yes", code=17)
+    assert not (twofold.place / "back").exists()
+
+
+def test_a_dry_run_stores_nothing(twofold: Program, disk: Path) -> None:
+    assert "dry run" in twofold("image", "disk", "--dry-run", code=0).out
+    assert "0 backups" in twofold("snapshots", code=0).out
