@@ -201,9 +201,7 @@ def cached(image: Path) -> int:
     return int(run("fincore", "--bytes", "--noheadings", "--output", "RES", image))
 
 
-def test_big_transfers_leave_little_in_memory(
-    ext4: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_big_transfers_leave_little_in_memory(ext4: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "WINDOW", 4 * MIB)
     image = new_image(ext4 / "image", 64 * MIB)
     order = list(range(64))

@@ -108,11 +108,12 @@ def _model(tree: BlockTree, name: str) -> str:
 
 def _serial(tree: BlockTree, name: str, udev: str) -> str:
     """From the device itself; from page 0x80 of a SCSI disk (SPC-4, 7.8.13); as udev found it."""
-    page = tree.raw(name, "device/vpd_pg80")[4:]
+    page = tree.raw(name, "device/vpd_pg80")
+    told = page[4 : 4 + int.from_bytes(page[2:4], "big")]
     return (
         tree.text(name, "serial")
         or tree.text(name, "device/serial")
-        or page.decode("ascii", "replace").strip("\0 ")
+        or told.decode("ascii", "replace").strip("\0 ")
         or _from_udev(tree, name, udev)
     )
 
