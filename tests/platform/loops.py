@@ -1,4 +1,4 @@
-"""Loop devices to test on; partitions are told to the kernel one by one, for it may know no table."""
+"""Loop devices to test on; the kernel is told of partitions one by one: it may know no tables."""
 
 import os
 import subprocess

@@ -16,9 +16,7 @@ from contextlib import suppress
 from twofold.errors import FormatError, NeedsRights, RefusedUnsafe, UsageError
 from twofold.platform.base import Buffer
 from twofold.platform.devices import Span
-from twofold.platform.linux import block_calls, system
-from twofold.platform.linux.source import find_holes
-from twofold.platform.linux.traffic import Traffic
+from twofold.platform.linux import block_calls, source, system, traffic
 
 assert sys.platform == "linux"
 
@@ -87,8 +85,8 @@ class LinuxDisk:
         self.sector_size = block_calls.sector_size(fd) if self.is_device else _FILE_SECTOR
         if write:
             self._lock()
-        self._read = Traffic(fd, written=False)
-        self._written = Traffic(fd, written=True)
+        self._read = traffic.Traffic(fd, written=False)
+        self._written = traffic.Traffic(fd, written=True)
 
     def _lock(self) -> None:
         try:
@@ -190,7 +188,7 @@ class LinuxDisk:
     def data_ranges(self) -> Iterator[Span]:
         """What is between the holes of a file; all of a device."""
         at = 0
-        for hole in iter(()) if self.is_device else find_holes(self._fd, self.size):
+        for hole in iter(()) if self.is_device else source.find_holes(self._fd, self.size):
             if hole.start > at:
                 yield Span(at, hole.start - at)
             at = hole.start + hole.length

@@ -9,8 +9,7 @@ import re
 import sys
 
 from twofold.platform.devices import DiskInfo, Mount, PartitionInfo
-from twofold.platform.linux.mountinfo import read_table
-from twofold.platform.linux.sysfs import BlockTree
+from twofold.platform.linux import mountinfo, sysfs
 
 assert sys.platform == "linux"
 
@@ -33,13 +32,15 @@ _ATTACHED = (  # what the path of a device in sysfs contains, the nearest bus fi
 _UDEV = "/run/udev/data"
 
 
-def disks(tree: BlockTree, mounts: dict[str, list[Mount]], udev: str = _UDEV) -> list[DiskInfo]:
+def disks(
+    tree: sysfs.BlockTree, mounts: dict[str, list[Mount]], udev: str = _UDEV
+) -> list[DiskInfo]:
     """The whole disks; ``mounts`` are the file systems in use by the device that holds them."""
     names = [name for name in tree.names() if _is_disk(tree, name)]
     return [disk_info(tree, name, mounts, udev) for name in names]
 
 
-def _is_disk(tree: BlockTree, name: str) -> bool:
+def _is_disk(tree: sysfs.BlockTree, name: str) -> bool:
     if tree.has(name, "partition") or not tree.count(name, "size") or _NO_DISK.fullmatch(name):
         return False
     attached = tree.has(name, "device") or _ARRAY.fullmatch(name) is not None
@@ -47,7 +48,7 @@ def _is_disk(tree: BlockTree, name: str) -> bool:
 
 
 def disk_info(
-    tree: BlockTree, name: str, mounts: dict[str, list[Mount]], udev: str = _UDEV
+    tree: sysfs.BlockTree, name: str, mounts: dict[str, list[Mount]], udev: str = _UDEV
 ) -> DiskInfo:
     """What is known of one device taken as a disk."""
     transport = _transport(tree, name)
@@ -65,7 +66,7 @@ def disk_info(
     )
 
 
-def _partition(tree: BlockTree, name: str, mounts: dict[str, list[Mount]]) -> PartitionInfo:
+def _partition(tree: sysfs.BlockTree, name: str, mounts: dict[str, list[Mount]]) -> PartitionInfo:
     return PartitionInfo(
         path=path_of(name),
         number=tree.count(name, "partition"),
@@ -80,24 +81,26 @@ def path_of(name: str) -> bytes:
     return b"/dev/" + os.fsencode(name.replace("!", "/"))
 
 
-def mount_points(tree: BlockTree, name: str, mounts: dict[str, list[Mount]]) -> tuple[bytes, ...]:
+def mount_points(
+    tree: sysfs.BlockTree, name: str, mounts: dict[str, list[Mount]]
+) -> tuple[bytes, ...]:
     """Where file systems on a device are seen, those on volumes made of it among them."""
     found = [mount.point for each in tree.above([name]) for mount in mounts.get(each, ())]
     return tuple(dict.fromkeys(found))
 
 
-def _transport(tree: BlockTree, name: str) -> str:
+def _transport(tree: sysfs.BlockTree, name: str) -> str:
     place = tree.place(name)
     return next((word for mark, word in _ATTACHED if mark in place), "")
 
 
-def _removable(tree: BlockTree, name: str, transport: str) -> bool:
+def _removable(tree: sysfs.BlockTree, name: str, transport: str) -> bool:
     """Drives on USB say that their medium is not removable; that they are is what counts."""
     card = transport == "mmc" and tree.text(name, "device/type") == "SD"
     return tree.count(name, "removable") == 1 or transport == "usb" or card
 
 
-def _model(tree: BlockTree, name: str) -> str:
+def _model(tree: sysfs.BlockTree, name: str) -> str:
     """Maker and model; ATA disks have only a model, cards a name, arrays a level."""
     maker = tree.text(name, "device/vendor")
     model = tree.text(name, "device/model") or tree.text(name, "device/name")
@@ -106,20 +109,21 @@ def _model(tree: BlockTree, name: str) -> str:
     return " ".join(f"{maker} {model}".split()) or tree.text(name, "md/level")
 
 
-def _serial(tree: BlockTree, name: str, udev: str) -> str:
+def _serial(tree: sysfs.BlockTree, name: str, udev: str) -> str:
     """From the device itself; from page 0x80 of a SCSI disk (SPC-4, 7.8.13); as udev found it."""
-    page = tree.raw(name, "device/vpd_pg80")[4:]
+    page = tree.raw(name, "device/vpd_pg80")
+    told = page[4 : 4 + int.from_bytes(page[2:4], "big")]
     return (
         tree.text(name, "serial")
         or tree.text(name, "device/serial")
-        or page.decode("ascii", "replace").strip("\0 ")
+        or told.decode("ascii", "replace").strip("\0 ")
         or _from_udev(tree, name, udev)
     )
 
 
-def _from_udev(tree: BlockTree, name: str, udev: str) -> str:
+def _from_udev(tree: sysfs.BlockTree, name: str, udev: str) -> str:
     wanted = b"E:ID_SERIAL_SHORT="
-    for line in read_table(f"{udev}/b{tree.text(name, 'dev')}").splitlines():
+    for line in mountinfo.read_table(f"{udev}/b{tree.text(name, 'dev')}").splitlines():
         if line.startswith(wanted):
             return line[len(wanted) :].decode("utf-8", "replace").strip()
     return ""

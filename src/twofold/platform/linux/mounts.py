@@ -4,7 +4,7 @@ import re
 import sys
 
 from twofold.platform.base import Entry
-from twofold.platform.linux.mountinfo import parse_mounts, read_table
+from twofold.platform.linux import mountinfo
 
 assert sys.platform == "linux"
 
@@ -80,13 +80,13 @@ def _look_up(fd: int, device: int) -> str:
 def _read_table() -> tuple[dict[int, str], dict[bytes, str]]:
     by_device: dict[int, str] = {}
     by_mount: dict[bytes, str] = {}
-    for mount in parse_mounts(read_table("/proc/self/mountinfo")):
+    for mount in mountinfo.parse_mounts(mountinfo.read_table("/proc/self/mountinfo")):
         by_device[mount.device] = by_mount[mount.number] = mount.fs_type
     return by_device, by_mount
 
 
 def _mount_number(fd: int) -> bytes:
-    for line in read_table(f"/proc/self/fdinfo/{fd}").splitlines():
+    for line in mountinfo.read_table(f"/proc/self/fdinfo/{fd}").splitlines():
         if line.startswith(b"mnt_id:"):
             return line[7:].strip()
     return b""

@@ -17,9 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from twofold.platform.devices import DiskInfo, Mount
-from twofold.platform.linux import inventory
-from twofold.platform.linux.mountinfo import Mounted, parse_mounts, parse_swaps, read_table
-from twofold.platform.linux.sysfs import BlockTree
+from twofold.platform.linux import inventory, mountinfo, sysfs
 
 assert sys.platform == "linux"
 
@@ -31,8 +29,8 @@ _FLOCK = struct.Struct("hhqqi4x")  # struct flock with 64-bit offsets
 class System:
     """The tables of the kernel at one moment."""
 
-    tree: BlockTree
-    mounted: tuple[Mounted, ...]
+    tree: sysfs.BlockTree
+    mounted: tuple[mountinfo.Mounted, ...]
     swaps: tuple[bytes, ...]
 
     def mounts(self) -> dict[str, list[Mount]]:
@@ -44,7 +42,7 @@ class System:
                 found.setdefault(name, []).append(mount)
         return found
 
-    def devices_of(self, mounted: Mounted) -> list[str]:
+    def devices_of(self, mounted: mountinfo.Mounted) -> list[str]:
         """Names of the devices that hold a file system, several for btrfs; empty if it has none.
 
         Found by number, or, where a file system shows numbers of its own, by its source.
@@ -63,8 +61,12 @@ def read_system() -> System:
     for point in _STARTING:
         with suppress(OSError):
             os.stat(point + b"/.")  # a file system to be mounted on demand is mounted by that
-    mounted = tuple(parse_mounts(read_table("/proc/self/mountinfo")))
-    return System(BlockTree(), mounted, tuple(parse_swaps(read_table("/proc/swaps"))))
+    mounted = tuple(mountinfo.parse_mounts(mountinfo.read_table("/proc/self/mountinfo")))
+    return System(
+        sysfs.BlockTree(),
+        mounted,
+        tuple(mountinfo.parse_swaps(mountinfo.read_table("/proc/swaps"))),
+    )
 
 
 def disks() -> list[DiskInfo]:
@@ -101,7 +103,7 @@ def mounts_of(path: bytes) -> list[Mount]:
     return [mount for name in names for mount in mounts.get(name, ())]
 
 
-def _names_of(tree: BlockTree, status: os.stat_result) -> list[str]:
+def _names_of(tree: sysfs.BlockTree, status: os.stat_result) -> list[str]:
     if stat.S_ISBLK(status.st_mode):
         return [tree.name_of(status.st_rdev)]
     return tree.loops_on(status)
@@ -140,7 +142,7 @@ def _path(name: str) -> str:
     return os.fsdecode(inventory.path_of(name))
 
 
-def _title(tree: BlockTree, name: str) -> str:
+def _title(tree: sysfs.BlockTree, name: str) -> str:
     """What a device is to its user."""
     volume = tree.text(name, "dm/name")
     if volume:

@@ -6,6 +6,7 @@ Handles are plain integers. Every opening here leaves links unfollowed unless it
 import ctypes
 import errno
 import sys
+from collections.abc import Callable
 from ctypes import wintypes
 
 from twofold.platform.windows import records
@@ -28,10 +29,10 @@ _OPEN_EXISTING = 3
 _BACKUP_SEMANTICS, _OPEN_REPARSE_POINT = 0x0200_0000, 0x0020_0000
 _INVALID = ctypes.c_void_p(-1).value
 
-_BASIC_INFO, _ATTRIBUTE_TAG_INFO = 0, 9
+_BASIC_INFO, _END_OF_FILE_INFO, _ATTRIBUTE_TAG_INFO = 0, 6, 9
 _LIST_ON, _LIST_FROM_START = 10, 11
 _QUERY_ALLOCATED_RANGES, _SET_SPARSE = 0x0009_40CF, 0x0009_00C4
-_NO_MORE_FILES, _MORE_DATA, _INSUFFICIENT_BUFFER = 18, 234, 122
+_NO_MORE_FILES, _HANDLE_EOF, _MORE_DATA, _INSUFFICIENT_BUFFER = 18, 38, 234, 122
 _LIST_UNSUPPORTED = (1, 50, 87, 124)  # by some servers
 
 _kernel = ctypes.WinDLL("kernel32", use_last_error=True)
@@ -171,6 +172,62 @@ def allocated_ranges(handle: int, size: int) -> list[tuple[int, int]] | None:
             break
         at = sum(ranges[-1])
     return found
+
+
+def control(handle: int, code: int, asked: bytes, room: int) -> bytes:
+    """What a driver answers to a control code, at most ``room`` bytes. OSError."""
+    answer = ctypes.create_string_buffer(room) if room else None
+    got = wintypes.DWORD()
+    words = (asked or None, len(asked), answer, room, ctypes.byref(got), None)
+    if not _kernel.DeviceIoControl(handle, code, *words):
+        raise _last()
+    return answer.raw[: got.value] if answer else b""
+
+
+class _Overlapped(ctypes.Structure):
+    """OVERLAPPED: for a handle that waits, only the place that a transfer begins at."""
+
+    _fields_ = (
+        ("internal", ctypes.c_size_t),
+        ("internal_high", ctypes.c_size_t),
+        ("offset", wintypes.DWORD),
+        ("offset_high", wintypes.DWORD),
+        ("event", wintypes.HANDLE),
+    )
+
+
+def read_at(handle: int, view: memoryview, offset: int) -> int:
+    """Read at an offset into a writable view; bytes read, 0 at the end. OSError."""
+    place = (ctypes.c_char * len(view)).from_buffer(view)
+    return _transfer(_kernel.ReadFile, handle, place, len(view), offset)
+
+
+def write_at(handle: int, data: bytes, offset: int) -> int:
+    """Write at an offset; bytes written. OSError."""
+    return _transfer(_kernel.WriteFile, handle, data, len(data), offset)
+
+
+def _transfer(
+    call: Callable[..., int], handle: int, place: object, length: int, offset: int
+) -> int:
+    done = wintypes.DWORD()
+    at = _Overlapped(offset=offset & 0xFFFF_FFFF, offset_high=offset >> 32)
+    words = (wintypes.HANDLE(handle), place, length, ctypes.byref(done), ctypes.byref(at))
+    if not call(*words) and ctypes.get_last_error() != _HANDLE_EOF:
+        raise _last()
+    return done.value
+
+
+def file_size(handle: int) -> int:
+    """Bytes of an open file. OSError."""
+    return records.parse_open(*describe(handle))[1].size
+
+
+def set_file_size(handle: int, size: int) -> None:
+    """Set the length of an open file. OSError."""
+    raw = size.to_bytes(8, "little")
+    if not _kernel.SetFileInformationByHandle(handle, _END_OF_FILE_INFO, raw, len(raw)):
+        raise _last()
 
 
 def set_sparse(handle: int) -> bool:
