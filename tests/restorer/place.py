@@ -83,12 +83,23 @@ class Place(World):
             root = repository.snapshots(partial=True)[-1 - back].root
             yield Tree(PageStore(repository.blob_reader(repository.load_index())), root)
 
+    @contextmanager
+    def pages(self) -> Iterator[tuple[PageStore, Root]]:
+        """The pages, and the newest snapshot."""
+        with self.open() as repository:
+            root = repository.snapshots(partial=True)[-1].root
+            yield PageStore(repository.blob_reader(repository.load_index())), root
+
     def craft(self, build: Callable[["Craft"], TreeRef], **fields: Any) -> Root:
         """A snapshot made by hand, of things no file system would give."""
+        return self.craft_root(lambda craft: Root(tree=build(craft), time_ns=LATER, **fields))
+
+    def craft_root(self, build: Callable[["Craft"], Root]) -> Root:
+        """The same where more than the tree is made by hand."""
         with self.open() as repository, repository.begin("writer", Author()) as session:
             catalog = Catalog(repository.load_index(), set())
             with _flow(repository, catalog) as flow:
-                root = Root(tree=build(Craft(flow, repository)), time_ns=LATER, **fields)
+                root = build(Craft(flow, repository))
                 flow.drain()
                 catalog.flush(repository.objects)
             return commit_root(repository.objects, session, root).root

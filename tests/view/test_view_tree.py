@@ -195,6 +195,10 @@ def test_names_twice_or_out_of_order_are_damage(place: Place) -> None:
         paths(tree)
 
 
+def named(name: bytes) -> Node:
+    return Node(name, NodeKind.FILE, 0o644, 0, 0)
+
+
 def test_hard_links_are_found_by_listing(place: Place) -> None:
     top = place.source
     (top / "a/b").mkdir(parents=True)
@@ -211,12 +215,12 @@ def test_hard_links_are_found_by_listing(place: Place) -> None:
         groups = tree.groups()
         for path in ("a/b/two", "three", "a/one", "zz", "a/filler7"):
             *parent, name = os.fsencode(path).split(b"/")
-            group = groups.of((*prefix, *parent), name)
+            group = groups.of((*prefix, *parent), named(name))
             info = (top / path).stat()
             assert group == (info.st_dev, info.st_ino, info.st_nlink)
-        assert groups.of(prefix, b"alone") is None
-        assert groups.of((*prefix, b"nothing"), b"x") is None
-        assert groups.of((*prefix, b"a", b"nothing", b"x"), b"x") is None
+        assert groups.of(prefix, named(b"alone")) is None
+        assert groups.of((*prefix, b"nothing"), named(b"x")) is None
+        assert groups.of((*prefix, b"a", b"nothing", b"x"), named(b"x")) is None
 
 
 def test_images_are_refused(place: Place) -> None:

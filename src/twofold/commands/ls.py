@@ -1,17 +1,18 @@
 """List what a snapshot holds: a directory, everything below it, or one entry.
 
-Entries are handed over one by one as they are read, so a listing of any length takes no memory.
+Of an image without a partition named, its partitions are listed. Entries are handed over one by one
+as they are read, so a listing of any length takes no memory.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from twofold.commands.reading import read_snapshot
+from twofold.commands.reading import Reading, is_disk, read_snapshot
 from twofold.errors import DamageFound, SnapshotNotFound
 from twofold.events import Emit, Finding, Severity
 from twofold.format.pages import Node, NodeKind, Owner
 from twofold.options import Options, RepositoryAccess
-from twofold.view import Found, Path, Tree, parse_address, path_text
+from twofold.view import FileTree, Found, ImageDisk, Path, parse_address, path_text
 
 _KINDS = {kind: kind.name.lower().replace("_", " ") for kind in NodeKind}
 
@@ -19,6 +20,9 @@ _KINDS = {kind: kind.name.lower().replace("_", " ") for kind in NodeKind}
 @dataclass(frozen=True, slots=True)
 class ListedEntry:
     """One entry; ``path`` is from the top of the snapshot, ``target`` where a link leads.
+
+    In an image the path is from the top of the partition; ``uid`` and ``gid`` are -1 where its file
+    system keeps none.
 
     Of a long listing only: ``linked`` (it has further names), ``attributes`` (names of extended
     attributes) and ``flags`` (of the file system).
@@ -39,20 +43,48 @@ class ListedEntry:
     flags: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ListedPartition:
+    """A partition of an image: where it begins and how long it is, in bytes.
+
+    ``sort`` is its type in the partition table, ``name`` its name there, ``system`` the file system
+    (empty when it was not understood), ``used`` what the image holds of it.
+    """
+
+    number: int
+    start: int
+    size: int
+    used: int
+    system: str
+    label: str
+    serial: str
+    sort: str
+    name: str
+    guid: str
+
+
+def _unseen(_partition: ListedPartition) -> None:
+    """Nobody asked."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LsOptions(Options):
-    """Which snapshot and where (``latest:/home``); ``found`` is called with every entry."""
+    """Which snapshot and where (``latest:/home``, ``latest:p3:/Users``).
+
+    ``found`` is called with every entry, ``partition`` with every partition of an image.
+    """
 
     access: RepositoryAccess
     address: str
     found: Callable[[ListedEntry], None]
+    partition: Callable[[ListedPartition], None] = field(default=_unseen)
     recursive: bool = False
     long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LsResult:
-    """What was listed; bytes are of files. Exit code 5 when some of it could not be read."""
+    """What was listed; bytes are of files or partitions. Exit code 5: some could not be read."""
 
     exit_code: int
     snapshot: bytes
@@ -66,11 +98,14 @@ def run(options: LsOptions, emit: Emit) -> LsResult:
     """List. ``SnapshotNotFound`` when there is no such path."""
     address = parse_address(options.address)
     with read_snapshot(options.access, address, "ls", emit) as reading:
-        found = reading.tree.find(address.path or ())
+        if is_disk(reading.snapshot.root, address):
+            return _partitions(options, reading)
+        tree = reading.tree(address)
+        found = tree.find(address.path or ())
         if found is None:
             shown = path_text(address.path or ()).decode("utf-8", "replace")
             raise SnapshotNotFound(f"the snapshot holds no '{shown}'")
-        listing = _Listing(reading.tree, emit, recursive=options.recursive)
+        listing = _Listing(tree, emit, recursive=options.recursive)
         entries = size = 0
         for path, node, owner in listing.entries(found):
             options.found(_described(path, node, owner, long=options.long))
@@ -81,10 +116,33 @@ def run(options: LsOptions, emit: Emit) -> LsResult:
         return LsResult(code, snapshot.id, snapshot.root.time_ns, entries, size, listing.damaged)
 
 
+def _partitions(options: LsOptions, reading: Reading) -> LsResult:
+    """The partitions of an image in place of entries."""
+    snapshot = reading.snapshot
+    records = ImageDisk(reading.pages, snapshot.root).partitions
+    for each in records:
+        options.partition(
+            ListedPartition(
+                number=each.number,
+                start=each.start,
+                size=each.size,
+                used=each.used,
+                system=each.system,
+                label=each.label,
+                serial=each.serial,
+                sort=each.sort,
+                name=each.name,
+                guid=each.guid,
+            )
+        )
+    size = sum(each.size for each in records)
+    return LsResult(0, snapshot.id, snapshot.root.time_ns, len(records), size, 0)
+
+
 class _Listing:
     """Goes on after damage, and counts it."""
 
-    def __init__(self, tree: Tree, emit: Emit, *, recursive: bool) -> None:
+    def __init__(self, tree: FileTree, emit: Emit, *, recursive: bool) -> None:
         self.damaged = 0
         self._tree = tree
         self._emit = emit

@@ -12,28 +12,42 @@ from dataclasses import dataclass
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.errors import NeedsRights, NoSpace, StoreError
 from twofold.events import Emit, Finding, Severity
+from twofold.format.records import Root
 from twofold.graph import PageStore
 from twofold.options import RepositoryAccess
 from twofold.platform import current
 from twofold.repository import Author, Index, Repository, Session, Snapshot
-from twofold.view import Address, Tree, resolve
+from twofold.view import Address, FileTree, resolve, snapshot_tree
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An open snapshot of files."""
+    """An open snapshot."""
 
     repository: Repository
     snapshot: Snapshot
     index: Index
-    tree: Tree
+    pages: PageStore
+
+    def tree(self, address: Address) -> FileTree:
+        """The files that an address is about.
+
+        ``UsageError`` for an image of which no partition is named, ``SnapshotNotFound`` for one
+        that it does not have, ``TwofoldError`` for one that has no files, ``DamageFound``.
+        """
+        return snapshot_tree(self.pages, self.snapshot.root, address.partition)
+
+
+def is_disk(root: Root, address: Address) -> bool:
+    """Whether an address is about an image as a whole."""
+    return root.kind == "image" and address.partition is None and not address.path
 
 
 @contextmanager
 def read_snapshot(
     access: RepositoryAccess, address: Address, purpose: str, emit: Emit
 ) -> Iterator[Reading]:
-    """Open the snapshot an address names. ``SnapshotNotFound``, ``UsageError`` for an image."""
+    """Open the snapshot an address names. ``SnapshotNotFound``."""
     with ExitStack() as held:
         repository = held.enter_context(open_at(access, emit))
         held.enter_context(reader_session(repository, purpose))
@@ -41,8 +55,8 @@ def read_snapshot(
         snapshot = resolve(address, repository.snapshots(partial=True))
         address.refuse_partition(snapshot)
         index = repository.load_index()
-        tree = Tree(PageStore(repository.blob_reader(index)), snapshot.root)
-        yield Reading(repository, snapshot, index, tree)
+        pages = PageStore(repository.blob_reader(index))
+        yield Reading(repository, snapshot, index, pages)
 
 
 @contextmanager

@@ -85,8 +85,9 @@ def run(options: RestoreOptions, emit: Emit) -> RestoreResult:
     address = parse_address(options.snapshot)
     paths = tuple(parse_argument(path) for path in options.paths)
     with read_snapshot(options.access, address, "restore", funnel.put) as reading:
+        tree = reading.tree(address)
         selection = select(
-            reading.tree,
+            tree,
             address.path or (),
             paths,
             include=options.include,
@@ -94,7 +95,7 @@ def run(options: RestoreOptions, emit: Emit) -> RestoreResult:
         )
         platform = current()
         restore = Restore(
-            reading.tree,
+            tree,
             selection,
             Request(
                 target=options.target,
@@ -102,7 +103,7 @@ def run(options: RestoreOptions, emit: Emit) -> RestoreResult:
                 owner=options.owner,
                 verify=options.verify,
             ),
-            reader=reading.repository.blob_reader(reading.index),
+            reader=reading.pages.blobs,
             keys=reading.repository.keys.dedup,
             platform=platform,
             location=options.access.location,

@@ -115,14 +115,23 @@ class PageStore:
 
     def extents(self, ref: PageRef) -> Iterator[ExtentEntry]:
         """The entries of a volume. ``FormatError`` unless they are in order."""
+        for _, page in self.extents_pages(ref):
+            yield from page.entries
+
+    def extents_pages(self, ref: PageRef) -> Iterator[tuple[bytes, ExtentsPage]]:
+        """(blob id, leaf) of a volume's entries. ``FormatError`` unless they are in order."""
         last = (-1, -1, b"")
-        for page in self.leaves(ref, ExtentsPage):
+        for ident, page in self.leaves_with_ids(ref, ExtentsPage):
             for entry in page.entries:
                 key = (entry.role, entry.owner, entry.name)
                 if key <= last:
                     raise FormatError("the entries of a volume are out of order")
                 last = key
-                yield entry
+            yield ident, page
+
+    def extents_page(self, ident: bytes) -> ExtentsPage:
+        """One leaf of a volume's entries, by its blob id."""
+        return decode_page(self.blobs.read(BlobKind.META, ident), ExtentsPage)
 
     def stream(self, entry: ExtentEntry) -> Iterator[Segment]:
         """Content of an entry. ``FormatError`` unless it adds up to its size."""

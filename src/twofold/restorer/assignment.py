@@ -1,15 +1,12 @@
 """What is restored and by which rules: the same for planning and for doing."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from twofold.format.segments import Segment
 from twofold.restorer.attributes import AttributeMaker
 from twofold.restorer.compare import Decision
-from twofold.restorer.jobs import FileJob
 from twofold.restorer.selection import Selection
 from twofold.restorer.target import RepositoryGuard
-from twofold.view import Path, Tree
+from twofold.view import FileTree, Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,7 @@ class Policy:
 class Assignment:
     """One selection of one snapshot, and how it is to be restored."""
 
-    tree: Tree
+    tree: FileTree
     selection: Selection
     policy: Policy
     maker: AttributeMaker
@@ -43,7 +40,3 @@ class Assignment:
     def absolute(self, path: Path) -> Path:
         """A path below the start of the selection, from the top of the snapshot."""
         return (*self.selection.start.path, *path)
-
-    def segments(self, job: FileJob) -> Iterator[Segment]:
-        """Content of a file. ``DamageFound``."""
-        return self.tree.segments(job.node)

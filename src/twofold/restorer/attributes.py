@@ -6,8 +6,9 @@ computer that counts its users otherwise. Metadata of another operating system i
 
 from collections.abc import Sequence
 
-from twofold.format.pages import More, Node, Owner, file_type
+from twofold.format.pages import More, Node, NodeKind, Owner, file_type
 from twofold.platform import Attributes, Platform
+from twofold.view.nodes import is_absolute
 
 _NONE: tuple[()] = ()
 
@@ -44,12 +45,23 @@ class AttributeMaker:
             found.append("further data streams of a file cannot be kept here")
         if more.flags and more.system != self._system:
             found.append("file attributes of another operating system cannot be kept here")
+        if more.system != self._system and _is_absolute_link(node):
+            found.append("absolute links of another operating system lead elsewhere here")
         return found
 
     def _look_up(self, owner: Owner) -> tuple[int | None, int | None]:
         ids: tuple[int | None, int | None] = (None, None)
         if self._owner:
             uid, gid = self._platform.owner_ids(owner.user, owner.group)
-            ids = (owner.uid if uid is None else uid, owner.gid if gid is None else gid)
+            ids = (_or_number(uid, owner.uid), _or_number(gid, owner.gid))
         self._ids[owner] = ids
         return ids
+
+
+def _is_absolute_link(node: Node) -> bool:
+    return node.kind == NodeKind.SYMLINK and is_absolute(node.content)
+
+
+def _or_number(known: int | None, number: int) -> int | None:
+    """By name if that is known here, else by number; by neither what has no owner."""
+    return known if known is not None or number < 0 else number

@@ -10,16 +10,17 @@ Contents are compared with the snapshot's blob ids, so the repository need not b
 """
 
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from enum import IntEnum, auto
 from typing import NamedTuple, Protocol
 
+from twofold.disk import Content
 from twofold.errors import DamageFound
 from twofold.format.layout import Buffer
 from twofold.format.pages import Node, NodeKind, kind_of_mode
 from twofold.format.segments import Segment
 from twofold.platform import Attributes, Entry, Extras, TargetDir
-from twofold.view import Tree
+from twofold.view import FileTree
 
 _STEP = 1 << 20
 _LONGEST = 64 << 20
@@ -52,11 +53,28 @@ class Readable(Protocol):
 
 
 class Comparer:
-    """Compares files with the ids of their blobs; for one thread."""
+    """Compares files with what a tree says they hold; for one thread."""
 
     def __init__(self, blob_id: Callable[[Buffer], bytes]) -> None:
         self._blob_id = blob_id
         self._buffer = bytearray(_STEP)
+
+    def holds(self, file: Readable, tree: FileTree, node: Node) -> bool:
+        """Whether a file holds the content of a node; False too where that cannot be read."""
+        try:
+            content = tree.content(node)
+            if content is not None:
+                return self._is_content(file, content, node.size)
+            return self.same(file, tree.segments(node))
+        except DamageFound:
+            return False
+
+    def _is_content(self, file: Readable, content: Content, size: int) -> bool:
+        for offset in range(0, size, _STEP):
+            view = memoryview(self._buffer)[: min(_STEP, size - offset)]
+            if file.read_into(view, offset) != len(view) or view != content.read(offset, len(view)):
+                return False
+        return content.size == size
 
     def same(self, file: Readable, segments: Iterable[Segment]) -> bool:
         """Whether a file holds exactly these contents; its size is the caller's business."""
@@ -93,7 +111,7 @@ class Judge:
     which is enough to tell beforehand what a restore would do.
     """
 
-    def __init__(self, tree: Tree, comparer: Comparer, *, skip: bool, thorough: bool) -> None:
+    def __init__(self, tree: FileTree, comparer: Comparer, *, skip: bool, thorough: bool) -> None:
         self._tree = tree
         self._comparer = comparer
         self._skip = skip
@@ -134,21 +152,13 @@ class Judge:
             return Decision.REPLACED
         file = folder.open_existing(node.name)
         try:
-            if (self._thorough or entry.mtime_ns != node.mtime_ns) and not self._comparer.same(
-                file, self._segments(node)
-            ):
-                return Decision.REPLACED
+            ask = self._thorough or entry.mtime_ns != node.mtime_ns
+            if ask and not self._comparer.holds(file, self._tree, node):
+                return Decision.REPLACED  # where its content is lost, restoring it tells that
             same = _same_numbers(entry, wanted) and _same_extras(file.extras(), wanted)
             return _of_metadata(same, entry)
         finally:
             file.close()
-
-    def _segments(self, node: Node) -> Iterator[Segment]:
-        """Segments; where they are lost, what cannot equal anything: restoring tells the loss."""
-        try:
-            yield from self._tree.segments(node)
-        except DamageFound:
-            yield Segment(b"", 0)
 
 
 def _of_metadata(same: bool, entry: Entry) -> Decision:

@@ -223,7 +223,7 @@ class Execution:
         Where only some of it was wanted, the entries are told one by one as they are met.
         """
         totals = level.node.ref
-        entries, size = 0, 0
+        entries, size = int(level.wish.chosen), 0
         if level.wish.chosen and totals is not None:
             entries, size = 1 + totals.directories + totals.files, totals.bytes
         if error is not None:
@@ -315,12 +315,18 @@ class Execution:
         except OSError as error:
             stop_when_full(error)
             self._failed(level, node, error)
+        except DamageFound as error:
+            self._report.damaged(level.directory, node.name, error, node.size)
 
     def _failed(self, level: Level, node: Node, error: OSError | str) -> None:
         self._report.failed(level.directory, node.name, "restore", error, size=node.size)
 
     def _decide(self, level: Level, visit: Visit) -> None:
         node = visit.node
+        refusal = self._tree.refusal(node)
+        if refusal:
+            self._failed(level, node, refusal)
+            return
         attributes = self._maker.of(node, visit.owner)
         state = self._state(level, visit) if node.linked else None
         known = state.inode if state is not None else 0
@@ -391,7 +397,7 @@ class Execution:
         Names are only joined when they hold the same: a file may have changed between them.
         """
         try:
-            group = self._groups.of(self._assignment.absolute(visit.parent), visit.node.name)
+            group = self._groups.of(self._assignment.absolute(visit.parent), visit.node)
         except DamageFound as error:
             if not self._links_told:
                 self._links_told = True

@@ -2,9 +2,9 @@
 
 The selection is walked beside the target. Where the target has no such directory everything below
 is new, and the totals kept in the tree stand for a walk; so a restore into an empty place is
-planned at once. Files of equal size and time are taken for equal here; the restore itself reads
-them. Nothing is written. If the room seems too small, the need is counted exactly: holes take
-none, and a file of several names takes it once.
+planned at once. (Inside of images there are no totals, and all is walked.) Files of equal size and
+time are taken for equal here; the restore itself reads them. Nothing is written. If the room seems
+too small, the need is counted exactly: holes take none, and a file of several names takes it once.
 """
 
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ class Planner:
     def __init__(
         self, assignment: Assignment, judge: Judge, root: TargetDir | None, *, exact: bool
     ) -> None:
-        """``exact`` looks at every entry, whatever the totals say."""
+        """``exact`` looks at every entry, whatever totals there are."""
         self._assignment = assignment
         self._tree = assignment.tree
         self._selection = assignment.selection
@@ -220,7 +220,7 @@ class Planner:
         try:
             if node.linked:
                 path = self._assignment.absolute(visit.parent)
-                group = self._groups.of(path, node.name)
+                group = self._groups.of(path, node)
                 if group is not None:
                     if (group.device, group.inode) in self._met:
                         return 0

@@ -20,7 +20,7 @@ from twofold.restorer.selection import Selection
 from twofold.restorer.target import RepositoryGuard, Target, free_bytes
 from twofold.restorer.writer import Tools, Trouble
 from twofold.seal import DedupKeys
-from twofold.view import Path, Tree
+from twofold.view import FileTree, Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Restore:
 
     def __init__(
         self,
-        tree: Tree,
+        tree: FileTree,
         selection: Selection,
         request: Request,
         *,
@@ -88,8 +88,9 @@ class Restore:
                 held.callback(root.close)
             free = free_bytes(self._request.target)
             judge = self._judge(thorough=False)
-            tally = Planner(self._assignment, judge, root, exact=False).run()
-            if tally.bytes_needed > free:
+            counted = self._assignment.tree.counted
+            tally = Planner(self._assignment, judge, root, exact=not counted).run()
+            if counted and tally.bytes_needed > free:
                 tally = Planner(self._assignment, judge, root, exact=True).run()
             notes = self._notes(root.fs_type if root else "", damaged=tally.damaged)
         counts = tally.counts
@@ -125,8 +126,8 @@ class Restore:
             return self._outcome(asides, report)
 
     def _run(self, target: Target, asides: Asides, report: Report) -> None:
-        segments, verify = self._assignment.segments, self._request.verify
-        tools = Tools(report, asides, Trouble(), self._blob_id, segments, verify)
+        tree, verify = self._assignment.tree, self._request.verify
+        tools = Tools(report, asides, Trouble(), self._blob_id, tree, verify)
         runner = Runner(target, self._reader, tools)
         judge = self._judge(thorough=True)
         try:
@@ -164,7 +165,7 @@ class Restore:
         losses = expected_losses(
             fs_type, may_give_owners=may_give_owners(), owner=self._request.owner
         )
-        return (*notes, *losses)
+        return (*notes, *self._assignment.tree.notes, *losses)
 
 
 def may_give_owners() -> bool:

@@ -10,18 +10,19 @@ One window runs at a time, in a thread of its own, while the engine decides abou
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from twofold.disk import Content
 from twofold.errors import DamageFound, FormatError
 from twofold.format.layout import Buffer
 from twofold.format.names import BLOB_ID_SIZE
 from twofold.format.pages import NodeKind
-from twofold.format.segments import Segment, iterate, iterate_holes, pack_blob
+from twofold.format.segments import Segment, iterate, pack_blob
 from twofold.parallel import Threads
 from twofold.repository import BlobReader
 from twofold.restorer.directory import Navigator
 from twofold.restorer.jobs import FileJob, LeftDirectory, LinkJob, Window
 from twofold.restorer.others import make_other
 from twofold.restorer.target import Target, stop_when_full
-from twofold.restorer.writer import Batch, Tools, Writer
+from twofold.restorer.writer import Batch, Tools, Writer, is_zero
 from twofold.view import Contents, Piece
 
 ROUND_BYTES = 128 << 20
@@ -35,6 +36,7 @@ _READERS = 2
 _WRITERS = 2
 _HANDLES = 16
 _POLL_SECONDS = 0.1
+_STEP = 1 << 20
 
 
 class Runner:
@@ -114,7 +116,10 @@ class Runner:
         yield pieces, ended
 
     def _pieces(self, job: FileJob) -> Iterator[Piece[FileJob]]:
-        """The blobs of a file. ``DamageFound`` when the list of them is lost."""
+        """The blobs of a file. ``DamageFound`` when the list of them is lost.
+
+        Content that must be decoded has none and is written at once.
+        """
         node = job.node
         if job.small and node.ref is None and len(node.content) == ONE_BLOB:
             blob, length = next(iterate(node.content))
@@ -122,7 +127,11 @@ class Runner:
                 raise FormatError(f"the content of {node.name!r} does not add up to its size")
             job.missing = 1
             return iter((Piece(job, 0, blob or b"", length),))
-        segments = self._tools.segments(job)
+        content = self._tools.tree.content(node)
+        if content is not None:
+            self._decoded(job, content)
+            return iter(())
+        segments = self._tools.tree.segments(node)
         return self._small(job, segments) if job.small else self._large(job, segments)
 
     def _small(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece[FileJob]]:
@@ -142,8 +151,7 @@ class Runner:
     def _large(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece[FileJob]]:
         zeros: list[tuple[int, int]] = []
         job.zeros = zeros
-        if job.node.more is not None:
-            job.holes = iterate_holes(job.node.more.holes)
+        job.holes = self._tools.tree.holes(job.node)
         offset = 0
         for blob, length in segments:
             if blob is not None:
@@ -151,6 +159,22 @@ class Runner:
             else:
                 zeros.append((offset, offset + length))
             offset += length
+
+    def _decoded(self, job: FileJob, content: Content) -> None:
+        """A file whose content a parser gives; its zeros take no room. ``DamageFound``."""
+        if content.size != job.node.size:
+            raise FormatError(f"the content of {job.node.name!r} is not as long as its size")
+        if job.small:
+            self._ready(job, _all_of(content, 0, job.node.size))
+            return
+        for offset in range(0, job.node.size, _STEP):
+            data = _all_of(content, offset, min(_STEP, job.node.size - offset))
+            if not is_zero(memoryview(data)):
+                self._write(job, offset, data)
+
+    def _write(self, job: FileJob, offset: int, data: Buffer) -> None:
+        writer = self._writer(job)
+        writer.put(lambda: writer.write_piece(job, offset, data))
 
     def _round(self, pieces: list[Piece[FileJob]]) -> None:
         for data, wanted in self._contents.read(pieces):
@@ -164,8 +188,7 @@ class Runner:
     def _arrived(self, piece: Piece[FileJob], data: Buffer) -> None:
         job = piece.job
         if not job.small:
-            writer = self._writer(job)
-            writer.put(lambda: writer.write_piece(job, piece.offset, data))
+            self._write(job, piece.offset, data)
             return
         job.missing -= 1
         if job.buffer is None:
@@ -302,6 +325,13 @@ class Runner:
         self._folders.close()
         self._sources.close()
         self._root.close()
+
+
+def _all_of(content: Content, offset: int, length: int) -> bytes:
+    data = content.read(offset, length)
+    if len(data) != length:
+        raise FormatError("the content of a file ends before its size")
+    return data
 
 
 _SAME_FILE = DamageFound("another name of it could not be restored either")

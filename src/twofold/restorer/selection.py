@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from twofold.errors import SnapshotNotFound, UsageError
 from twofold.format.pages import Node, NodeKind
-from twofold.view import Found, Path, Tree, path_text
+from twofold.view import FileTree, Found, Path, path_text
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -78,7 +78,7 @@ class Selection:
 
 
 def select(
-    tree: Tree,
+    tree: FileTree,
     address: Path,
     paths: Sequence[Path] = (),
     *,
@@ -100,7 +100,7 @@ def select(
     return Selection(start, wish, gives_start, _compile(include), _compile(exclude))
 
 
-def _found(tree: Tree, path: Path) -> Found:
+def _found(tree: FileTree, path: Path) -> Found:
     found = tree.find(path)
     if found is None:
         shown = os.fsdecode(path_text(path))
@@ -116,7 +116,7 @@ def _refuse_below(at: Found, paths: Sequence[Path]) -> None:
         raise UsageError(f"'{shown}' is no directory: there are no further paths in it")
 
 
-def _way(tree: Tree, at: Found, paths: Sequence[Path]) -> Way | None:
+def _way(tree: FileTree, at: Found, paths: Sequence[Path]) -> Way | None:
     """All paths joined into one tree of names, each of them there."""
     top: Way = {}
     for path in paths:

@@ -9,12 +9,10 @@ import errno
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from twofold.errors import DamageFound
 from twofold.format.layout import Buffer
-from twofold.format.segments import Segment
 from twofold.platform import TargetDir, TargetFile
 from twofold.restorer.asides import Asides
 from twofold.restorer.compare import Comparer
@@ -22,6 +20,7 @@ from twofold.restorer.directory import Directory, Navigator
 from twofold.restorer.jobs import FileJob, without
 from twofold.restorer.report import Report
 from twofold.restorer.target import stop_when_full
+from twofold.view import FileTree
 
 _QUEUE = 8
 _HANDLES = 6
@@ -86,7 +85,7 @@ class Tools:
     asides: Asides
     trouble: Trouble
     blob_id: Callable[[Buffer], bytes]
-    segments: Callable[[FileJob], Iterable[Segment]]
+    tree: FileTree
     verify: bool
 
 
@@ -222,10 +221,7 @@ class Writer:
         return self._folders.go(directory.above).open_dir(directory.name)
 
     def _same(self, job: FileJob, file: TargetFile) -> bool:
-        try:
-            return self._comparer.same(file, self._tools.segments(job))
-        except DamageFound:
-            return False
+        return self._comparer.holds(file, self._tools.tree, job.node)
 
     def _reads_back(self, folder: TargetDir, job: FileJob, data: Buffer) -> bool:
         """Whether a small file holds what was written; if not, it does not keep its name."""
@@ -275,15 +271,16 @@ def _write_around(
     end = offset + len(view)
     at = offset
     for start, stop in without(offset, end, holes):
-        filled = at < start and not _is_zero(view[at - offset : start - offset])
+        filled = at < start and not is_zero(view[at - offset : start - offset])
         begin = at if filled else start
         file.write_at(view[begin - offset : stop - offset], begin)
         at = stop
-    if at < end and not _is_zero(view[at - offset :]):
+    if at < end and not is_zero(view[at - offset :]):
         file.write_at(view[at - offset :], at)
 
 
-def _is_zero(view: memoryview) -> bool:
+def is_zero(view: memoryview) -> bool:
+    """Whether there is nothing else in it."""
     return all(
         _ZEROS.startswith(view[at : at + len(_ZEROS)]) for at in range(0, len(view), len(_ZEROS))
     )

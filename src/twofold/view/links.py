@@ -9,18 +9,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from twofold.errors import FormatError
-from twofold.format.pages import ListingPage, Reference
+from twofold.format.pages import ListingPage, Node, Reference
 from twofold.format.records import PageRef
 from twofold.graph import PageStore
 from twofold.platform import iterate
-
-
-class Group(NamedTuple):
-    """What the entries of one file have in common."""
-
-    device: int
-    inode: int
-    links: int
+from twofold.view.base import Group
 
 
 class _Leaf(NamedTuple):
@@ -41,12 +34,12 @@ class LinkGroups:
         self._leaf_id = b""
         self._leaf = _Leaf({}, {})
 
-    def of(self, directory: Sequence[bytes], name: bytes) -> Group | None:
+    def of(self, directory: Sequence[bytes], node: Node) -> Group | None:
         """The group of an entry; None when it is alone or nothing is known. ``DamageFound``."""
         listing = self._descend(directory)
         if listing is None:
             return None
-        return self._leaf_for(listing, name).groups.get(name)
+        return self._leaf_for(listing, node.name).groups.get(node.name)
 
     def _descend(self, directory: Sequence[bytes]) -> PageRef | None:
         """The listing of a directory, None when it was not kept."""

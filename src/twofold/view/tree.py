@@ -6,48 +6,27 @@ page that holds the next one. So neither a million entries in a directory nor a 
 takes memory. Damage costs what it hits: the walk tells it and goes on with the next page.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
+from twofold.disk import Content
 from twofold.errors import DamageFound, FormatError, UsageError
 from twofold.format.pages import Node, NodeKind, Owner, Reference
 from twofold.format.records import Root, TreeRef
 from twofold.format.segments import Segment, iterate_holes
 from twofold.graph import PageStore
 from twofold.graph.pages import Owned
+from twofold.view.base import Found, OnDamage, Path, Visit
 from twofold.view.links import LinkGroups
-
-Path = tuple[bytes, ...]
-OnDamage = Callable[[Path, DamageFound], None]
 
 _AWAKE = 16
 """Directories of a walk that keep a decoded page, from the lowest up."""
 
 
-class Found(NamedTuple):
-    """An entry and its path from the top of the snapshot; the top itself has the empty path."""
-
-    path: Path
-    node: Node
-    owner: Owner
-
-
-class Visit(NamedTuple):
-    """A walk meets an entry or leaves a directory; ``parent`` is its path from the walk's start."""
-
-    parent: Path
-    node: Node
-    owner: Owner
-    leaving: bool
-
-    @property
-    def path(self) -> Path:
-        """The path from the walk's start."""
-        return (*self.parent, self.node.name)
-
-
 class Tree:
-    """The file system of one snapshot."""
+    """The file system of one snapshot. See ``base.FileTree``."""
+
+    counted = True
+    notes: tuple[str, ...] = ()
 
     def __init__(self, pages: PageStore, root: Root) -> None:
         """``UsageError`` for an image: its files lie on partitions."""
@@ -89,6 +68,16 @@ class Tree:
     def segments(self, node: Node) -> Iterator[Segment]:
         """Content of a file in order. ``DamageFound``."""
         return self.pages.segments(node)
+
+    def content(self, node: Node) -> Content | None:
+        """None: all content is in segments."""
+        del node
+        return None
+
+    def refusal(self, node: Node) -> str:
+        """Empty: whatever could not be read is not in the snapshot."""
+        del node
+        return ""
 
     def holes(self, node: Node) -> list[tuple[int, int]]:
         """(start, length) of what the source had not allocated. ``FormatError``."""
@@ -161,12 +150,7 @@ def _page_of(ref: TreeRef) -> tuple[bytes, int]:
 
 
 class Walk:
-    """Everything below a directory: each entry in name order, depth first. To be iterated once.
-
-    A directory is met before its contents and, when all of it was met, once more as ``leaving``.
-    ``skip`` right after meeting it keeps the walk out; then it is not left either. Damage goes to
-    ``on_damage`` with the directory's path and the walk goes on, or is raised where there is none.
-    """
+    """Everything below a directory. See ``base.Visits``."""
 
     def __init__(self, pages: PageStore, start: Found, on_damage: OnDamage | None = None) -> None:
         self._pages = pages

@@ -6,9 +6,11 @@ watches. What happens is decided by ``stop_when_closed``.
 
 import errno
 import os
+from collections.abc import Callable
 from typing import TextIO
 
 from twofold.errors import TwofoldError
+from twofold.format.layout import Buffer
 
 GONE = {errno.EPIPE, errno.EINVAL}  # the second is how Windows says it
 
@@ -27,20 +29,21 @@ class Output:
 
     def write(self, text: str) -> None:
         """Write, or drop the text when nobody reads."""
-        self._guarded(text)
+        self._guarded(lambda: self.stream.write(text))
+
+    def write_bytes(self, data: Buffer) -> None:
+        """The same with bytes as they are."""
+        self._guarded(lambda: self.stream.buffer.write(data))
 
     def flush(self) -> None:
         """Hand on what is buffered."""
-        self._guarded("")
+        self._guarded(self.stream.flush)
 
-    def _guarded(self, text: str) -> None:
+    def _guarded(self, deed: Callable[[], object]) -> None:
         if self._closed:
             return
         try:
-            if text:
-                self.stream.write(text)
-            else:
-                self.stream.flush()
+            deed()
         except OSError as error:
             self._abandon()
             if error.errno not in GONE:

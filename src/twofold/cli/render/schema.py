@@ -20,6 +20,8 @@ RESULTS = {
     "key remove": "twofold.commands.key:KeyRemoveResult",
     "key recovery-kit": "twofold.commands.key:RecoveryKitResult",
     "ls": "twofold.commands.ls:LsResult",
+    "cat": "twofold.commands.cat:CatResult",
+    "export": "twofold.commands.export:ExportResult",
     "restore": "twofold.commands.restore:RestoreResult",
     "backup": "twofold.commands.backup:BackupResult",
     "image": "twofold.commands.image:ImageResult",
@@ -27,7 +29,10 @@ RESULTS = {
     "check": "twofold.commands.check:CheckResult",
     "version": "twofold.commands.version:VersionResult",
 }
-ITEMS = {"node": "twofold.commands.ls:ListedEntry"}
+ITEMS = {
+    "node": "twofold.commands.ls:ListedEntry",
+    "partition": "twofold.commands.ls:ListedPartition",
+}
 """Elements of results that are shown as they are found."""
 
 

@@ -10,11 +10,11 @@ from twofold.cli.root import Verb
 from twofold.cli.session import Session
 
 if TYPE_CHECKING:
-    from twofold.commands.ls import ListedEntry, LsResult
+    from twofold.commands.ls import ListedEntry, ListedPartition, LsResult
 
 
 @click.command("ls", cls=Verb, listing=True)
-@click.argument("address", metavar="BACKUP[:/PATH]")
+@click.argument("address", metavar="BACKUP[:pN][:/PATH]")
 @click.option("-R", "--recursive", is_flag=True, help="Everything below, not only one level.")
 @click.option("-l", "--long", is_flag=True, help="Permissions, owner, size and time as well.")
 @click.pass_obj
@@ -22,7 +22,8 @@ def command(session: Session, address: str, recursive: bool, long: bool) -> int:
     """List what is inside a backup.
 
     BACKUP is latest, latest~2 (the second before it), @2026-11-01 (the last one up to that day) or
-    the beginning of an id.
+    the beginning of an id. Of an image its partitions are listed, and with latest:p2:/Users what
+    a folder on partition 2 holds.
     """
     from twofold.commands import ls
 
@@ -30,6 +31,7 @@ def command(session: Session, address: str, recursive: bool, long: bool) -> int:
         access=session.access(),
         address=address,
         found=_shower(session, _long_line if long else _line),
+        partition=lambda each: session.show_item("partition", each, _partition_line(each)),
         recursive=recursive,
         long=long,
     )
@@ -44,6 +46,12 @@ def _shower(
         session.show_item("node", entry, line(entry))
 
     return show
+
+
+def _partition_line(each: "ListedPartition") -> str:
+    """``p3  465 GiB  ntfs  Windows``: what is needed to name it and to know it."""
+    label = printable(each.label or each.name)
+    return f"p{each.number:<4} {size(each.size):>9}  {each.system or '-':8} {label}".rstrip()
 
 
 def _line(entry: "ListedEntry") -> str:
@@ -61,7 +69,8 @@ LETTERS = {
 
 
 def _long_line(entry: "ListedEntry") -> str:
-    owner = f"{entry.user or entry.uid}:{entry.group or entry.gid}"
+    known = entry.uid >= 0  # FAT and NTFS keep no owners of this kind
+    owner = f"{entry.user or entry.uid}:{entry.group or entry.gid}" if known else "-"
     amount = size(entry.size) if entry.kind == "file" else ""
     rights = LETTERS.get(entry.kind, "-") + permissions(entry.mode)
     more = f" -> {printable(entry.target)}" if entry.target else ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("restore", cls=Verb, writes=True)
-@click.argument("backup", metavar="BACKUP[:/PATH]")
+@click.argument("backup", metavar="BACKUP[:pN][:/PATH]")
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=types.path)
 @click.option(
     "--to",
@@ -56,7 +56,8 @@ def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per
     """Bring files back out of a backup.
 
     'latest:/home/u/docs' puts what that folder holds right into FOLDER; 'latest' puts everything
-    there with its whole path. Nothing is ever deleted.
+    there with its whole path. 'latest:p2:/Users' takes files out of partition 2 of an image.
+    Nothing is ever deleted.
     """
     from twofold.commands import restore
 

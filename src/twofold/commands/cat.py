@@ -1,0 +1,95 @@
+"""Write the content of one file out of a snapshot, of either kind, piece by piece.
+
+Exit code 5 when the repository cannot give all of it; what came before was written.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from twofold.commands.reading import read_snapshot
+from twofold.disk import Content
+from twofold.errors import FormatError, SnapshotNotFound, TwofoldError, UsageError
+from twofold.events import Emit
+from twofold.format.layout import Buffer
+from twofold.format.names import BlobKind
+from twofold.format.pages import Node, NodeKind
+from twofold.format.segments import Segment
+from twofold.options import Options, RepositoryAccess
+from twofold.repository import BlobReader
+from twofold.view import FileTree, parse_address, path_text
+
+_STEP = 1 << 20
+_ZEROS = bytes(_STEP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatOptions(Options):
+    """Which file (``latest:/home/u/a.txt``, ``latest:p3:/a.txt``); ``write`` gets its bytes."""
+
+    access: RepositoryAccess
+    address: str
+    write: Callable[[Buffer], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CatResult:
+    """What was written."""
+
+    exit_code: int
+    snapshot: bytes
+    snapshot_time_ns: int
+    path: bytes
+    bytes_total: int
+
+
+def run(options: CatOptions, emit: Emit) -> CatResult:
+    """Write the file. ``UsageError`` for what is no file, ``SnapshotNotFound``, ``DamageFound``."""
+    address = parse_address(options.address)
+    with read_snapshot(options.access, address, "cat", emit) as reading:
+        tree, path = reading.tree(address), path_text(address.path or ())
+        found = tree.find(address.path or ())
+        shown = path.decode("utf-8", "replace")
+        if found is None:
+            raise SnapshotNotFound(f"the snapshot holds no '{shown}'")
+        _check(tree, found.node, shown)
+        for data in _pieces(tree, found.node, reading.pages.blobs):
+            options.write(data)
+        snapshot = reading.snapshot
+        return CatResult(0, snapshot.id, snapshot.root.time_ns, path, found.node.size)
+
+
+def _check(tree: FileTree, node: Node, shown: str) -> None:
+    if node.kind != NodeKind.FILE:
+        kind = NodeKind(node.kind).name.lower().replace("_", " ")
+        raise UsageError(f"'{shown}' is no file but a {kind}", hint="'twofold restore' takes it")
+    refusal = tree.refusal(node)
+    if refusal:
+        raise TwofoldError(f"'{shown}' cannot be read: {refusal}")
+
+
+def _pieces(tree: FileTree, node: Node, blobs: BlobReader) -> Iterator[Buffer]:
+    content = tree.content(node)
+    if content is not None:
+        yield from _decoded(content, node.size)
+        return
+    for segment in tree.segments(node):
+        yield from _stored(segment, blobs)
+
+
+def _decoded(content: Content, size: int) -> Iterator[Buffer]:
+    for offset in range(0, size, _STEP):
+        data = content.read(offset, min(_STEP, size - offset))
+        if len(data) != min(_STEP, size - offset):
+            raise FormatError("the content of the file ends before its size")
+        yield data
+
+
+def _stored(segment: Segment, blobs: BlobReader) -> Iterator[Buffer]:
+    if segment.blob is None:
+        for offset in range(0, segment.length, _STEP):
+            yield memoryview(_ZEROS)[: segment.length - offset]
+        return
+    data = blobs.read(BlobKind.DATA, segment.blob)
+    if len(data) != segment.length:
+        raise FormatError("a file's list of contents gives a wrong length")
+    yield data

@@ -1,0 +1,165 @@
+"""Write an image, or one partition of it, as a disk-image file that other programs read.
+
+    extents of the disk ─► grains, zeros left out ─► temporary file ─► made durable ─► its name
+
+The kind is told by the ending of the name. A file that is there already is never replaced, also not
+one that comes into being meanwhile; a run that fails leaves none.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from twofold import clock
+from twofold.commands.new_file import new_file
+from twofold.commands.reading import Reading, read_snapshot
+from twofold.disk.containers import (
+    Extent,
+    ImageKind,
+    write_qcow2,
+    write_raw,
+    write_vhd,
+    write_vhdx,
+    write_vmdk,
+)
+from twofold.errors import RefusedUnsafe, UsageError
+from twofold.events import Emit, Phase, Progress
+from twofold.options import Options, RepositoryAccess
+from twofold.view import ImageDisk, ImageVolume, parse_address
+
+Write = Callable[[ImageDisk | ImageVolume, Iterator[Extent], BinaryIO], None]
+
+KINDS: dict[str, tuple[ImageKind, Write]] = {
+    ".raw": (ImageKind.RAW, write_raw),
+    ".img": (ImageKind.RAW, write_raw),
+    ".vhd": (ImageKind.VHD, write_vhd),
+    ".vhdx": (ImageKind.VHDX, write_vhdx),
+    ".qcow2": (ImageKind.QCOW2, write_qcow2),
+    ".vmdk": (ImageKind.VMDK, write_vmdk),
+}
+_STEP = 1 << 20
+_PROGRESS_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions(Options):
+    """Which image and where to; ``part`` is the number of a partition, None the whole disk."""
+
+    access: RepositoryAccess
+    snapshot: str
+    file: str
+    part: int | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFile:
+    """Where it was written."""
+
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What was, or would be, written.
+
+    ``bytes_total`` is the size of the disk, ``bytes_held`` what the image holds of it, and
+    ``bytes_written`` the room that the file takes (0 for a dry run).
+    """
+
+    exit_code: int
+    snapshot: bytes
+    snapshot_time_ns: int
+    file: ExportFile
+    format: str
+    part: int | None
+    dry_run: bool
+    bytes_total: int
+    bytes_held: int
+    bytes_written: int = 0
+    seconds: float = 0.0
+
+
+def run(options: ExportOptions, emit: Emit) -> ExportResult:
+    """Write the file. ``UsageError``, ``RefusedUnsafe`` when it is there, ``DamageFound``."""
+    started = clock.monotonic()
+    kind, write = _kind(options)
+    address = parse_address(options.snapshot)
+    if address.path:
+        raise UsageError("an export is of a disk or a partition, not of a path in it")
+    if os.path.lexists(options.file):
+        raise RefusedUnsafe(
+            f"'{options.file}' is there already", hint="export to another name, or remove it first"
+        )
+    part = options.part if options.part is not None else address.partition
+    _check_part(part, kind)
+    with read_snapshot(options.access, address, "export", emit) as reading:
+        source = _source(reading, part)
+        held = sum(length for _, length in source.extents())
+        written = 0
+        if not options.dry_run:
+            emit(Phase("export", held))
+            with new_file(Path(options.file)) as out:
+                write(source, _told(source.extents(), emit), out)
+            written = _room(options.file)
+        snapshot = reading.snapshot
+        return ExportResult(
+            exit_code=0,
+            snapshot=snapshot.id,
+            snapshot_time_ns=snapshot.root.time_ns,
+            file=ExportFile(os.fsencode(options.file)),
+            format=kind.value,
+            part=part,
+            dry_run=options.dry_run,
+            bytes_total=source.size,
+            bytes_held=held,
+            bytes_written=written,
+            seconds=clock.monotonic() - started,
+        )
+
+
+def _kind(options: ExportOptions) -> tuple[ImageKind, Write]:
+    ending = os.path.splitext(options.file)[1].lower()
+    found = KINDS.get(ending)
+    if found is None:
+        known = ", ".join(KINDS)
+        raise UsageError(f"'{options.file}' does not end with a kind of disk image: {known}")
+    return found
+
+
+def _check_part(part: int | None, kind: ImageKind) -> None:
+    if part is not None and kind is not ImageKind.RAW:
+        raise UsageError(
+            f"one partition is no disk: it cannot be a {kind.value} file",
+            hint="write it to a name that ends with .raw, or leave the partition out",
+        )
+
+
+def _source(reading: Reading, part: int | None) -> ImageDisk | ImageVolume:
+    disk = ImageDisk(reading.pages, reading.snapshot.root)
+    return disk if part is None else disk.volume(part)
+
+
+def _told(extents: Iterator[Extent], emit: Emit) -> Iterator[Extent]:
+    """The extents in pieces, with events about how much was asked for."""
+    done, last = 0, clock.monotonic()
+    for whole in extents:
+        offset = whole.offset
+        while offset < whole.end:
+            end = min(offset // _STEP * _STEP + _STEP, whole.end)
+            yield Extent(offset, end - offset)
+            done += end - offset
+            offset = end
+            now = clock.monotonic()
+            if now - last >= _PROGRESS_SECONDS:
+                last = now
+                emit(Progress(done, 0))
+    emit(Progress(done, 0))
+
+
+def _room(path: str) -> int:
+    info = os.stat(path)
+    blocks = getattr(info, "st_blocks", None)
+    return info.st_size if blocks is None else blocks * 512

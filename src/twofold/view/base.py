@@ -1,0 +1,126 @@
+"""What everybody who looks at files needs of a tree of them, wherever its entries come from.
+
+A backup of files has its entries in pages (``tree``); a partition of an image has them in a file
+system that is parsed (``inside``). Contents are either segments, whose blobs are in the repository,
+or are decoded by the parser while they are read.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from twofold.disk import Content
+from twofold.errors import DamageFound
+from twofold.format.pages import Node, Owner
+from twofold.format.records import Root
+from twofold.format.segments import Segment
+
+Path = tuple[bytes, ...]
+OnDamage = Callable[[Path, DamageFound], None]
+
+NO_OWNER = Owner(-1, -1)
+"""Of entries whose file system keeps none, or none that this system has."""
+
+
+class Found(NamedTuple):
+    """An entry and its path from the top of the snapshot; the top itself has the empty path."""
+
+    path: Path
+    node: Node
+    owner: Owner
+
+
+class Visit(NamedTuple):
+    """A walk meets an entry or leaves a directory; ``parent`` is its path from the walk's start."""
+
+    parent: Path
+    node: Node
+    owner: Owner
+    leaving: bool
+
+    @property
+    def path(self) -> Path:
+        """The path from the walk's start."""
+        return (*self.parent, self.node.name)
+
+
+class Group(NamedTuple):
+    """What the entries of one file have in common."""
+
+    device: int
+    inode: int
+    links: int
+
+
+class Groups(Protocol):
+    """Finds hard-link groups; used from one thread, quick in the order of a walk."""
+
+    def of(self, directory: Sequence[bytes], node: Node) -> Group | None:
+        """The group of an entry; None when it is alone or nothing is known. ``DamageFound``."""
+        ...
+
+
+class Visits(Protocol):
+    """Everything below a directory: each entry in name order, depth first. To be iterated once.
+
+    A directory is met before its contents and, when all of it was met, once more as ``leaving``.
+    Damage goes to ``on_damage`` with the directory's path and the walk goes on, or is raised where
+    there is none.
+    """
+
+    def skip(self) -> None:
+        """Keep out of the directory that was met last; then it is not left either."""
+        ...
+
+    def __iter__(self) -> Iterator[Visit]: ...
+
+
+class FileTree(Protocol):
+    """A tree of files. Methods raise ``DamageFound`` for what cannot be read."""
+
+    @property
+    def root(self) -> Root:
+        """The snapshot's own."""
+        ...
+
+    @property
+    def counted(self) -> bool:
+        """Whether directories know the totals of what is below them."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences about what is not as it should be, or cannot be given back."""
+        ...
+
+    @property
+    def top(self) -> Found:
+        """The root directory."""
+        ...
+
+    def find(self, path: Sequence[bytes]) -> Found | None:
+        """The entry at a path, None if there is none."""
+        ...
+
+    def walk(self, start: Found, on_damage: OnDamage | None = None) -> Visits:
+        """Everything below a directory."""
+        ...
+
+    def groups(self) -> Groups:
+        """A finder of hard-link groups."""
+        ...
+
+    def segments(self, node: Node) -> Iterator[Segment]:
+        """Content of a file in order; only where ``content`` has none."""
+        ...
+
+    def content(self, node: Node) -> Content | None:
+        """Content of a file that must be decoded, None where ``segments`` give it."""
+        ...
+
+    def holes(self, node: Node) -> list[tuple[int, int]]:
+        """(start, length) of what the source had not allocated, as far as that matters."""
+        ...
+
+    def refusal(self, node: Node) -> str:
+        """Why there is no content that could be read, in words; empty when there is."""
+        ...

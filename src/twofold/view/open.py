@@ -1,0 +1,42 @@
+"""From an address to the tree of files it is about, in either kind of snapshot."""
+
+from twofold.disk.probe import open_file_system
+from twofold.errors import TwofoldError, UsageError
+from twofold.format.records import Root
+from twofold.graph import PageStore
+from twofold.view.base import FileTree
+from twofold.view.image import ImageDisk
+from twofold.view.inside import ImageTree
+from twofold.view.tree import Tree
+
+
+def snapshot_tree(pages: PageStore, root: Root, partition: int | None) -> FileTree:
+    """The files of a snapshot, or of a partition of an image.
+
+    ``UsageError`` for an image of which no partition is named, else as ``partition_tree``.
+    """
+    if root.kind != "image":
+        return Tree(pages, root)
+    if partition is None:
+        raise UsageError(
+            "this backup is an image: its files lie on partitions",
+            hint="name one, as in latest:p2:/path; 'twofold ls BACKUP' lists them",
+        )
+    return partition_tree(pages, root, partition)
+
+
+def partition_tree(pages: PageStore, root: Root, partition: int) -> ImageTree:
+    """The files of a partition of an image.
+
+    ``SnapshotNotFound`` when there is none of that number, ``TwofoldError`` when its file system
+    cannot be looked into, ``DamageFound``.
+    """
+    volume = ImageDisk(pages, root).volume(partition)
+    system = open_file_system(volume)
+    if system is None:
+        kind = volume.record.system or "unknown contents"
+        raise TwofoldError(
+            f"partition {partition} holds no file system that can be looked into ({kind})",
+            hint=f"'twofold export --part {partition}' writes all of it into a file",
+        )
+    return ImageTree(pages, root, volume, system)
