@@ -148,23 +148,46 @@ def main() -> None:
     if given.role:
         print(json.dumps(play(given.role, given.folder)))
         return
+    for name, figures in measure(given.chunks, given.runs, given.blobs_per_frame):
+        print(f"{name}: " + ", ".join(f"{key} {value:.2f}" for key, value in figures))
+
+
+Figures = list[tuple[str, float]]
+PLAYED = (
+    ("nothing", "nothing"),
+    ("reader, no cache", "reader"),
+    ("reader, cached", "reader"),
+    ("writer, cached", "writer"),
+)
+
+
+def measure(chunks: int, runs: int = 0, blobs_per_frame: int = 1) -> Iterator[tuple[str, Figures]]:
+    """Every role with an index of so many chunks, in a process of its own."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "repository"
-        runs = given.runs or -(-given.chunks // 1_000_000)
-        fill(folder, given.chunks, runs, given.blobs_per_frame)
-        os.environ["TWOFOLD_CACHE_DIR"] = str(Path(place) / "cache")
-        for name, role in (
-            ("nothing", "nothing"),
-            ("reader, no cache", "reader"),
-            ("reader, cached", "reader"),
-            ("writer, cached", "writer"),
-        ):
-            command = [sys.executable, __file__, str(given.chunks), "--role", role]
+        fill(folder, chunks, runs or -(-chunks // 1_000_000), blobs_per_frame)
+        cache = {**os.environ, "TWOFOLD_CACHE_DIR": str(Path(place) / "cache")}
+        for name, role in PLAYED:
+            command = [sys.executable, __file__, str(chunks), "--role", role]
             done = subprocess.run(
-                [*command, "--folder", str(folder)], check=True, capture_output=True, text=True
+                [*command, "--folder", str(folder)],
+                check=True,
+                capture_output=True,
+                text=True,
+                env=cache,
             )
-            figures = json.loads(done.stdout)
-            print(f"{name}: " + ", ".join(f"{key} {value:.2f}" for key, value in figures))
+            yield name, json.loads(done.stdout)
+
+
+def page(scale: float = 1.0) -> str:
+    """A section in Markdown: 0.1, 1 and 10 million chunks, or a part of them."""
+    lines = ["## Chunks in the index", "", "| chunks | what | figures |", "|---|---|---|"]
+    for chunks in (100_000, 1_000_000, 10_000_000):
+        count = max(int(chunks * scale), 1000)
+        for name, figures in measure(count):
+            told = ", ".join(f"{key} {value:.2f}" for key, value in figures)
+            lines.append(f"| {count:,} | {name} | {told} |")
+    return "\n".join([*lines, ""])
 
 
 if __name__ == "__main__":

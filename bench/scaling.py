@@ -91,7 +91,7 @@ def page(command: Path, place: Place, scale: float) -> str:
         "\n".join(["| | |\n|---|---|", *facts, ""]),
         "\n".join(["## Tiny files\n", *_table(found, by_files)]),
         "\n".join(["## Cores, with the small files\n", *_table(found, by_cores)]),
-        *_index(),
+        *_index(scale),
     ]
     return "\n".join(parts)
 
@@ -139,10 +139,10 @@ def _table(found: Results, cases: Sequence[str]) -> Iterator[str]:
     yield ""
 
 
-def _index() -> Iterator[str]:
+def _index(scale: float) -> Iterator[str]:
     """The section on the index, when what measures it is there."""
     if importlib.util.find_spec(INDEX_PAGE):
-        yield str(importlib.import_module(INDEX_PAGE).page())
+        yield str(importlib.import_module(INDEX_PAGE).page(scale))
 
 
 if __name__ == "__main__":

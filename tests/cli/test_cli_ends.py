@@ -174,6 +174,8 @@ def _waiting(program: Program, *before: str) -> "subprocess.Popen[bytes]":
     from .world import COMMAND
 
     command = f"{COMMAND[0]} {program.place / 'wait.py'}"
+    if not before and hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
     process = subprocess.Popen(
         [*before, *COMMAND, "snapshots", "--password-command", command],
         env={name: value for name, value in program.env.items() if name != "TWOFOLD_KEY_FILE"},
