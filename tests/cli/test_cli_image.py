@@ -24,8 +24,9 @@ def disk(twofold: Program, sample: Path) -> Path:
 
 def test_there_and_back(twofold: Program, disk: Path) -> None:
     made = twofold("image", "disk", code=0)
-    assert "disk: 24.0 MiB, no partition table" in made.out
+    assert "disk, no partition table: 24.0 MiB" in made.out
     assert "ext4 letters" in made.out
+    assert "█" in made.out
     assert "image" in twofold("snapshots", code=0).out
     back = twofold("restore-disk", "latest", "--to", "back", code=0)
     assert "differ" not in back.out + back.err

@@ -15,7 +15,15 @@ from twofold.commands.reading import reader_session
 from twofold.errors import TwofoldError, UsageError
 from twofold.events import Emit
 from twofold.graph import PageStore
-from twofold.imaging import DiskPlan, DiskRestored, plan_restore, restore_disk
+from twofold.imaging import (
+    DiskPlan,
+    DiskRestored,
+    Estimate,
+    estimate,
+    open_source,
+    plan_restore,
+    restore_disk,
+)
 from twofold.imaging.plan import Target
 from twofold.options import Options, RepositoryAccess
 from twofold.platform import Disk, current
@@ -66,7 +74,8 @@ def run(options: RestoreDiskOptions, emit: Emit) -> RestoreDiskResult:
             raise UsageError(f"{snapshot.short} is a backup of files, not an image")
         pages = PageStore(repository.blob_reader(repository.load_index()))
         page = pages.image(snapshot.root.image)
-        plan = plan_restore(page, _target(options.target), address.partition)
+        target, before = _target(options.target)
+        plan = plan_restore(page, target, address.partition, before)
         nothing = _result(options, snapshot.id, plan, None, started)
         if options.dry_run or (options.confirm is not None and not options.confirm(plan)):
             return nothing
@@ -77,11 +86,11 @@ def run(options: RestoreDiskOptions, emit: Emit) -> RestoreDiskResult:
         return _result(options, snapshot.id, plan, done, started)
 
 
-def _target(path: bytes) -> Target:
+def _target(path: bytes) -> tuple[Target, Estimate | None]:
     """What stands at the path now. ``UsageError`` when it cannot be written at all."""
     path = os.path.abspath(path)
     if not os.path.lexists(path):
-        return Target(path, 0, 512, is_device=False, fresh=True)
+        return Target(path, 0, 512, is_device=False, fresh=True), None
     uses = tuple(current().uses_of(path))
     try:
         disk = current().open_disk(path)
@@ -89,10 +98,19 @@ def _target(path: bytes) -> Target:
         raise UsageError(f"'{os.fsdecode(path)}' cannot be opened: {error.strerror}") from error
     try:
         size, sector, device = disk.size, disk.sector_size, disk.is_device
+        before = _now(disk) if size else None
     finally:
         disk.close()
     fresh = not device and size == 0
-    return Target(path, size, sector, is_device=device, fresh=fresh, uses=uses)
+    return Target(path, size, sector, is_device=device, fresh=fresh, uses=uses), before
+
+
+def _now(disk: Disk) -> Estimate | None:
+    """What is on the target, for the picture; nothing hangs on it."""
+    try:
+        return estimate(open_source(disk))
+    except (OSError, TwofoldError):
+        return None
 
 
 @contextmanager

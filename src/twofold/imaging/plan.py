@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from twofold.errors import RefusedUnsafe, UsageError
 from twofold.format.image import ImagePage, VolumeRecord
+from twofold.imaging.estimate import Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,13 @@ class DiskPlan:
     size: int
     """Bytes of the target that the image reaches."""
     bytes_used: int
+    before: Estimate | None = None
+    """What is on the target now, where anything can be told of it."""
 
 
-def plan_restore(page: ImagePage, target: Target, part: int | None = None) -> DiskPlan:
+def plan_restore(
+    page: ImagePage, target: Target, part: int | None = None, before: Estimate | None = None
+) -> DiskPlan:
     """Plan a whole disk, or one partition alone to the start of the target.
 
     Raises ``RefusedUnsafe`` for a target that is in use or too small, ``UsageError`` for a
@@ -60,7 +65,7 @@ def plan_restore(page: ImagePage, target: Target, part: int | None = None) -> Di
             f" {page.sector_size}: its partition table would not be understood"
         )
     used = sum(plan.volume.used for plan in parts)
-    return DiskPlan(page, target, parts, size, used)
+    return DiskPlan(page, target, parts, size, used, before)
 
 
 def _whole(page: ImagePage) -> tuple[tuple[PartPlan, ...], int]:

@@ -9,7 +9,8 @@ import click
 from twofold.cli import types
 from twofold.cli.configured import Configured
 from twofold.cli.render.base import Line
-from twofold.cli.render.words import duration, printable, size, things
+from twofold.cli.render.disk_bar import DiskPicture, Part, disk_lines
+from twofold.cli.render.words import duration, size, things
 from twofold.cli.root import Verb
 from twofold.cli.session import Session
 
@@ -76,12 +77,18 @@ def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per
 def estimate_lines(path: bytes, what: "Estimate") -> Iterator[str | Line]:
     """A disk before it is read: what is on it, and how much is in use."""
     table = {"gpt": "GPT", "mbr": "MBR"}.get(what.table, "no partition table")
-    shown = printable(os.fsdecode(path))
-    yield Line(f"{shown}: {size(what.size)}, {table}, {size(what.used)} in use", "bold")
-    for part in what.parts:
-        words = [part.system or "unknown", printable(part.label or part.name)]
-        amount = f"{size(part.used)} of {size(part.size)}"
-        yield f"  p{part.number:<3} {' '.join(filter(None, words)):30} {amount}"
+    parts = tuple(
+        Part(f"p{p.number}", _name(p.system, p.label or p.name), p.start, p.size, p.used)
+        for p in what.parts
+    )
+    yield from disk_lines(
+        DiskPicture(f"{os.path.basename(os.fsdecode(path))}, {table}", what.size, parts)
+    )
+    yield f"{size(what.used)} in use"
+
+
+def _name(system: str, label: str) -> str:
+    return " ".join(filter(None, (system, label)))
 
 
 def _closing(result: "ImageResult") -> Iterator[str | Line]:

@@ -8,6 +8,7 @@ import click
 
 from twofold.cli import types
 from twofold.cli.render.base import Line
+from twofold.cli.render.disk_bar import DiskPicture, Part, change_lines, disk_lines
 from twofold.cli.render.words import duration, printable, size
 from twofold.cli.root import Verb
 from twofold.cli.session import Session
@@ -15,7 +16,7 @@ from twofold.errors import NothingDone
 
 if TYPE_CHECKING:
     from twofold.commands.restore_disk import RestoreDiskResult
-    from twofold.imaging import DiskPlan
+    from twofold.imaging import DiskPlan, Estimate
 
 
 @click.command("restore-disk", cls=Verb, writes=True)
@@ -67,15 +68,33 @@ def _confirmer(session: Session) -> Callable[["DiskPlan"], bool]:
 
 
 def plan_lines(plan: "DiskPlan") -> Iterator[str | Line]:
-    """What a restore would write, and where."""
-    shown = printable(os.fsdecode(plan.target.path))
-    now = "a new file" if plan.target.fresh else f"{size(plan.target.size)} now"
-    yield Line(f"{size(plan.bytes_used)} to write onto {shown} ({now})", "bold")
-    for part in sorted(plan.parts, key=lambda part: part.volume.number):
-        volume = part.volume
-        name = f"p{volume.number}" if volume.number else "table"
-        words = " ".join(filter(None, [volume.system, printable(volume.label or volume.name)]))
-        yield f"  {name:5} {words:30} {size(volume.used)} of {size(volume.size)} at {part.at:,}"
+    """What a restore would write: the disk as it is, if it is one, and as it will be."""
+    shown = os.fsdecode(plan.target.path)
+    parts = tuple(
+        Part(
+            f"p{part.volume.number}",
+            " ".join(filter(None, (part.volume.system, part.volume.label or part.volume.name))),
+            part.at,
+            part.volume.size,
+            part.volume.used,
+        )
+        for part in plan.parts
+        if part.volume.number
+    )
+    after = DiskPicture(shown, plan.size, parts)
+    if plan.before is None:
+        yield from disk_lines(after)
+    else:
+        yield from change_lines(_before(shown, plan.target.size, plan.before), after)
+    yield f"{size(plan.bytes_used)} to write onto {printable(shown)}"
+
+
+def _before(shown: str, total: int, now: "Estimate") -> DiskPicture:
+    parts = tuple(
+        Part(f"p{p.number}", " ".join(filter(None, (p.system, p.label or p.name))), p.start, p.size)
+        for p in now.parts
+    )
+    return DiskPicture(shown, total, parts)
 
 
 def _closing(result: "RestoreDiskResult") -> Iterator[str | Line]:
