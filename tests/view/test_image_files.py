@@ -23,7 +23,13 @@ from twofold.view import parse_address
 from twofold.view.open import partition_tree, snapshot_tree
 
 MIB = 1 << 20
-ways = pytest.mark.parametrize("files", [True, False], ids=["along files", "raw"])
+ways = pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(True, id="along files"),
+        pytest.param(False, id="raw", marks=pytest.mark.slow),
+    ],
+)
 
 
 def read(place: Place, address: str) -> bytes:
