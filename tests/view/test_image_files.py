@@ -23,7 +23,13 @@ from twofold.view import parse_address
 from twofold.view.open import partition_tree, snapshot_tree
 
 MIB = 1 << 20
-ways = pytest.mark.parametrize("files", [True, False], ids=["along files", "raw"])
+ways = pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(True, id="along files"),
+        pytest.param(False, id="raw", marks=pytest.mark.slow),
+    ],
+)
 
 
 def read(place: Place, address: str) -> bytes:
@@ -282,6 +288,33 @@ def symbolic_link(target: str) -> bytes:
     data = b"".join(number.to_bytes(2, "little") for number in numbers)
     data += (1).to_bytes(4, "little") + name + name
     return (0xA000000C).to_bytes(4, "little") + len(data).to_bytes(2, "little") + b"\0\0" + data
+
+
+def test_files_of_nothing_but_holes_take_no_time_and_no_room(place: Place, tmp_path: Path) -> None:
+    """They lie nowhere, so no entry holds them; reading all their zeros would take minutes."""
+    image = tmp_path / "volume"
+    ntfs_volumes.make(image, size=16 * MIB, cluster=4096)
+    with ntfs_volumes.mounted(image) as folder:
+        with (folder / "hole").open("wb") as file:
+            file.truncate(1 << 41)
+        (folder / "pressed").mkdir()
+        os.setxattr(folder / "pressed", "system.ntfs_attrib_be", (0x810).to_bytes(4, "big"))
+        with (folder / "pressed/gap").open("wb") as file:
+            file.write(b"begin")
+            file.seek((40 << 20) + 100)
+            file.write(b"middle")
+    image_of(place, image)
+    result = place.restore("latest:p1:/")
+    assert result.exit_code == 0
+    assert result.plan.bytes_needed < MIB
+    hole, gap = place.target / "hole", place.target / "pressed/gap"
+    assert (hole.stat().st_size, hole.stat().st_blocks) == (1 << 41, 0)
+    assert gap.stat().st_size == (40 << 20) + 106
+    assert gap.stat().st_blocks * 512 < MIB
+    with gap.open("rb") as file:
+        assert file.read(10) == b"begin" + bytes(5)
+        file.seek((40 << 20) + 95)
+        assert file.read() == bytes(5) + b"middle"
 
 
 def _junction(target: str) -> bytes:

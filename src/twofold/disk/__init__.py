@@ -15,6 +15,7 @@ from twofold.disk.base import (
     Kind,
     Role,
     Run,
+    SparseContent,
     Stream,
     UsedBlocks,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "Kind",
     "Role",
     "Run",
+    "SparseContent",
     "Stream",
     "UsedBlocks",
 ]

@@ -14,7 +14,7 @@ they are, so a parser's fault costs deduplication and never a byte.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 HOLE = -1
 """``Run.first`` of units that are not stored: they read as zeros."""
@@ -158,6 +158,15 @@ class Content(Protocol):
 
         FormatError when they cannot be decoded, OSError when the device cannot read them.
         """
+        ...
+
+
+@runtime_checkable
+class SparseContent(Content, Protocol):
+    """Content that knows which parts of it are not stored."""
+
+    def holes(self) -> Iterator[tuple[int, int]]:
+        """(start, length) of parts that read as zeros and have no place, ascending; in bytes."""
         ...
 
 

@@ -19,7 +19,7 @@ from twofold.format.segments import Segment, iterate, pack_blob
 from twofold.parallel import Threads
 from twofold.repository import BlobReader
 from twofold.restorer.directory import Navigator
-from twofold.restorer.jobs import FileJob, LeftDirectory, LinkJob, Window
+from twofold.restorer.jobs import FileJob, LeftDirectory, LinkJob, Window, without
 from twofold.restorer.others import make_other
 from twofold.restorer.target import Target, stop_when_full
 from twofold.restorer.writer import Batch, Tools, Writer, is_zero
@@ -167,10 +167,11 @@ class Runner:
         if job.small:
             self._ready(job, _all_of(content, 0, job.node.size))
             return
-        for offset in range(0, job.node.size, _STEP):
-            data = _all_of(content, offset, min(_STEP, job.node.size - offset))
-            if not is_zero(memoryview(data)):
-                self._write(job, offset, data)
+        for start, end in without(0, job.node.size, self._tools.tree.holes(job.node)):
+            for offset in range(start, end, _STEP):
+                data = _all_of(content, offset, min(_STEP, end - offset))
+                if not is_zero(memoryview(data)):
+                    self._write(job, offset, data)
 
     def _write(self, job: FileJob, offset: int, data: Buffer) -> None:
         writer = self._writer(job)

@@ -11,7 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from twofold.disk import Content, DirectoryEntry, FileFacts, FileSystem, Kind
+from twofold.disk import (
+    Content,
+    DirectoryEntry,
+    FileFacts,
+    FileSystem,
+    Kind,
+    SparseContent,
+)
 from twofold.errors import DamageFound, FormatError
 from twofold.format.image import ExtentEntry, iterate_runs
 from twofold.format.pages import Node, NodeKind
@@ -139,7 +146,11 @@ class ImageTree:
         if node.kind != NodeKind.FILE or node.size < _HOLES_MATTER:
             return []
         entry = self._entry(node)
-        return [] if entry is None else list(self._holes(entry))
+        if entry is not None:
+            return list(self._holes(entry))
+        with self._lock:
+            content = self._system.open(nodes.number_of(node))
+            return list(content.holes()) if isinstance(content, SparseContent) else []
 
     def refusal(self, node: Node) -> str:
         """Why a file cannot be given back, in words. ``DamageFound``."""

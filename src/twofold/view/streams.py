@@ -22,7 +22,7 @@ from twofold.graph import PageStore
 from twofold.repository import BlobReader
 from twofold.view.spans import Spans, add_entry, check_geometry
 
-_PAGES = 128
+_PAGES = 256
 _STREAMS = 16
 _WORTH_KEEPING = 64 << 10
 _CACHE_BYTES = 16 << 20

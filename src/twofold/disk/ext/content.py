@@ -1,7 +1,7 @@
 """The content of a file, read through its pieces: what is not written reads as zeros."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from twofold.disk.base import BlockReader
 from twofold.disk.ext.pieces import Piece
@@ -38,6 +38,16 @@ class PiecesContent:
                 place += 1
             offset = max(offset, stop)
         return b"".join(parts)
+
+    def holes(self) -> Iterator[tuple[int, int]]:
+        """(start, length) of what is not written, in bytes."""
+        at = 0
+        for start, piece in zip(self._starts, self._pieces, strict=True):
+            if min(start, self.size) > at:
+                yield at, min(start, self.size) - at
+            at = start + piece.blocks * self._block
+        if at < self.size:
+            yield at, self.size - at
 
 
 class InlineContent:

@@ -1,5 +1,6 @@
 """Content of attributes: resident values, and bytes in clusters as they are stored."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twofold.disk.base import HOLE, BlockReader
@@ -52,6 +53,10 @@ class Plain:
         if written < length:
             pieces.append(bytes(length - written))
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def holes(self) -> Iterator[tuple[int, int]]:
+        """(start, length) of what has no clusters, in bytes."""
+        return self._runs.holes(self.size, self._unit)
 
 
 def clamp(size: int, offset: int, length: int) -> slice:

@@ -9,6 +9,8 @@ stored plain, one with none reads as zeros, one with some is compressed, its clu
             how far back and how much to copy; the deeper in the chunk, the more bits for "back"
 """
 
+from collections.abc import Iterator
+
 from twofold.disk.base import Content
 from twofold.disk.ntfs.content import clamp
 from twofold.disk.ntfs.runs import RunMap
@@ -110,6 +112,11 @@ class Compressed:
             at += len(piece)
         pieces.append(bytes(part.stop - max(part.start, end)) if end < part.stop else b"")
         return b"".join(pieces)
+
+    def holes(self) -> Iterator[tuple[int, int]]:
+        """(start, length) of the units that have no clusters, in bytes."""
+        length = min(self.size, self._runs.units * self._cluster)
+        return self._runs.holes(length, self._cluster, self._bytes)
 
     def _unit(self, number: int) -> bytes:
         kept, data = self._kept

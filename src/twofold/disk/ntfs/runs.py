@@ -62,6 +62,18 @@ class RunMap:
             yield (HOLE if first == HOLE else first * unit + offset - start), size
             offset, length, index = offset + size, length - size, index + 1
 
+    def holes(self, length: int, unit: int, step: int = 1) -> Iterator[tuple[int, int]]:
+        """(start, length) of the holes below ``length``; of each only whole multiples of ``step``.
+
+        All in bytes, ``length`` covered by the runs.
+        """
+        at = 0
+        for place, size in self.pieces(0, length, unit):
+            start, end = -(-at // step) * step, (at + size) // step * step
+            if place == HOLE and start < end:
+                yield start, end - start
+            at += size
+
     def stored(self, start: int, units: int) -> int:
         """How many of ``units`` clusters from ``start`` on are no holes."""
         stop = min(start + units, self.units)
