@@ -143,10 +143,11 @@ class NodeWriter:
 
 
 def _weight(node: Node) -> int:
-    extra = 0
-    if node.more is not None:
-        extra = len(node.more.holes) + sum(len(n) + len(v) + 8 for n, v in node.more.xattrs)
-    return 64 + len(node.name) + len(node.content) + extra
+    size = 64 + len(node.name) + len(node.content)
+    more = node.more
+    if more is None:
+        return size
+    return size + len(more.holes) + sum(len(n) + len(v) + 8 for n, v in more.xattrs)
 
 
 class ListingWriter:
