@@ -4,7 +4,7 @@ import os
 import random
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,8 @@ from twofold.archiver import RuleOptions
 from twofold.archiver.nodes import XATTR_LIMIT, NodeMaker
 from twofold.errors import NothingDone
 from twofold.events import SourceWarning
-from twofold.platform import Extras, current
+from twofold.platform import Extras, SmallRead, current
+from twofold.platform.linux.source import LinuxSourceDir
 
 Later = Callable[[], None]
 
@@ -177,6 +178,30 @@ def test_what_was_written_just_now_proves_nothing(
     files = [e for e in racy if not stat.S_ISDIR(e[0].st_mode)]
     assert again.root.counts["stored"] >= len(files) > 0
     assert_same(world, again.root)
+
+
+def test_what_moves_between_listing_and_reading_is_listed_as_it_was_read(
+    world: World, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next run could not prove it unchanged, or would prove what it never saw."""
+    fill(world.source)
+    later()
+    read = LinuxSourceDir.read_batch
+
+    def moved_first(
+        directory: LinuxSourceDir, names: Sequence[bytes], sizes: Sequence[int], view: memoryview
+    ) -> list[SmallRead]:
+        if b"f3" in names:
+            os.chmod(b"f3", 0o640, dir_fd=directory._fd)
+        return read(directory, names, sizes, view)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LinuxSourceDir, "read_batch", moved_first)
+        first = world.backup()
+    assert_same(world, first.root)
+    second = world.backup()
+    assert second.root.counts.get("stored", 0) == 0
+    assert second.root.counts["unchanged"] == first.root.counts["stored"]
 
 
 def test_force_reads_everything_again(world: World, later: Later) -> None:

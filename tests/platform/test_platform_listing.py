@@ -17,6 +17,7 @@ from twofold.platform import (
     records,
     validate,
     with_flags,
+    with_records,
     without_inodes,
 )
 
@@ -46,6 +47,7 @@ def test_round_trip_in_order_of_name_bytes(some: list[Entry]) -> None:
     assert len(listing) == sum(RECORD_SIZE + len(entry.name) for entry in some)
     assert b"".join(head + name for name, head in records(listing)) == listing
     assert b"".join(map(pack_record, ordered)) == listing
+    assert list(with_records(listing)) == [(entry, pack_record(entry)) for entry in ordered]
 
 
 @settings(deadline=None)

@@ -55,7 +55,9 @@ class Item:
         if self.node is None:
             return None
         if self.job is not None:
-            content, ref = write_segments(save, self.job.parts)
+            parts = self.job.parts
+            # one segment always fits the node
+            content, ref = (parts[0], None) if len(parts) == 1 else write_segments(save, parts)
             return msgspec.structs.replace(self.node, content=content, ref=ref, size=self.job.size)
         if self.node.kind == NodeKind.DIRECTORY:
             if self.below is None:

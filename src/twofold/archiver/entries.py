@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,6 +33,8 @@ from twofold.platform import (
     SourceDir,
 )
 
+_SIZE, _LINKS_END = 1, 8  # the fields of an entry between the inode number and the flags
+
 
 @dataclass(slots=True, eq=False)
 class Todo:
@@ -52,6 +55,14 @@ class Part:
     directories: list[tuple[Item, list[Old | None]]] = field(default_factory=list)
 
 
+class Place(NamedTuple):
+    """Where files are being read, and since when (ns since 1970)."""
+
+    path: bytes
+    fs_type: str
+    started: int
+
+
 class EntryReader:
     """Sorts out and reads the entries of directories, for one run."""
 
@@ -65,16 +76,17 @@ class EntryReader:
     def sort_out(
         self,
         directory: NewDirectory,
-        batch: Sequence[Entry],
+        batch: Sequence[tuple[Entry, bytes]],
         lookups: Sequence[Lookup],
         *,
         waypoints: bool,
     ) -> Part:
-        """Decide what becomes of each entry; nothing is read yet."""
+        """Decide what becomes of each entry (with its record); nothing is read yet."""
         part = Part(Slice(directory, []))
-        for entry in batch:
-            path = directory.path + b"/" + entry.name
-            item = Item(entry.name, record_of(entry.name, entry))
+        prefix = directory.path + b"/"
+        for entry, record in batch:
+            path = prefix + entry.name
+            item = Item(entry.name, record)
             part.slice.items.append(item)
             if entry.flags & FLAG_FAILED:
                 self._fail(item, path, "examine", OSError(entry.size, os.strerror(entry.size)))
@@ -94,13 +106,14 @@ class EntryReader:
             self._fail(item, path, "examine", OSError(errno.EINVAL, "unknown type of file"))
             return
         olds = [_find(lookup, item) for lookup in lookups]
-        proof = next((old for old in olds if old is not None and old.owned is not None), None)
-        if proof is not None and proof.owned is not None:
-            item.node, item.owner = proof.owned
+        for old in olds:
+            if old is not None and old.owned is not None:
+                item.node, item.owner = old.owned
+                break
         if stat.S_ISDIR(entry.mode):
             if item.node is None:
                 item.entry = entry
-                item.node = self._maker.node(item.name, entry, Extras())
+                item.node = self._maker.node(item.name, entry, None)
                 item.owner = self._maker.owner(entry)
             part.directories.append((item, olds))
         elif item.node is not None:
@@ -132,7 +145,7 @@ class EntryReader:
         wanted = [
             (todo.item.name, todo.entry, job) for todo, job in zip(part.small, jobs, strict=True)
         ]
-        started = clock.now_ns()
+        place = Place(path, directory.fs_type, clock.now_ns())
         for position, outcome in self._reader.read_small(directory, wanted):
             todo = part.small[position]
             if isinstance(outcome, OSError):
@@ -140,7 +153,7 @@ class EntryReader:
             elif outcome is None:
                 part.alone.append(todo)
             else:
-                self._stored(todo, jobs[position], outcome, directory, path, started)
+                self._stored(todo, jobs[position], outcome, place)
 
     def _read_alone(self, todo: Todo, directory: SourceDir, path: bytes) -> None:
         link = (directory.device, todo.entry.inode)
@@ -149,13 +162,13 @@ class EntryReader:
             self._link(todo, known, path)
             return
         job = FileJob()
-        started = clock.now_ns()
+        place = Place(path, directory.fs_type, clock.now_ns())
         try:
             result = self._reader.read_alone(directory, todo.item.name, job)
         except OSError as error:
             self._fail(todo.item, path + b"/" + todo.item.name, "read", error)
             return
-        self._stored(todo, job, result, directory, path, started)
+        self._stored(todo, job, result, place)
         if todo.entry.links > 1 and todo.entry.inode:
             self._links[link] = (job, todo.item)
 
@@ -170,30 +183,24 @@ class EntryReader:
         todo.item.record = flagged(todo.item.record, first.record[FLAGS_AT] & FLAG_RACY)
         self._ledger.stored(path + b"/" + todo.item.name, 0)
 
-    def _stored(
-        self,
-        todo: Todo,
-        job: FileJob,
-        result: ReadResult,
-        directory: SourceDir,
-        path: bytes,
-        started: int,
-    ) -> None:
-        item, entry = todo.item, result.entry
-        full_path = path + b"/" + item.name
-        extras = self._maker.bounded(result.extras)
+    def _stored(self, todo: Todo, job: FileJob, result: ReadResult, place: Place) -> None:
+        item, maker = todo.item, self._maker
+        entry, extras, unsteady = result
+        path = place.path + b"/" + item.name
+        if extras is not None:
+            extras = maker.bounded(extras)
         item.job = job
-        item.owner = self._maker.owner(entry)
-        item.node = self._maker.node(item.name, entry, extras, size=job.size, holes=job.holes)
-        inode = todo.entry.inode and entry.inode
-        item.record = record_of(item.name, entry._replace(inode=inode, flags=0))
-        if result.unsteady or self._maker.racy(entry, started, directory.fs_type):
+        item.owner = maker.owner(entry)
+        item.node = maker.node(item.name, entry, extras, size=job.size, holes=job.holes)
+        item.record = _record_read(todo, entry)
+        if unsteady or maker.racy(entry, place.started, place.fs_type):
             item.record = flagged(item.record, FLAG_RACY)
-        self._ledger.stored(full_path, job.size)
+        self._ledger.stored(path, job.size)
         self._ledger.bytes_read = self._reader.bytes_read
-        if result.unsteady:
-            self._ledger.imperfect(full_path, "it kept changing while it was read")
-        self._tell_problems(full_path, extras)
+        if unsteady:
+            self._ledger.imperfect(path, "it kept changing while it was read")
+        if extras is not None:
+            self._tell_problems(path, extras)
 
     def _look_at(self, todo: Todo, directory: SourceDir, path: bytes) -> None:
         """Links, FIFOs, sockets, devices: nothing to read but what they are."""
@@ -237,6 +244,16 @@ class EntryReader:
             return
         item.record = flagged(item.record, FAILED)
         self._ledger.failed(path, action, error.strerror or str(error))
+
+
+def _record_read(todo: Todo, entry: Entry) -> bytes:
+    """The record of a file as it was when it was read: mostly the one that was listed."""
+    listed = todo.entry
+    moved = listed.inode and listed.inode != entry.inode
+    if not moved and not listed.flags and entry[_SIZE:_LINKS_END] == listed[_SIZE:_LINKS_END]:
+        return todo.item.record
+    inode = listed.inode and entry.inode
+    return record_of(todo.item.name, entry._replace(inode=inode, flags=0))
 
 
 def _find(lookup: Lookup, item: Item) -> Old | None:

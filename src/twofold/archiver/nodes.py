@@ -48,14 +48,14 @@ class NodeMaker:
         self,
         name: bytes,
         entry: Entry,
-        extras: Extras,
+        extras: Extras | None,
         *,
         size: int = 0,
         content: bytes = b"",
         ref: TreeRef | None = None,
         holes: list[tuple[int, int]] | None = None,
     ) -> Node:
-        """A node; the owner is set when it enters a page. The kind must be one we know."""
+        """A node; its owner is settled when it enters a page. The kind must be one we know."""
         kind = kind_of_mode(entry.mode)
         seconds, mtime = split_time(entry.mtime_ns)
         assert kind is not None
@@ -63,13 +63,15 @@ class NodeMaker:
             name,
             int(kind),
             entry.mode & 0o7777,
-            -1,
+            0,  # right more often than not, which spares a copy of the node
             mtime,
             size,
-            extras.target if kind == NodeKind.SYMLINK else content,
+            extras.target if extras and kind is NodeKind.SYMLINK else content,
             ref,
-            entry.links > 1 and kind != NodeKind.DIRECTORY,
-            self._more(extras, holes or [], seconds),
+            entry.links > 1 and kind is not NodeKind.DIRECTORY,
+            self._more(extras or Extras(), holes or [], seconds)
+            if extras or holes or seconds
+            else None,
         )
 
     def _more(self, extras: Extras, holes: list[tuple[int, int]], seconds: int) -> More | None:
@@ -86,6 +88,8 @@ class NodeMaker:
 
     def bounded(self, extras: Extras) -> Extras:
         """Extras that fit a page: attributes beyond ``XATTR_LIMIT`` bytes are left out and told."""
+        if not extras.xattrs:
+            return extras
         kept, size = [], 0
         for name, value in sorted(extras.xattrs, key=lambda pair: len(pair[1])):
             size += len(name) + len(value)

@@ -72,7 +72,8 @@ class ParentDir:
             place = end
             stored, size = stored + page.stored, size + page.bytes
             excluded += page.excluded
-            children.update((child.name, child.ref) for child in page.children)
+            for child in page.children:
+                children[child.name] = child.ref
         self._children = children
         return Totals(stored, size, excluded) if place == len(scan) else None
 

@@ -29,6 +29,8 @@ _SAMPLE = 4096
 class FileJob:
     """Content of one file on its way into the repository: segments, filled in by workers."""
 
+    __slots__ = ("_stored", "holes", "parts", "read", "size")
+
     def __init__(self) -> None:
         self.parts: list[bytes] = []
         self.size = 0
@@ -52,19 +54,15 @@ class FileJob:
 
 
 class ReadResult(NamedTuple):
-    """A file that was read: the state its content belongs to."""
+    """A file that was read: the state its content belongs to. ``extras``: None if it has none."""
 
     entry: Entry
-    extras: Extras
-    unsteady: bool
+    extras: Extras | None
+    unsteady: bool = False
 
 
-class WholeFile(NamedTuple):
-    """A small file in a buffer, waiting to be submitted."""
-
-    job: FileJob
-    start: int
-    end: int
+WholeFile = tuple[FileJob, int, int]
+"""A small file waiting in a buffer to be submitted: start and end of its bytes there."""
 
 
 def _store_small(worker: Worker, chunker: Chunker, job: FileJob, data: memoryview) -> None:
@@ -144,9 +142,9 @@ class FileReader:
                 continue
             job.size = read.length
             begin = base + read.offset
-            self._waiting.append(WholeFile(job, begin, begin + read.length))
-            self._used = max(self._used, begin + read.length)
-            yield position, ReadResult(read.entry, read.extras or Extras(), unsteady=False)
+            self._used = begin + read.length
+            self._waiting.append((job, begin, self._used))
+            yield position, ReadResult(read.entry, read.extras)
 
     def submit(self) -> None:
         """Hand the open batch to a worker."""

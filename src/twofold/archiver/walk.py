@@ -34,6 +34,7 @@ from twofold.platform import (
     SourceDir,
     iterate,
     pack_listing,
+    with_records,
     without_inodes,
 )
 
@@ -263,7 +264,7 @@ class Walk:
         way: Waypoint | None,
     ) -> Iterator[Step]:
         lookups = _lookups(parents)
-        entries = iterate(scan)
+        entries = with_records(scan)
         while batch := list(islice(entries, SLICE)):
             part = self._entries.sort_out(directory, batch, lookups, waypoints=way is not None)
             directory.current = part.slice

@@ -9,6 +9,7 @@ import mmap
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -122,6 +123,13 @@ def _blob_rows(frame: FrameEntry, number: int) -> list[tuple[bytes, bytes]]:
     return rows
 
 
+@lru_cache(maxsize=64)  # blobs asked for one after the other mostly lie in the same frame
+def _frame_in_pack(
+    pack: tuple[bytes, int, bytes, int, int], frame: tuple[int, int, int, int, int]
+) -> tuple[PackInfo, FrameEntry]:
+    return PackInfo(*pack), FrameEntry(*frame)
+
+
 class IndexRun:
     """A decoded index object, searched in place; immutable."""
 
@@ -198,7 +206,7 @@ class IndexRun:
         """The place of the blob at a position. ``FormatError`` if there can be none."""
         if self.columns is not None:
             pack, frame, offset, length = self.columns.place(position)
-            return BlobLocation(PackInfo(*pack), FrameEntry(*frame), offset, length)
+            return BlobLocation(*_frame_in_pack(pack, frame), offset, length)
         number, offset, length = INDEX_BLOB.read(
             self._data, self._rows + position * INDEX_BLOB.size
         )

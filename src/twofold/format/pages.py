@@ -5,6 +5,7 @@ Those of images are in ``image.py``; all are encoded and decoded here.
 
 import stat
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import blake3
@@ -245,6 +246,7 @@ def check_names(nodes: list[Node], after: bytes) -> bytes:
     return after
 
 
+@lru_cache(maxsize=1)  # a name goes into a node page and at once into a listing page
 def ends_page(page_key: bytes, name: bytes) -> bool:
     """Whether a page border follows the item of this name."""
     digest = blake3.blake3(name, key=page_key).digest(4)

@@ -96,14 +96,18 @@ class NodeWriter:
         self._page_key = page_key
         self._nodes: list[Node] = []
         self._owners: dict[Owner, int] = {}
+        self._last: Owner | None = None  # neighbours mostly have one owner
+        self._position = 0  # of that one
         self._size = 0
         self.directories = self.files = self.bytes = 0
 
     def add(self, node: Node, owner: Owner) -> None:
         """Append an entry; names ascend."""
-        position = self._owners.setdefault(owner, len(self._owners))
-        if node.owner != position:
-            node = msgspec.structs.replace(node, owner=position)
+        if owner is not self._last:
+            self._last = owner
+            self._position = self._owners.setdefault(owner, len(self._owners))
+        if node.owner != self._position:
+            node = msgspec.structs.replace(node, owner=self._position)
         self._nodes.append(node)
         self._count(node)
         self._size += _weight(node)
@@ -125,6 +129,7 @@ class NodeWriter:
         key = self._nodes[0].name if self._nodes else b""
         self._sink.add(fmt.encode_page(page), key)
         self._nodes, self._owners, self._size = [], {}, 0
+        self._last = None
 
     def finish(self) -> TreeRef:
         """Close the directory. An empty one has a single empty page."""
@@ -143,10 +148,11 @@ class NodeWriter:
 
 
 def _weight(node: Node) -> int:
-    extra = 0
-    if node.more is not None:
-        extra = len(node.more.holes) + sum(len(n) + len(v) + 8 for n, v in node.more.xattrs)
-    return 64 + len(node.name) + len(node.content) + extra
+    size = 64 + len(node.name) + len(node.content)
+    more = node.more
+    if more is None:
+        return size
+    return size + len(more.holes) + sum(len(n) + len(v) + 8 for n, v in more.xattrs)
 
 
 class ListingWriter:

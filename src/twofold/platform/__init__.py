@@ -35,6 +35,7 @@ from twofold.platform.listing import (
     records,
     validate,
     with_flags,
+    with_records,
     without_inodes,
 )
 from twofold.platform.names import is_temporary
@@ -74,6 +75,7 @@ __all__ = [
     "records",
     "validate",
     "with_flags",
+    "with_records",
     "without_inodes",
 ]
 

@@ -61,11 +61,18 @@ def records(listing: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def iterate(listing: bytes) -> Iterator[Entry]:
     """The entries, checked as it goes: FormatError at the first bad record."""
+    for entry, _ in with_records(listing):
+        yield entry
+
+
+def with_records(listing: bytes) -> Iterator[tuple[Entry, bytes]]:
+    """(entry, its record with the name), for who keeps the record; checked as ``iterate`` is."""
     unpack = RECORD.unpack
     new = tuple.__new__  # a named tuple without the price of its Python-level constructor
     for name, head in records(listing):
         inode, size, mtime, ctime, mode, uid, gid, links, _, flags = unpack(head)
-        yield new(Entry, (inode, size, mtime, ctime, mode, uid, gid, links, flags, name))
+        entry = new(Entry, (inode, size, mtime, ctime, mode, uid, gid, links, flags, name))
+        yield entry, head + name
 
 
 def validate(listing: bytes) -> int:

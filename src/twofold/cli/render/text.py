@@ -55,7 +55,8 @@ class TextRenderer:
             case Phase():
                 self._meter.phase(event)
             case ItemDone():
-                self._item(event)
+                if self._verbosity > 0:  # there are many of them
+                    self._item(event)
             case SourceWarning(path, action, reason):
                 self._note(f"warning: {_name(path)}: {action}: {reason}", "yellow")
             case Finding():

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import cache
 
 from twofold.platform.base import Entry
 from twofold.platform.linux import mountinfo
@@ -62,13 +63,20 @@ def stable_inodes(fs_type: str) -> bool:
 
 def timestamp_granularity_ns(fs_type: str, entry: Entry) -> int:
     """Coarsest step, in ns, with which this file system stamps changes."""
-    if _ON_REMOTE.fullmatch(fs_type):
-        return _REMOTE
-    if not _TICKING.fullmatch(fs_type):
-        return _TWO_SECONDS
+    step = _step_of(fs_type)
+    if step != _TICK:
+        return step
     if entry.mtime_ns % _SECOND == 0 and entry.ctime_ns % _SECOND == 0:
         return _SECOND + _TICK  # small inodes, as of ext3, hold whole seconds
     return _TICK
+
+
+@cache
+def _step_of(fs_type: str) -> int:
+    """The step by the name alone; asked for every file."""
+    if _ON_REMOTE.fullmatch(fs_type):
+        return _REMOTE
+    return _TICK if _TICKING.fullmatch(fs_type) else _TWO_SECONDS
 
 
 def _look_up(fd: int, device: int) -> str:
