@@ -18,7 +18,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     chunk_max: int = 4 << 20
     chunk_nc: int = 3
     pack_size: int = 32 << 20
-    frame_size: int = 1 << 20
+    frame_size: int = 2 << 20
 
     def check(self) -> None:
         """Raise ``NewerFormat`` for unknown features, ``FormatError`` for impossible sizes."""

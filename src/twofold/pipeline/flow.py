@@ -22,6 +22,9 @@ from twofold.seal import Keyring
 META_FRAME = 256 << 10
 FRAME_BLOBS = 8192
 """Most blobs of one frame, so that tiny files cannot outgrow a pack's table."""
+ALONE = 4
+"""A blob of one part in so many of a frame gets its own: it is sealed from where it was read, and
+can be read back without others."""
 _QUEUE_PER_WORKER = 8
 
 
@@ -58,7 +61,7 @@ class Worker:
         size = len(data)
         if self._flow.dry:
             return blob_id
-        if size * 2 >= self._frame_size:
+        if size * ALONE >= self._frame_size:
             self._seal([(blob_id, size)], data)
             return blob_id
         if len(self._frame) + size > self._frame_size or len(self._listed) >= FRAME_BLOBS:
