@@ -16,7 +16,7 @@ class Twofold(Program):
     """The program that this is about, by its documented command line."""
 
     name = tool = "twofold"
-    settings = "defaults: Argon2id, AES-256-GCM, zstd 2, parity"
+    settings = "defaults: Argon2id, AES-256-GCM, zstd 3, parity"
     asks_version = ("version",)
 
     def environment(self, world: World) -> dict[str, str]:
@@ -102,8 +102,8 @@ class BorgZstd(Borg):
     """borg with the compressor that Twofold uses, at the same level."""
 
     name = "borg zstd"
-    compression = "zstd,2"
-    settings = "repokey (AES-CTR, HMAC-SHA256), zstd 2"
+    compression = "zstd,3"
+    settings = "repokey (AES-CTR, HMAC-SHA256), zstd 3"
 
 
 class Kopia(Program):

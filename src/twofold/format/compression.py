@@ -14,7 +14,7 @@ else:
     from backports import zstd
 
 PLAIN, ZSTD = 0, 1
-LEVEL = 2  # chosen by measurement: docs/decisions/0012-chunk-and-frame-sizes.md
+LEVEL = 3  # chosen by measurement: docs/decisions/0012-chunk-and-frame-sizes.md
 _SAVING = 0.97
 _WINDOW_LOG_MAX: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 27}
 
