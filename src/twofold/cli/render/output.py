@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TextIO
 
 from twofold.errors import TwofoldError
-from twofold.format.layout import Buffer
 
 GONE = {errno.EPIPE, errno.EINVAL}  # the second is how Windows says it
 
@@ -31,7 +30,7 @@ class Output:
         """Write, or drop the text when nobody reads."""
         self._guarded(lambda: self.stream.write(text))
 
-    def write_bytes(self, data: Buffer) -> None:
+    def write_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """The same with bytes as they are."""
         self._guarded(lambda: self.stream.buffer.write(data))
 
