@@ -7,6 +7,7 @@ import click
 
 from twofold.cli import types
 from twofold.cli.configured import Configured
+from twofold.cli.described import snapshot_options
 from twofold.cli.render.base import Line
 from twofold.cli.render.words import duration, size, things
 from twofold.cli.root import Verb
@@ -18,20 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("backup", cls=Verb, writes=True)
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=types.path)
-@click.option(
-    "--name", cls=Configured, default="", metavar="NAME", help="A name for backups of this kind."
-)
-@click.option(
-    "--tag",
-    cls=Configured,
-    metavar="TAG",
-    multiple=True,
-    type=types.TEXT,
-    help="A word to find it by.",
-)
-@click.option(
-    "--host", cls=Configured, default="", metavar="NAME", help="Another name for this computer."
-)
+@snapshot_options
 @click.option(
     "-e",
     "--exclude",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twofold.cli import types
-from twofold.cli.configured import Configured
+from twofold.cli.described import snapshot_options
 from twofold.cli.render.base import Line
 from twofold.cli.render.disk_bar import DiskPicture, Part, disk_lines
 from twofold.cli.render.words import duration, size, things
@@ -30,20 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--page-files", is_flag=True, help="Keep the contents of page and hibernation files too."
 )
-@click.option(
-    "--name", cls=Configured, default="", metavar="NAME", help="A name for backups of this kind."
-)
-@click.option(
-    "--tag",
-    cls=Configured,
-    metavar="TAG",
-    multiple=True,
-    type=types.TEXT,
-    help="A word to find it by.",
-)
-@click.option(
-    "--host", cls=Configured, default="", metavar="NAME", help="Another name for this computer."
-)
+@snapshot_options
 @click.pass_obj
 def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per option above)
     """Make an image of a disk: partitions, boot sectors, every file.
