@@ -270,7 +270,7 @@ def _regions(
     """What no partition covers, cut at the borders of the tables."""
     covered = [(part.start, part.end) for part in parts if not part.is_container]
     named = [table for table in tables if table.start + table.size <= disk_size]
-    for start, end in _uncovered(disk_size, covered):
+    for start, end in uncovered(disk_size, covered):
         borders = {start, end}
         for table in named:
             borders |= {at for at in (table.start, table.start + table.size) if start < at < end}
@@ -279,7 +279,8 @@ def _regions(
             yield Region(start=first, size=last - first, name=next(names, "gap"))
 
 
-def _uncovered(disk_size: int, covered: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def uncovered(disk_size: int, covered: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """(start, end) of what no range of ``covered`` holds of a disk."""
     place = 0
     for start, end in sorted(covered):
         if min(start, disk_size) > place:

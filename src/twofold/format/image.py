@@ -15,6 +15,8 @@ from twofold.format.layout import Buffer
 from twofold.format.records import PageRef
 
 IMAGE, EXTENTS = 6, 7
+RAW_WINDOW = 64 << 20
+"""Bytes of a volume that one raw entry is about."""
 RUNS_LIMIT = 256 << 10
 """Most bytes of an entry's runs."""
 _LARGEST = 1 << 62  # units: more than any volume has

@@ -92,19 +92,25 @@ class PageStore:
 
     def segments(self, node: Node) -> Iterator[Segment]:
         """Content of a file. ``FormatError`` unless it adds up to the file's size."""
+        ref = node.ref.page if node.ref is not None else None
+        return self._summed(node.content, ref, node.size, f"{node.name!r}")
+
+    def _summed(
+        self, content: bytes, ref: PageRef | None, size: int, name: str
+    ) -> Iterator[Segment]:
         total = 0
-        for packed in self._packed_segments(node.content, node.ref):
+        for packed in self._packed_segments(content, ref):
             for segment in iterate(packed):
                 total += segment.length
                 yield segment
-        if total != node.size:
-            raise FormatError(f"the content of {node.name!r} does not add up to its size")
+        if total != size:
+            raise FormatError(f"the content of {name} does not add up to its size")
 
-    def _packed_segments(self, content: bytes, ref: TreeRef | None) -> Iterator[bytes]:
+    def _packed_segments(self, content: bytes, ref: PageRef | None) -> Iterator[bytes]:
         if ref is None:
             yield content
         else:
-            for page in self.leaves(ref.page, SegmentPage):
+            for page in self.leaves(ref, SegmentPage):
                 yield page.packed
 
     def image(self, ref: PageRef) -> ImagePage:
@@ -135,18 +141,7 @@ class PageStore:
 
     def stream(self, entry: ExtentEntry) -> Iterator[Segment]:
         """Content of an entry. ``FormatError`` unless it adds up to its size."""
-        total = 0
-        packed = (
-            [entry.content]
-            if entry.ref is None
-            else (page.packed for page in self.leaves(entry.ref, SegmentPage))
-        )
-        for part in packed:
-            for segment in iterate(part):
-                total += segment.length
-                yield segment
-        if total != entry.size:
-            raise FormatError(f"the content of stream {entry.owner} does not add up to its size")
+        return self._summed(entry.content, entry.ref, entry.size, f"stream {entry.owner}")
 
     def failures(self, ref: PageRef) -> Iterator[Failure]:
         """The ledger's failures."""

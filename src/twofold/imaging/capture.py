@@ -14,7 +14,7 @@ from twofold.imaging.raw import UNKNOWN_PIECE, RawStore
 from twofold.imaging.source import Source
 from twofold.imaging.volume import VolumeCapture, VolumeOptions
 from twofold.pipeline import Contents, NodeWriter, Outcome, Run, RunSpec
-from twofold.pipeline.extents import ExtentsWriter
+from twofold.pipeline.extents import write_extents
 from twofold.platform import Platform
 from twofold.repository import Repository
 
@@ -85,9 +85,6 @@ class _Capture:
         store = RawStore(self._run, self._reader, UNKNOWN_PIECE)
         store.store(source.frame)
         flow.settle()
-        writer = ExtentsWriter(flow.save_page, self._key)
-        for entry in store.finish():
-            writer.add(entry)
         self._run.ledger.bytes_read += store.bytes_read
         size, sector = source.reader.size, source.sector_size
         return VolumeRecord(
@@ -104,7 +101,7 @@ class _Capture:
             units=size // sector,
             origin=0,
             used=sum(length for _, length in source.frame),
-            entries=writer.finish(),
+            entries=write_extents(flow.save_page, self._key, store.finish()),
         )
 
     def _commit(self, volumes: list[VolumeRecord]) -> Outcome:

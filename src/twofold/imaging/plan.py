@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from twofold.errors import RefusedUnsafe, UsageError
 from twofold.format.image import ImagePage, VolumeRecord
 from twofold.imaging.estimate import Estimate
+from twofold.view.spans import check_geometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def plan_restore(
     """Plan a whole disk, or one partition alone to the start of the target.
 
     Raises ``RefusedUnsafe`` for a target that is in use or too small, ``UsageError`` for a
-    partition that the image has not.
+    partition that the image has not, ``FormatError`` for sizes that cannot be.
     """
     if target.uses:
         raise RefusedUnsafe(f"{target.path.decode(errors='replace')}: {'; '.join(target.uses)}")
@@ -64,6 +65,8 @@ def plan_restore(
             f"the target has sectors of {target.sector_size} bytes, the disk had sectors of"
             f" {page.sector_size}: its partition table would not be understood"
         )
+    for plan in parts:
+        check_geometry(plan.volume)
     used = sum(plan.volume.used for plan in parts)
     return DiskPlan(page, target, parts, size, used, before)
 

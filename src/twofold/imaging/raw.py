@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from twofold.disk.base import BlockReader
-from twofold.format.image import EntryRole, ExtentEntry, pack_runs
+from twofold.format.image import RAW_WINDOW, EntryRole, ExtentEntry, pack_runs
 from twofold.imaging.store import fixed, merged
 from twofold.pipeline import Run, Worker, store_piece, write_segments
 
-RAW_WINDOW = 64 << 20
 UNKNOWN_PIECE = 1 << 20
 """Bytes of the pieces where nothing is known of the contents."""
 _READ = 8 << 20

@@ -4,11 +4,10 @@ Part 0 is the frame, everything outside of the partitions. A partition that over
 leaves the disk, is not followed: its bytes belong to the frame, so nothing is lost by it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twofold.disk.base import BlockReader
-from twofold.disk.partitions import Partition, PartitionTable, read_table
+from twofold.disk.partitions import Partition, PartitionTable, read_table, uncovered
 from twofold.errors import FormatError
 
 
@@ -47,6 +46,7 @@ def open_source(reader: BlockReader) -> Source:
         whole = Part(1, 0, reader.size, "")
         return Source(reader, "none", "", reader.sector_size, (whole,), (), (note,))
     parts = _followed(table, reader.size)
+    covered = [(part.start, part.start + part.size) for part in parts]
     notes = [note for note in table.notes if table.kind != "none"]
     notes += [f"partition {p.number}: {fault}" for p in table.partitions for fault in p.faults]
     return Source(
@@ -55,7 +55,7 @@ def open_source(reader: BlockReader) -> Source:
         table.disk_id,
         table.sector_size,
         parts,
-        tuple(_between(parts, reader.size)),
+        tuple((start, end - start) for start, end in uncovered(reader.size, covered)),
         tuple(notes),
     )
 
@@ -74,15 +74,3 @@ def _followed(table: PartitionTable, size: int) -> tuple[Part, ...]:
 def _part(partition: Partition) -> Part:
     p = partition
     return Part(p.number, p.start, p.size, p.type, p.name, p.guid)
-
-
-def _between(parts: Sequence[Part], size: int) -> list[tuple[int, int]]:
-    gaps = []
-    place = 0
-    for part in sorted(parts, key=lambda part: part.start):
-        if part.start > place:
-            gaps.append((place, part.start - place))
-        place = part.start + part.size
-    if place < size:
-        gaps.append((place, size - place))
-    return gaps

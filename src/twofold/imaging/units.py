@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from twofold.disk.bitmap import fill
+
 _ANY = re.compile(rb"\xff+|[^\x00]", re.DOTALL)
 
 
@@ -30,15 +32,10 @@ class UnitSet:
         """Add a run, which lies inside."""
         start, stop = _window(first, units)
         if stop - start > _LONG:
-            self._fill(first, units, start, stop)
+            fill(self.bits, first, units)
             return
         old = int.from_bytes(self.bits[start:stop], "little")
         self.bits[start:stop] = (old | _mask(first, units)).to_bytes(stop - start, "little")
-
-    def _fill(self, first: int, units: int, start: int, stop: int) -> None:
-        self.bits[start] |= 0xFF << (first & 7) & 0xFF
-        self.bits[start + 1 : stop - 1] = b"\xff" * (stop - start - 2)
-        self.bits[stop - 1] |= 0xFF >> (-(first + units) & 7)
 
     def meets(self, first: int, units: int) -> bool:
         """Whether any unit of a run is a member."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from twofold.disk.base import BlockReader, Facts, UsedBlocks
+from twofold.disk.bitmap import full
 from twofold.disk.blocks import Window
 from twofold.disk.probe import open_file_system, open_used_blocks
 from twofold.disk.recognise import recognise
@@ -23,7 +24,7 @@ from twofold.imaging.source import Part
 from twofold.imaging.store import META_PIECE, StreamStore
 from twofold.imaging.units import UnitSet
 from twofold.pipeline import Run, write_segments
-from twofold.pipeline.extents import ExtentsWriter
+from twofold.pipeline.extents import write_extents
 
 OpenedT = TypeVar("OpenedT")
 
@@ -140,7 +141,7 @@ class VolumeCapture:
     def _rest(self, facts: Facts, used: UnitSet, claimed: UnitSet) -> Iterator[ExtentEntry]:
         left = used.without(claimed)
         if self._options.exact:
-            left = _every(facts.units).without(claimed)
+            left = UnitSet(facts.units, full(facts.units)).without(claimed)
         yield from self._raw(_bytes_of(facts, left, self._part.size), META_PIECE)
 
     def _mapped(self, system: UsedBlocks) -> VolumeRecord:
@@ -166,11 +167,7 @@ class VolumeCapture:
         yield from store.finish()
 
     def _record(self, facts: Facts, entries: list[ExtentEntry], used: int) -> VolumeRecord:
-        flow = self._run.flow
-        writer = ExtentsWriter(flow.save_page, self._run.repository.keys.dedup.page)
-        for entry in entries:
-            writer.add(entry)
-        part = self._part
+        run, part = self._run, self._part
         return VolumeRecord(
             number=part.number,
             start=part.start,
@@ -185,7 +182,7 @@ class VolumeCapture:
             units=facts.units,
             origin=facts.origin,
             used=used,
-            entries=writer.finish(),
+            entries=write_extents(run.flow.save_page, run.repository.keys.dedup.page, entries),
         )
 
     def _prove(self, facts: Facts, used: UnitSet, entries: Iterable[ExtentEntry]) -> None:
@@ -209,13 +206,6 @@ def _same(wanted: Wanted, entry: ExtentEntry) -> bool:
         and wanted.size == entry.size
         and wanted.runs == entry.runs
     )
-
-
-def _every(count: int) -> UnitSet:
-    every = UnitSet(count)
-    if count:
-        every.add(0, count)
-    return every
 
 
 def _bytes_of(facts: Facts, units: UnitSet, size: int) -> Iterator[Range]:

@@ -1,5 +1,7 @@
 """Writing the extents of a volume: entries in order, borders by role and owner (images.md)."""
 
+from collections.abc import Iterable
+
 from twofold.format import pages as fmt
 from twofold.format.image import EXTENTS, ExtentEntry, ExtentsPage
 from twofold.format.records import PageRef
@@ -33,3 +35,11 @@ class ExtentsWriter:
         if self._entries or not self._any:
             self._close()
         return self._sink.finish()
+
+
+def write_extents(save: SavePage, page_key: bytes, entries: Iterable[ExtentEntry]) -> PageRef:
+    """All entries of a volume, in order."""
+    writer = ExtentsWriter(save, page_key)
+    for entry in entries:
+        writer.add(entry)
+    return writer.finish()

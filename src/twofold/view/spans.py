@@ -14,11 +14,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from twofold.errors import FormatError
-from twofold.format.image import EntryRole, ExtentEntry, VolumeRecord, iterate_runs
+from twofold.format.image import RAW_WINDOW, EntryRole, ExtentEntry, VolumeRecord, iterate_runs
 
 _LARGEST = 1 << 62  # bytes: more than any disk has
-RAW_WINDOW = 64 << 20
-"""Bytes of a volume that one raw entry is about."""
 
 
 class Span(NamedTuple):

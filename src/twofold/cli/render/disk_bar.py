@@ -58,6 +58,11 @@ class _Block:
     free: bool = False
 
 
+def part_name(system: str, label: str) -> str:
+    """What a partition is called in a picture: its file system and its label."""
+    return " ".join(filter(None, (system, label)))
+
+
 def disk_lines(disk: DiskPicture, columns_wide: int = WIDTH) -> list[str | Line]:
     """The title, the bar and what its blocks mean; no line is wider than ``columns_wide``."""
     rows = [(part.label, _short(part.name), size(part.size), _share(part)) for part in disk.parts]

@@ -9,7 +9,7 @@ import click
 from twofold.cli import types
 from twofold.cli.described import snapshot_options
 from twofold.cli.render.base import Line
-from twofold.cli.render.disk_bar import DiskPicture, Part, disk_lines
+from twofold.cli.render.disk_bar import DiskPicture, Part, disk_lines, part_name
 from twofold.cli.render.words import duration, size, things
 from twofold.cli.root import Verb
 from twofold.cli.session import Session
@@ -65,17 +65,13 @@ def estimate_lines(path: bytes, what: "Estimate") -> Iterator[str | Line]:
     """A disk before it is read: what is on it, and how much is in use."""
     table = {"gpt": "GPT", "mbr": "MBR"}.get(what.table, "no partition table")
     parts = tuple(
-        Part(f"p{p.number}", _name(p.system, p.label or p.name), p.start, p.size, p.used)
+        Part(f"p{p.number}", part_name(p.system, p.label or p.name), p.start, p.size, p.used)
         for p in what.parts
     )
     yield from disk_lines(
         DiskPicture(f"{os.path.basename(os.fsdecode(path))}, {table}", what.size, parts)
     )
     yield f"{size(what.used)} in use"
-
-
-def _name(system: str, label: str) -> str:
-    return " ".join(filter(None, (system, label)))
 
 
 def _closing(result: "ImageResult") -> Iterator[str | Line]:

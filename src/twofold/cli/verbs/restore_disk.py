@@ -8,7 +8,7 @@ import click
 
 from twofold.cli import types
 from twofold.cli.render.base import Line
-from twofold.cli.render.disk_bar import DiskPicture, Part, change_lines, disk_lines
+from twofold.cli.render.disk_bar import DiskPicture, Part, change_lines, disk_lines, part_name
 from twofold.cli.render.words import duration, printable, size
 from twofold.cli.root import Verb
 from twofold.cli.session import Session
@@ -73,7 +73,7 @@ def plan_lines(plan: "DiskPlan") -> Iterator[str | Line]:
     parts = tuple(
         Part(
             f"p{part.volume.number}",
-            " ".join(filter(None, (part.volume.system, part.volume.label or part.volume.name))),
+            part_name(part.volume.system, part.volume.label or part.volume.name),
             part.at,
             part.volume.size,
             part.volume.used,
@@ -91,7 +91,7 @@ def plan_lines(plan: "DiskPlan") -> Iterator[str | Line]:
 
 def _before(shown: str, total: int, now: "Estimate") -> DiskPicture:
     parts = tuple(
-        Part(f"p{p.number}", " ".join(filter(None, (p.system, p.label or p.name))), p.start, p.size)
+        Part(f"p{p.number}", part_name(p.system, p.label or p.name), p.start, p.size)
         for p in now.parts
     )
     return DiskPicture(shown, total, parts)

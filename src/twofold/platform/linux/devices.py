@@ -98,6 +98,9 @@ class LinuxDisk:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
                 raise
 
+    def _live(self) -> int:
+        return system.live(self._fd)
+
     def _inside(self, offset: int, length: int) -> bool:
         return offset >= 0 and length >= 0 and offset + length <= self.size
 
@@ -105,7 +108,7 @@ class LinuxDisk:
         """Exactly ``length`` bytes. FormatError when not inside, OSError."""
         if not self._inside(offset, length):
             raise FormatError(f"bytes {offset} to {offset + length} are outside of {self.size}")
-        data = os.pread(self._fd, length, offset)
+        data = os.pread(self._live(), length, offset)
         if len(data) < length:
             data = self._read_rest(data, offset, length)
         self._read.add(offset, length)
@@ -116,7 +119,7 @@ class LinuxDisk:
         parts = [data]
         done = len(data)
         while done < length:
-            part = os.pread(self._fd, length - done, offset + done)
+            part = os.pread(self._live(), length - done, offset + done)
             if not part:
                 raise system.fail(errno.EIO, self.path, "has become shorter")
             parts.append(part)
@@ -127,7 +130,7 @@ class LinuxDisk:
         """Read until the view is full or the disk ends; bytes read. OSError."""
         done = 0
         while done < len(view):
-            count = os.preadv(self._fd, [view[done:]], offset + done)
+            count = os.preadv(self._live(), [view[done:]], offset + done)
             if not count:
                 break
             done += count
@@ -140,7 +143,7 @@ class LinuxDisk:
             self._check_room(offset, len(view))
             done = 0
             while done < len(view):
-                done += os.pwrite(self._fd, view[done:], offset + done)
+                done += os.pwrite(self._live(), view[done:], offset + done)
             self._written.add(offset, done)
 
     def _check_room(self, offset: int, length: int) -> None:
@@ -163,9 +166,9 @@ class LinuxDisk:
         return min(start, end), max(min(start, end), end // self.sector_size * self.sector_size)
 
     def _zero_sectors(self, offset: int, length: int) -> None:
-        if block_calls.punch(self._fd, offset, length):
+        if block_calls.punch(self._live(), offset, length):
             return
-        if self.is_device and block_calls.zero(self._fd, offset, length):
+        if self.is_device and block_calls.zero(self._live(), offset, length):
             return
         self._plain_zeros(offset, offset + length)
 
@@ -181,14 +184,14 @@ class LinuxDisk:
         call = block_calls.discard if self.is_device else block_calls.punch
         with suppress(OSError):  # it is a wish; what matters is written, not discarded
             return start < end and all(
-                call(self._fd, at, min(_PIECE, end - at)) for at in range(start, end, _PIECE)
+                call(self._live(), at, min(_PIECE, end - at)) for at in range(start, end, _PIECE)
             )
         return False
 
     def data_ranges(self) -> Iterator[Span]:
         """What is between the holes of a file; all of a device."""
         at = 0
-        for hole in iter(()) if self.is_device else source.find_holes(self._fd, self.size):
+        for hole in iter(()) if self.is_device else source.find_holes(self._live(), self.size):
             if hole.start > at:
                 yield Span(at, hole.start - at)
             at = hole.start + hole.length
@@ -197,18 +200,19 @@ class LinuxDisk:
 
     def resize(self, size: int) -> None:
         """Set the length of a file; new bytes read as zeros. OSError (EINVAL for a device)."""
-        os.ftruncate(self._fd, size)
+        os.ftruncate(self._live(), size)
         self.size = size
 
     def sync(self) -> None:
         """Make everything written durable. OSError."""
+        fd = self._live()
         self._written.drop()
-        os.fsync(self._fd)
+        os.fsync(fd)
 
     def reread_partitions(self) -> bool:
         """Have the system take notice of a new partition table; whether it did."""
         try:
-            block_calls.reread_partitions(self._fd)
+            block_calls.reread_partitions(self._live())
         except OSError:
             return False
         return True

@@ -40,6 +40,13 @@ _RENAME_NOREPLACE = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def live(fd: int) -> int:
+    """The descriptor. OSError EBADF once closed: a closed handle stands for nothing at all."""
+    if fd == CLOSED:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return fd
+
+
 def fail(number: int, name: bytes, words: str = "") -> OSError:
     """The OSError for an error number, to be raised by the caller."""
     return OSError(number, words or os.strerror(number), name)

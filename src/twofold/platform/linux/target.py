@@ -97,15 +97,9 @@ class LinuxTargetDir:
         except FileNotFoundError:
             return None
 
-    def _live(self) -> int:
-        """The descriptor. OSError EBADF once closed: a closed handle stands for no directory."""
-        if self.fd == system.CLOSED:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        return self.fd
-
     def names(self) -> list[bytes]:
         """All children."""
-        return [os.fsencode(name) for name in os.listdir(self._live())]
+        return [os.fsencode(name) for name in os.listdir(system.live(self.fd))]
 
     def open_dir(self, name: bytes) -> "LinuxTargetDir":
         """Open a child directory; refuses symbolic links. OSError."""
@@ -296,7 +290,7 @@ class LinuxTargetDir:
 
     def lift_flags(self) -> int:
         """Clear flags that forbid changing the children; returns those cleared. OSError."""
-        return inode_flags.lift_guards(self._live())
+        return inode_flags.lift_guards(system.live(self.fd))
 
     def pristine(self) -> bool:
         """Whether new children inherit no access control list from here."""
@@ -306,11 +300,11 @@ class LinuxTargetDir:
 
     def sync(self) -> None:
         """Make names in this directory durable. OSError."""
-        os.fsync(self._live())
+        os.fsync(system.live(self.fd))
 
     def sync_file_system(self) -> None:
         """Make everything written so far to this file system durable. OSError."""
-        system.sync_file_system(self._live())
+        system.sync_file_system(system.live(self.fd))
 
     def close(self) -> None:
         """Close; safe to call twice."""
