@@ -2,7 +2,7 @@
 
 from twofold.view.address import Address, parse_address, path_text, resolve
 from twofold.view.base import FileTree, Found, Group, Groups, Path, Visit, Visits
-from twofold.view.contents import Contents, Piece
+from twofold.view.contents import Contents, Frame, Piece
 from twofold.view.image import ImageDisk, ImageVolume
 from twofold.view.inside import ImageTree
 from twofold.view.links import LinkGroups
@@ -14,6 +14,7 @@ __all__ = [
     "Contents",
     "FileTree",
     "Found",
+    "Frame",
     "Group",
     "Groups",
     "ImageDisk",

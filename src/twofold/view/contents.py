@@ -40,9 +40,16 @@ class _Wanted(Generic[JobT]):
 
 
 @dataclass(slots=True, eq=False)
-class _Frame(Generic[JobT]):
+class Frame(Generic[JobT]):
+    """A frame of a pack, and what is wanted of it."""
+
     place: BlobLocation
     blobs: dict[bytes, _Wanted[JobT]] = field(default_factory=dict)
+
+    def pieces(self) -> Iterator[Piece[JobT]]:
+        """All pieces that come out of it."""
+        for wanted in self.blobs.values():
+            yield from wanted.pieces
 
 
 Result = tuple[Buffer | DamageFound, list[Piece[JobT]]]
@@ -62,15 +69,20 @@ class Contents(Generic[JobT]):
 
         Data is only good until the next is asked for; copy what must stay.
         """
-        frames, lost = self._by_frame(pieces)
+        frames, lost = self.by_frame(pieces)
         yield from lost
+        yield from self.read_frames(frames)
+
+    def read_frames(self, frames: Iterable[Frame[JobT]]) -> Iterator[Result[JobT]]:
+        """The same for frames of ``by_frame``, in their order."""
         for results in self._threads.map(self._decode, frames, ahead=self._ahead):
             yield from results
 
-    def _by_frame(
+    def by_frame(
         self, pieces: Iterable[Piece[JobT]]
-    ) -> tuple[list[_Frame[JobT]], list[Result[JobT]]]:
-        frames: dict[tuple[bytes, int], _Frame[JobT]] = {}
+    ) -> tuple[list[Frame[JobT]], list[Result[JobT]]]:
+        """What to read for some pieces, in the best order, and the pieces that lie nowhere."""
+        frames: dict[tuple[bytes, int], Frame[JobT]] = {}
         packs: dict[bytes, int] = {}
         wanted: dict[bytes, _Wanted[JobT]] = {}
         lost: list[Result[JobT]] = []
@@ -87,7 +99,7 @@ class Contents(Generic[JobT]):
             wanted[piece.blob] = found = _Wanted(place, [piece])
             key = (place.pack.id, place.frame.ordinal)
             packs.setdefault(place.pack.id, len(packs))
-            frames.setdefault(key, _Frame(place)).blobs[piece.blob] = found
+            frames.setdefault(key, Frame(place)).blobs[piece.blob] = found
         ordered = sorted(
             frames.values(), key=lambda f: (packs[f.place.pack.id], f.place.frame.offset)
         )
@@ -98,7 +110,7 @@ class Contents(Generic[JobT]):
             return place
         raise ObjectDamaged(f"data {blob.hex()[:16]} is in no index")
 
-    def _decode(self, frame: _Frame[JobT]) -> list[Result[JobT]]:
+    def _decode(self, frame: Frame[JobT]) -> list[Result[JobT]]:
         """Runs in a thread."""
         plain = self._plain(frame.place)
         return [self._take(blob, wanted, plain) for blob, wanted in frame.blobs.items()]
