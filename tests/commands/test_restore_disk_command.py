@@ -4,11 +4,13 @@ import functools
 import json
 import os
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.imaging.disks import MIB, gpt_disk, make_ext4, run, starts
+from twofold import imaging
 from twofold.commands import image, restore_disk
 from twofold.errors import StoreError, TwofoldError
 from twofold.events import Event, Notice, Progress, ignore
@@ -38,15 +40,40 @@ def imaged(access: RepositoryAccess, disk: Path) -> RepositoryAccess:
     return access
 
 
-def options(access: RepositoryAccess, to: Path, **more: bool) -> restore_disk.RestoreDiskOptions:
-    target = os.fsencode(to)
-    return restore_disk.RestoreDiskOptions(access=access, snapshot="latest", target=target, **more)
+@dataclass
+class Asked:
+    """Keeps the plans that it is shown, and answers."""
+
+    answer: bool = True
+    plans: list[DiskPlan] = field(default_factory=list)
+
+    def __call__(self, plan: DiskPlan) -> bool:
+        self.plans.append(plan)
+        return self.answer
+
+
+def options(
+    access: RepositoryAccess,
+    to: Path,
+    asked: Asked | None = None,
+    *,
+    restart: bool = False,
+    new_ids: bool = False,
+) -> restore_disk.RestoreDiskOptions:
+    return restore_disk.RestoreDiskOptions(
+        access=access,
+        snapshot="latest",
+        target=os.fsencode(to),
+        restart=restart,
+        new_ids=new_ids,
+        confirm=asked,
+    )
 
 
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """The journal is told every MiB."""
-    often = functools.partial(restore_disk.restore_disk, step=MIB)
+    often = functools.partial(imaging.restore_disk, step=MIB)
     monkeypatch.setattr(restore_disk, "restore_disk", often)
 
 
@@ -67,17 +94,9 @@ def cut_off(access: RepositoryAccess, to: Path, after: int) -> None:
 def test_goes_on_with_a_new_file(imaged: RepositoryAccess, disk: Path, tmp_path: Path) -> None:
     to = tmp_path / "back"
     cut_off(imaged, to, 3 * MIB)
-    plans: list[DiskPlan] = []
-
-    def confirm(plan: DiskPlan) -> bool:
-        plans.append(plan)
-        return True
-
-    again = restore_disk.RestoreDiskOptions(
-        access=imaged, snapshot="latest", target=os.fsencode(to), confirm=confirm
-    )
-    result = restore_disk.run(again, ignore)
-    assert (plans[0].goes_on, plans[0].destroys) == (True, False)
+    asked = Asked()
+    result = restore_disk.run(options(imaged, to, asked), ignore)
+    assert (asked.plans[0].goes_on, asked.plans[0].destroys) == (True, False)
     assert result.exit_code == 0
     assert result.bytes_kept >= MIB
     assert to.read_bytes() == disk.read_bytes()
@@ -97,15 +116,9 @@ def test_begins_anew_where_asked_or_changed(
     with open(to, "r+b") as file:
         file.write(os.urandom(disk.stat().st_size))
     told: list[Event] = []
-    plans: list[DiskPlan] = []
-    again = restore_disk.RestoreDiskOptions(
-        access=imaged,
-        snapshot="latest",
-        target=os.fsencode(to),
-        confirm=lambda plan: bool(plans.append(plan)),
-    )
-    assert not restore_disk.run(again, told.append).written
-    assert plans[0].destroys
+    asked = Asked(answer=False)
+    assert not restore_disk.run(options(imaged, to, asked), told.append).written
+    assert asked.plans[0].destroys
     assert any(isinstance(event, Notice) and "changed" in event.text for event in told)
 
 
@@ -124,15 +137,8 @@ def serial(disk: Path, number: int) -> dict[str, str]:
 
 def test_new_ids_for_a_clone(imaged: RepositoryAccess, disk: Path, tmp_path: Path) -> None:
     to = tmp_path / "clone"
-    plans: list[DiskPlan] = []
-    asked = restore_disk.RestoreDiskOptions(
-        access=imaged,
-        snapshot="latest",
-        target=os.fsencode(to),
-        new_ids=True,
-        confirm=lambda plan: plans.append(plan) or True,
-    )
-    result = restore_disk.run(asked, ignore)
+    asked = Asked()
+    result = restore_disk.run(options(imaged, to, asked, new_ids=True), ignore)
     assert (result.exit_code, result.wrong) == (0, 0)
     assert b"No problems found" in run("sgdisk", "-v", to)
     old, new = ids(disk), ids(to)
@@ -143,7 +149,7 @@ def test_new_ids_for_a_clone(imaged: RepositoryAccess, disk: Path, tmp_path: Pat
     assert serial(disk, 1)["UUID"] == "ABCD-1234"
     assert serial(to, 1)["UUID"] != "ABCD-1234"
     assert serial(to, 2)["UUID"] == serial(disk, 2)["UUID"]
-    notes = "\n".join(plans[0].new_ids.notes)
+    notes = "\n".join(asked.plans[0].new_ids.notes)
     assert "ext4 keeps its id; 'tune2fs -U random'" in notes
     assert "PARTUUID" in notes
     run("fsck.vfat", "-n", _part(to, 0, 36 * MIB, tmp_path / "efi"))

@@ -1,5 +1,6 @@
 """Disk → image → disk: the tools of the file systems find every used block the same."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from tests.imaging.disks import (
     run,
     tree,
 )
-from tests.imaging.world import ImageWorld
+from tests.imaging.world import FileTarget, ImageWorld
 from tests.restorer.processes import needs_root
+from twofold.format.layout import Buffer
 
 
 @pytest.fixture
@@ -124,3 +126,22 @@ def test_what_is_no_file_system_is_kept(world: ImageWorld, tmp_path: Path) -> No
     world.image(disk)
     world.restore_image(back)
     assert back.read_bytes() == disk.read_bytes()
+
+
+def test_a_target_that_fails_ends_the_restore(
+    world: ImageWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(os.urandom(24 * MIB))
+    world.image(disk)
+    write, written = FileTarget.write_at, []
+
+    def full(self: FileTarget, data: Buffer, offset: int) -> None:
+        written.append(len(data))
+        if sum(written) > 6 * MIB:
+            raise OSError(errno.EIO, "unplugged")
+        write(self, data, offset)
+
+    monkeypatch.setattr(FileTarget, "write_at", full)
+    with pytest.raises(OSError, match="unplugged"):
+        world.restore_image(tmp_path / "back")

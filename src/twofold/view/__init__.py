@@ -1,6 +1,7 @@
 """Looking into snapshots: which one is meant, and what is in it."""
 
 from twofold.view.address import Address, parse_address, path_text, resolve
+from twofold.view.ahead import ReadAhead
 from twofold.view.base import FileTree, Found, Group, Groups, Path, Visit, Visits
 from twofold.view.contents import Contents, Frame, Piece
 from twofold.view.image import ImageDisk, ImageVolume
@@ -23,6 +24,7 @@ __all__ = [
     "LinkGroups",
     "Path",
     "Piece",
+    "ReadAhead",
     "Tree",
     "Visit",
     "Visits",
