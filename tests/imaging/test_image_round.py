@@ -145,3 +145,30 @@ def test_a_target_that_fails_ends_the_restore(
     monkeypatch.setattr(FileTarget, "write_at", full)
     with pytest.raises(OSError, match="unplugged"):
         world.restore_image(tmp_path / "back")
+
+
+@pytest.mark.slow
+def test_a_target_that_lies_is_found_out(
+    world: ImageWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One byte of any block in use, read back wrong: also behind the end of files, and in zeros."""
+    part, back = tmp_path / "ext4", tmp_path / "back"
+    tree(world.source, files=40)
+    (world.source / "zeros").write_bytes(b"a" + bytes(400_000))
+    make_ext4(part, world.source, 48 * MIB)
+    world.image(part)
+    used = sorted(set(range(48 * MIB // 4096)) - free_blocks(part))
+    read = FileTarget.read
+    for block in used[:: len(used) // 24]:
+        lie = block * 4096 + 4095
+
+        def flipped(self: FileTarget, offset: int, length: int, lie: int = lie) -> bytes:
+            data = bytearray(read(self, offset, length))
+            if offset <= lie < offset + length:
+                data[lie - offset] ^= 1
+            return bytes(data)
+
+        monkeypatch.setattr(FileTarget, "read", flipped)
+        result = world.restore_image(back)
+        assert result.wrong == 1, block
+        assert result.damaged == 0

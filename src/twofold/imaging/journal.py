@@ -53,6 +53,7 @@ class Journal:
         about = f"{snapshot.hex()} {part} {target}".encode()
         self._item = blake2b(about, digest_size=16).hexdigest() if target else ""
         self._samples: list[tuple[int, int, bytes]] = []
+        self._passed, self._every = 0, 1
         self._fresh = False
         self.recorded = self._recall()
 
@@ -92,9 +93,13 @@ class Journal:
         """A part that was written, one of many; a few are kept, from all over the disk."""
         span = part.spans[0]
         right = part.blob is not None and len(part.spans) == 1 and span.offset != HOLE
-        if right and part.length <= _LARGEST_SAMPLE:
+        if not right or part.length > _LARGEST_SAMPLE:
+            return
+        self._passed += 1
+        if self._passed % self._every == 0:
             if len(self._samples) >= _SAMPLES:
                 del self._samples[1::2]
+                self._every *= 2
             self._samples.append((span.offset, span.length, part.blob or b""))
 
     def reached(self, number: int, frames: int) -> None:
