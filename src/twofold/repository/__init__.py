@@ -9,7 +9,7 @@ from twofold.repository.index import Index, adopt
 from twofold.repository.keys import SlotInfo
 from twofold.repository.objects import ObjectStore
 from twofold.repository.pack_reader import PackReader
-from twofold.repository.pack_writer import FinishedPack, PackBuilder
+from twofold.repository.pack_writer import FinishedPack, FrameWorks, PackBuilder
 from twofold.repository.report import Report
 from twofold.repository.repository import (
     WRITER,
@@ -30,6 +30,7 @@ __all__ = [
     "Catalog",
     "Created",
     "FinishedPack",
+    "FrameWorks",
     "Heads",
     "Index",
     "ObjectStore",
