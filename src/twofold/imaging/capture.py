@@ -21,7 +21,7 @@ from twofold.repository import Repository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """What to image: the disk's path as the user said it, and how."""
+    """What to image: the disk's path as the user said it, and how; ``past_ns`` as in RunSpec."""
 
     path: bytes
     options: VolumeOptions = field(default_factory=VolumeOptions)
@@ -29,6 +29,7 @@ class ImageRequest:
     tags: tuple[str, ...] = ()
     host: str = ""
     dry_run: bool = False
+    past_ns: int | None = None
 
 
 def capture(
@@ -45,6 +46,7 @@ def capture(
         tags=request.tags,
         host=request.host,
         dry_run=request.dry_run,
+        past_ns=request.past_ns,
     )
     for note in source.notes:
         emit(Notice(note))
