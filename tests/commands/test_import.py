@@ -20,6 +20,7 @@ from tests.disk.containers.disks import make_disk, qemu_img
 from tests.imaging.disks import mounted_ntfs, run
 from twofold import clock
 from twofold.commands import check, export, image, import_image, restore_disk, snapshots
+from twofold.commands.access import open_at
 from twofold.commands.import_image import DiskImported, ImportResult
 from twofold.commands.snapshots import SnapshotInfo
 from twofold.errors import RefusedUnsafe, SourceDamaged, UsageError
@@ -354,6 +355,23 @@ def test_a_file_is_of_the_time_it_was_changed(
     assert (first.host, first.name, first.sources) == ("attic", "old", (os.fsencode(old_disk),))
     (again,) = imported(access, old_disk, host="attic").disks
     assert (again.present, again.snapshot) == (True, disk.snapshot)
+
+
+def test_what_was_never_written_is_not_read(access: RepositoryAccess, tmp_path: Path) -> None:
+    """A virtual disk claims what size it likes; and its image is the same as that of a raw disk."""
+    vast = tmp_path / "vast.vhdx"
+    qemu_img("create", "-f", "vhdx", vast, "256G")
+    (disk,) = imported(access, vast).disks
+    assert disk.bytes_disk == 256 << 30
+    assert disk.bytes_read < 64 * MIB
+    raw = make_disk(tmp_path / "disk.raw", 300 * MIB, [(70 * MIB, MIB), (299 * MIB, MIB)])
+    qemu_img("convert", "-f", "raw", "-O", "vhdx", raw, tmp_path / "disk.vhdx")
+    result = imported(access, raw, tmp_path / "disk.vhdx")
+    few, all_of_it = sorted(each.bytes_read for each in result.disks)
+    assert few < 200 * MIB < 300 * MIB == all_of_it
+    with open_at(access, ignore) as repository:
+        images = {each.root.image for each in repository.snapshots()}
+    assert len(images) == 2  # the vast one, and one for both of the others
 
 
 def test_the_user_knows_the_time_better(old_disk: Path, access: RepositoryAccess) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twofold.commands.access import remember_head
 from twofold.disk.base import BlockReader
+from twofold.disk.blocks import hole_at
 from twofold.disk.containers import ImageKind, Sibling, kind_of, open_container
 from twofold.errors import FormatError, SourceDamaged, UsageError
 from twofold.events import Emit, Notice
@@ -166,6 +167,13 @@ class _Inside:
         """Exactly ``length`` bytes."""
         try:
             return self._disk.read(offset, length)
+        except FormatError as error:
+            raise _damaged(self._shown, error) from error
+
+    def hole(self, offset: int) -> int:
+        """As the file says."""
+        try:
+            return hole_at(self._disk, offset)
         except FormatError as error:
             raise _damaged(self._shown, error) from error
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from twofold.disk.base import BlockReader
+from twofold.disk.blocks import hole_at
 from twofold.errors import DamageFound
 from twofold.events import Emit, Notice, Phase, Progress
 from twofold.format.image import IMAGE, ImagePage, VolumeRecord
@@ -164,6 +165,10 @@ class _Counting:
         if length >= _TOLD:
             self._emit(Progress(self._done, 0))
         return data
+
+    def hole(self, offset: int) -> int:
+        """As the disk says."""
+        return hole_at(self._reader, offset)
 
 
 _TOLD = 1 << 20
