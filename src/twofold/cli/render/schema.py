@@ -25,6 +25,7 @@ RESULTS = {
     "restore": "twofold.commands.restore:RestoreResult",
     "backup": "twofold.commands.backup:BackupResult",
     "image": "twofold.commands.image:ImageResult",
+    "import": "twofold.commands.import_image:ImportResult",
     "restore-disk": "twofold.commands.restore_disk:RestoreDiskResult",
     "check": "twofold.commands.check:CheckResult",
     "version": "twofold.commands.version:VersionResult",
