@@ -1,6 +1,6 @@
 """The door of the repository: everything above imports from here only."""
 
-from twofold.repository.blobs import BlobReader
+from twofold.repository.blobs import BlobReader, other_contents
 from twofold.repository.catalog import Catalog
 from twofold.repository.check import check_stored
 from twofold.repository.check_packs import PacksCheck
@@ -53,4 +53,5 @@ __all__ = [
     "list_snapshots",
     "open_repository",
     "open_sessions",
+    "other_contents",
 ]

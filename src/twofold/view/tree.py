@@ -175,12 +175,13 @@ class Walk:
     def _below(self, here: Path) -> Iterator[Visit]:
         """The rest of the lowest directory, going down where it leads down."""
         cursor = self._levels[-1]
+        new = tuple.__new__  # a named tuple without the price of its Python-level constructor
         while True:
             for owned in cursor.rest:
                 node, owner = owned
                 cursor.last = node.name
                 self._skipped = False
-                yield Visit(here, node, owner, False)
+                yield new(Visit, (here, node, owner, False))
                 if node.kind == NodeKind.DIRECTORY and not self._skipped:
                     self._enter(owned)
                     cursor, here = self._levels[-1], tuple(self._names)
