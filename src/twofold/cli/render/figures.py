@@ -125,10 +125,11 @@ def _shared(backup: "BackupStats", columns_wide: int) -> Iterator[str | Line]:
     for line in wrapped(f"{size(raw)} in {things(chunks, 'chunk')}{smaller}{zeros}", columns_wide):
         yield Line(line, "bold")
     image = backup.kind == "image"
+    own = f"{size(parts.own.bytes_stored)} compressed" if parts.own.chunks else ""
     shares = [
         Share("in backups of files" if image else "in earlier backups", parts.files.bytes_raw),
         Share("in earlier images" if image else "in images", parts.images.bytes_raw),
-        Share("only here", parts.own.bytes_raw, f"{size(parts.own.bytes_stored)} compressed"),
+        Share("only here", parts.own.bytes_raw, own),
     ]
     yield from share_lines(shares, columns_wide)
     added = f"it added {size(backup.bytes_stored)} to the repository when it was made"
