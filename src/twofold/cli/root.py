@@ -28,6 +28,7 @@ VERBS = {
     "image": "Make an image of a disk.",
     "snapshots": "List the backups in the repository.",
     "ls": "List what is inside a backup.",
+    "stats": "Show what takes room, what a backup is made of and what grew.",
     "cat": "Write the content of one file to standard output.",
     "restore": "Bring files back out of a backup.",
     "restore-disk": "Write an image onto a disk, whole or one partition of it.",

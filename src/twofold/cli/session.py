@@ -158,6 +158,13 @@ class Session:
         return code
 
     @property
+    def columns(self) -> int:
+        """How wide pictures may be: the terminal's width within reason, 80 where there is none."""
+        import shutil
+
+        return min(max(shutil.get_terminal_size((80, 24)).columns, 30), 120)
+
+    @property
     def may_ask(self) -> bool:
         """Whether a question will be answered: by ``--yes`` or by somebody at a terminal."""
         return bool(self.given("yes")) or passwords.can_ask()

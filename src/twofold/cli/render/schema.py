@@ -20,6 +20,7 @@ RESULTS = {
     "key remove": "twofold.commands.key:KeyRemoveResult",
     "key recovery-kit": "twofold.commands.key:RecoveryKitResult",
     "ls": "twofold.commands.ls:LsResult",
+    "stats": "twofold.commands.stats:StatsResult",
     "cat": "twofold.commands.cat:CatResult",
     "export": "twofold.commands.export:ExportResult",
     "restore": "twofold.commands.restore:RestoreResult",

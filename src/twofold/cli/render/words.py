@@ -4,6 +4,7 @@ A name may hold escape sequences that recolour, retitle or rewrite a terminal, a
 text around. ``printable`` spells all of them out, whatever the source.
 """
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
@@ -109,6 +110,24 @@ def width(text: str) -> int:
         return len(text)
     wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
     return len(text) + wide - sum(unicodedata.category(one) in ("Mn", "Me", "Cf") for one in text)
+
+
+def shortened(text: str, most: int) -> str:
+    """Printable text of at most so many columns, with an ellipsis where some is left out."""
+    text = printable(text)
+    if width(text) <= most:
+        return text
+    while text and width(text) > most - 1:
+        text = text[:-1]
+    return text + "…" if most > 0 else ""
+
+
+def wrapped(text: str, most: int, indent: str = "") -> list[str]:
+    """Text in as many lines as it takes; those after the first stand a little further in."""
+    lines = textwrap.wrap(
+        printable(text), most, initial_indent=indent, subsequent_indent=indent + "  "
+    )
+    return [shortened(line, most) for line in lines]
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
