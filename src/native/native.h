@@ -17,5 +17,6 @@ int add_parity(PyObject *module);
 int add_blake3(PyObject *module);
 int add_index(PyObject *module);
 int add_files(PyObject *module);
+int add_memory(PyObject *module);
 
 #endif

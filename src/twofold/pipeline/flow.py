@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from twofold.backend import Backend
 from twofold.format.layout import Buffer
 from twofold.format.names import BLOB_ID_SIZE, BlobKind
+from twofold.native import keep_memory
 from twofold.repository import Catalog, FinishedPack, FrameWorks, PackBuilder
 from twofold.seal import Keyring
 
@@ -135,6 +136,7 @@ class Flow:
         dry: bool = False,
     ) -> None:
         """``dry``: everything is hashed and claimed, nothing is stored."""
+        keep_memory()
         self.dry = dry
         self.keys = keys
         self.catalog = catalog
@@ -145,9 +147,9 @@ class Flow:
         self._tasks: queue.Queue[Task | None] = queue.Queue(count * _QUEUE_PER_WORKER)
         self._packs: queue.Queue[tuple[PackBuilder, bool] | None] = queue.Queue(1)
         # of data packs: one for each worker and one being stored, which bounds what is in memory
-        self._memory: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
+        self._memory: queue.SimpleQueue[bytearray | None] = queue.SimpleQueue()
         for _ in range(count + 1):
-            self._memory.put(bytearray(pack_size + pack_size // 8))
+            self._memory.put(None)  # made when first needed
         self._workers = [Worker(self, BlobKind.DATA, frame_size) for _ in range(count)]
         self._meta = Worker(self, BlobKind.META, META_FRAME)
         self.stored = FlowStats()
@@ -204,7 +206,9 @@ class Flow:
     def new_pack(self, kind: BlobKind, works: FrameWorks) -> PackBuilder:
         """An empty pack, once there is memory for it; called by workers."""
         # a pack of metadata fills slowly and is mostly not full: it does not wait for memory
-        memory = self._memory.get() if kind is BlobKind.DATA else None
+        memory = None
+        if kind is BlobKind.DATA:
+            memory = self._memory.get() or bytearray(self.pack_size + self.pack_size // 8)
         return PackBuilder(self.keys, kind, self.pack_size, works, memory)
 
     def put_pack(self, pack: PackBuilder, pad: bool) -> None:

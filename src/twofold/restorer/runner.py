@@ -16,6 +16,7 @@ from twofold.format.layout import Buffer
 from twofold.format.names import BLOB_ID_SIZE
 from twofold.format.pages import NodeKind
 from twofold.format.segments import Segment, iterate, pack_blob
+from twofold.native import keep_memory
 from twofold.parallel import Threads
 from twofold.repository import BlobReader
 from twofold.restorer.directory import Navigator
@@ -43,6 +44,7 @@ class Runner:
     """Threads that execute windows. Use as a context; leaving it by an error drops open work."""
 
     def __init__(self, target: Target, reader: BlobReader, tools: Tools) -> None:
+        keep_memory()
         self._tools = tools
         self._report = tools.report
         self._root = target.another()
