@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from twofold.commands.reading import Library, Reading, is_disk, read_repository
 from twofold.errors import DamageFound, SnapshotNotFound
-from twofold.events import Emit, Finding, Phase, Severity, SourceWarning
+from twofold.events import Emit, Finding, Phase, Progress, Severity, SourceWarning
 from twofold.format.image import VolumeRecord
 from twofold.format.pages import NodeKind
 from twofold.graph.pages import Owned
@@ -146,6 +146,7 @@ class _Diff:
         told = Told(
             lambda path, error: self._damage(partition, (*above, *path), error),
             lambda path, why: self._unreadable(partition, (*above, *path), why),
+            lambda done, path: self._emit(Progress(0, done, _shown(partition, (*above, *path)))),
         )
         changes = Changes(self._pages.blobs, before, after, told)
         for change in changes:

@@ -18,6 +18,7 @@ from twofold.view.base import FileTree, Found, Path, Visit
 from twofold.view.facets import MetadataComparer
 from twofold.view.same import Comparer, File
 
+_OFTEN = 256  # entries between two words of progress
 ADDED, REMOVED, TYPE, CONTENT, METADATA = "added", "removed", "type", "content", "metadata"
 
 
@@ -40,10 +41,12 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Who is told of what could not be compared: path from the starts on, and why."""
+    """Who is told how far it is and what could not be compared; paths are from the starts on."""
 
     damage: Callable[[Path, DamageFound], None]
     unknown: Callable[[Path, str], None]
+    progress: Callable[[int, Path], None]
+    """Now and then: how many entries were met, and where."""
 
 
 class Changes:
@@ -51,6 +54,7 @@ class Changes:
 
     def __init__(self, blobs: BlobReader, before: Start, after: Start, told: Told) -> None:
         self.unchanged = 0
+        self._steps = 0
         self._before, self._after = before, after
         self._told = told
         self._contents = Comparer(blobs)
@@ -73,6 +77,9 @@ class Changes:
         yield from self._pair((), Owned(before.node, before.owner), Owned(after.node, after.owner))
 
     def _step(self, one: "_Side", other: "_Side") -> Iterator[Change]:
+        self._steps += 1
+        if not self._steps % _OFTEN:
+            self._told.progress(self._steps, one.path or other.path)
         if one.behind(other):
             if not other.misses(one.path):
                 yield Change(REMOVED, one.path, one.owned, None)

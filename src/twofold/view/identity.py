@@ -7,6 +7,7 @@ Where a list was cut in another way nevertheless, files of one size are compared
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import blake3
 
@@ -15,9 +16,10 @@ from twofold.format.names import BlobKind
 from twofold.format.segments import pack_blob, pack_zeros
 from twofold.repository import BlobReader
 from twofold.seal import DedupKeys
-from twofold.view.same import Comparer, File, Part
+from twofold.view.same import Comparable, Comparer, File, Kept, Part
 
 _STEP = 8 << 20
+_PARTS = 1 << 18  # of files of images that are kept for comparison
 _HOLE = 1 << 20
 """Bytes of a hole that are announced to the chunker rather than shown."""
 
@@ -69,7 +71,8 @@ class Identities:
         self._cutting = cutting
         self._comparer = Comparer(blobs)
         self._known: dict[bytes, bytes] = {}
-        self._files: dict[int, list[tuple[File, bytes]]] = {}  # by size, one of each content
+        self._kept: dict[int, list[tuple[Comparable, bytes]]] = {}  # by size, one of each content
+        self._room = _PARTS
 
     def of(self, file: File) -> bytes:
         """The id of a file's content, that of the first equal one met. ``DamageFound``."""
@@ -83,12 +86,29 @@ class Identities:
 
     def _equal(self, file: File, ident: bytes) -> bytes:
         """The id of equal content that was cut otherwise, or else its own."""
-        others = self._files.setdefault(file.node.size, [])
+        others = self._kept.setdefault(file.size, [])
         for other, found in others:
             if self._comparer.same(file, other):
                 return found
-        others.append((file, ident))
+        kept = self._keep(file)
+        if kept is not None:
+            others.append((kept, ident))
         return ident
+
+    def _keep(self, file: File) -> Comparable | None:
+        """A file to compare later ones with; the tree of an image is too much to be held for that.
+
+        Nor is it for contents that are decoded: those are always cut as a backup would be.
+        """
+        if file.tree.counted:
+            return file
+        if file.tree.content(file.node) is not None:
+            return None
+        parts = tuple(islice(file.parts(), self._room + 1))
+        if len(parts) > self._room:
+            return None
+        self._room -= len(parts)
+        return Kept(file.size, file.fingerprint, parts)
 
 
 def _packed(part: Part) -> bytes:

@@ -9,7 +9,7 @@ small files within a file system's tables, compressed files), the bytes decide.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from twofold.disk import Content
 from twofold.errors import FormatError
@@ -67,11 +67,49 @@ class _Overlap(NamedTuple):
         )
 
 
+class Comparable(Protocol):
+    """Something with content."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def fingerprint(self) -> bytes:
+        """As ``FileTree.fingerprint``. ``DamageFound``."""
+        ...
+
+    def parts(self) -> Iterator[Part]:
+        """The content in order. ``DamageFound``, ``FormatError`` unless it adds up to the size."""
+        ...
+
+
+class Kept(NamedTuple):
+    """The content of a file whose tree is let go."""
+
+    size: int
+    fingerprint: bytes
+    all_parts: tuple[Part, ...]
+
+    def parts(self) -> Iterator[Part]:
+        """See ``Comparable``."""
+        return iter(self.all_parts)
+
+
 class File(NamedTuple):
-    """A file in a tree."""
+    """A file in a tree. See ``Comparable``."""
 
     tree: FileTree
     node: Node
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.node.size
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What the tree knows of the content."""
+        return self.tree.fingerprint(self.node)
 
     @property
     def refusal(self) -> str:
@@ -107,12 +145,12 @@ class Comparer:
     def __init__(self, blobs: BlobReader) -> None:
         self._blobs = blobs
 
-    def same(self, one: File, other: File) -> bool:
+    def same(self, one: Comparable, other: Comparable) -> bool:
         """Whether both hold the same bytes. ``DamageFound`` where that needs what is lost."""
-        if one.node.size != other.node.size:
+        if one.size != other.size:
             return False
-        known = one.tree.fingerprint(one.node)
-        if not one.node.size or (known and known == other.tree.fingerprint(other.node)):
+        known = one.fingerprint
+        if not one.size or (known and known == other.fingerprint):
             return True
         doubt = False
         for overlap in _overlaps(one.parts(), other.parts()):
@@ -121,7 +159,7 @@ class Comparer:
             doubt = doubt or not overlap.equal
         return not doubt or self._same_bytes(one, other)
 
-    def _same_bytes(self, one: File, other: File) -> bool:
+    def _same_bytes(self, one: Comparable, other: Comparable) -> bool:
         left, right = _Reader(self._blobs), _Reader(self._blobs)
         for overlap in _overlaps(one.parts(), other.parts()):
             if overlap.equal:
