@@ -28,6 +28,7 @@ from tests.restorer.place import Craft, Place, changed
 from tests.view.images import image_of, partitioned
 from twofold.commands import diff
 from twofold.errors import SnapshotNotFound, UsageError
+from twofold.events import Notice
 from twofold.format.image import ExtentEntry
 from twofold.format.pages import Node, NodeKind
 from twofold.format.records import TreeRef
@@ -167,6 +168,17 @@ def test_folders_and_files_by_path(twins: tuple[Place, Path, Path]) -> None:
     assert (entries, result.unchanged) == ([], 1)
     with pytest.raises(SnapshotNotFound, match="folder 4"):
         differences(place, "latest~1", "latest", os.fsencode(after / "folder 4"))
+
+
+def test_backups_of_different_folders_are_told(place: Place) -> None:
+    for name in ("one", "two"):
+        (place.source / name).mkdir()
+        place.backup(place.source / name)
+    notice = "not of the same folders"
+    differences(place, "latest~1", "latest")
+    assert [notice in event.text for event in place.told if isinstance(event, Notice)] == [True]
+    differences(place, "latest", "latest")
+    assert not any(isinstance(event, Notice) for event in place.told)
 
 
 def test_two_folders_of_one_backup(place: Place) -> None:

@@ -28,7 +28,7 @@ VERBS = {
     "image": "Make an image of a disk.",
     "snapshots": "List the backups in the repository.",
     "ls": "List what is inside a backup.",
-    "find": "Find files by name in all backups.",
+    "find": "Find files and folders by name in all backups.",
     "versions": "Show all versions of one file, and how to bring each back.",
     "diff": "Show what differs between two backups.",
     "cat": "Write the content of one file to standard output.",

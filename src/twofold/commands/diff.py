@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from twofold.commands.reading import Library, Reading, is_disk, read_repository
 from twofold.errors import DamageFound, SnapshotNotFound
-from twofold.events import Emit, Finding, Phase, Progress, Severity, SourceWarning
+from twofold.events import Emit, Finding, Notice, Phase, Progress, Severity, SourceWarning
 from twofold.format.image import VolumeRecord
 from twofold.format.pages import NodeKind
 from twofold.graph.pages import Owned
@@ -115,8 +115,15 @@ def run(options: DiffOptions, emit: Emit) -> DiffResult:
             diff.disks(one, other)
         else:
             starts = _start(one, before, below), _start(other, after, below)
+            if not (starts[0].found.path or starts[1].found.path):
+                _note_sources(one, other, emit)
             diff.trees(*starts, before.partition if before.partition == after.partition else None)
         return diff.result(one, other)
+
+
+def _note_sources(one: Reading, other: Reading, emit: Emit) -> None:
+    if sorted(one.snapshot.root.sources) != sorted(other.snapshot.root.sources):
+        emit(Notice("these backups are not of the same folders; name a PATH that both hold"))
 
 
 def _start(reading: Reading, address: Address, below: Path) -> Start:

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def command(session: Session, path: bytes, also: tuple[bytes, ...], host: str | None) -> int:
-    """Show all versions of one file, newest first, and how to bring each back.
+    """Show all versions of one file, and how to bring each back.
 
-    PATH is looked for in backups of files, pN:/PATH on partition N of images. Versions with the
-    same content are marked, also if one comes from an image: --also p2:/home/u/notes.txt. A PATH
-    without a slash in front is taken from the current folder.
+    The newest stand first. PATH is looked for in backups of files, pN:/PATH on partition N of
+    images. Versions with the same content are marked, also if one comes from an image: --also
+    p2:/home/u/notes.txt. A PATH without a slash in front is taken from the current folder.
     """
     from twofold.commands import versions
 
