@@ -15,6 +15,7 @@ from twofold.errors import DamageFound, FormatError, ObjectDamaged
 from twofold.format.index import BlobLocation
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
+from twofold.format.records import PageRef
 from twofold.parallel import Threads
 from twofold.repository import BlobReader, other_contents
 
@@ -46,6 +47,11 @@ class _Frame(Generic[JobT]):
 
 
 Result = tuple[Buffer | DamageFound, list[Piece[JobT]]]
+
+
+def fingerprint(content: bytes, ref: PageRef | None) -> bytes:
+    """What stored contents have in common if they are equal: their segments or the page of them."""
+    return b"s" + content if ref is None else b"p%d:" % ref.level + ref.id
 
 
 class Contents(Generic[JobT]):

@@ -16,6 +16,7 @@ from twofold.format.segments import Segment, iterate_holes
 from twofold.graph import PageStore
 from twofold.graph.pages import Owned
 from twofold.view.base import Found, OnDamage, Path, Visit
+from twofold.view.contents import fingerprint
 from twofold.view.links import LinkGroups
 
 _AWAKE = 16
@@ -73,6 +74,10 @@ class Tree:
         """None: all content is in segments."""
         del node
         return None
+
+    def fingerprint(self, node: Node) -> bytes:
+        """The segments, or the id of the page that leads to them."""
+        return fingerprint(node.content, node.ref.page if node.ref is not None else None)
 
     def refusal(self, node: Node) -> str:
         """Empty: whatever could not be read is not in the snapshot."""

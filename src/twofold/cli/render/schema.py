@@ -21,6 +21,9 @@ RESULTS = {
     "key recovery-kit": "twofold.commands.key:RecoveryKitResult",
     "ls": "twofold.commands.ls:LsResult",
     "stats": "twofold.commands.stats:StatsResult",
+    "find": "twofold.commands.find:FindResult",
+    "versions": "twofold.commands.versions:VersionsResult",
+    "diff": "twofold.commands.diff:DiffResult",
     "cat": "twofold.commands.cat:CatResult",
     "export": "twofold.commands.export:ExportResult",
     "restore": "twofold.commands.restore:RestoreResult",
@@ -34,6 +37,8 @@ RESULTS = {
 ITEMS = {
     "node": "twofold.commands.ls:ListedEntry",
     "partition": "twofold.commands.ls:ListedPartition",
+    "found": "twofold.commands.find:FoundEntry",
+    "difference": "twofold.commands.diff:DiffEntry",
 }
 """Elements of results that are shown as they are found."""
 

@@ -84,12 +84,12 @@ def ago(seconds: float) -> str:
     return "just now"
 
 
-def local_time(time_ns: int) -> str:
-    """The clock on the wall here: ``2026-11-01 10:20``."""
+def local_time(time_ns: int, *, seconds: bool = False) -> str:
+    """The clock on the wall here: ``2026-11-01 10:20``, with seconds ``2026-11-01 10:20:30``."""
     when = moment(time_ns)
     with suppress(OverflowError, OSError, ValueError):  # out of what this system's clock knows
         when = when.astimezone()
-    return when.isoformat(" ")[:16]
+    return when.isoformat(" ")[: 19 if seconds else 16]
 
 
 def utc_time(time_ns: int) -> str:
