@@ -8,6 +8,7 @@ import threading
 from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 
 from twofold.errors import DamageFound, ObjectDamaged
 from twofold.format.index import BlobLocation
@@ -48,6 +49,10 @@ class BlobReader:
 
     def _read(self, kind: BlobKind, blob_id: bytes) -> Buffer:
         last: DamageFound | None = None
+        first = self.index.place(kind, blob_id)
+        if first is not None:
+            with suppress(DamageFound):  # tried again below, in its turn
+                return self.take(kind, blob_id, first, self.frame(kind, first))
         for place in self.index.places(kind, blob_id):
             try:
                 return self.take(kind, blob_id, place, self.frame(kind, place))
