@@ -31,6 +31,9 @@ INTERRUPTED, TERMINATED = 130, 143
 Failure = tuple[str, str, str]
 """Kind, message and hint."""
 
+_COLLECT_AFTER = 50_000
+"""Objects made before rings among them are looked for: we make millions, and next to no rings."""
+
 RESUME = "run again to resume; what is stored already is not stored again"
 
 
@@ -42,15 +45,10 @@ class Stopped(KeyboardInterrupt):
         self.exit_code = exit_code
 
 
-_COLLECT = (50_000, 20, 50)
-"""Engines make records by the hundred thousand that live for a while and are in no circles: looking
-for some among them again and again, as Python does by default, costs up to a tenth of a run."""
-
-
 def main() -> None:
     """The ``twofold`` command."""
     _mend_streams()
-    gc.set_threshold(*_COLLECT)
+    gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
     sys.exit(run(sys.argv[1:]))
 
 
