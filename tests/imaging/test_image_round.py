@@ -147,6 +147,27 @@ def test_a_target_that_fails_ends_the_restore(
         world.restore_image(tmp_path / "back")
 
 
+def test_what_went_wrong_once_is_written_again(
+    world: ImageWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, back = tmp_path / "disk", tmp_path / "back"
+    disk.write_bytes(os.urandom(6 * MIB) + bytes(MIB))
+    world.image(disk)
+    write, spoiled = FileTarget.write_at, []
+
+    def once(self: FileTarget, data: Buffer, offset: int) -> None:
+        if offset >= 3 * MIB and not spoiled:
+            spoiled.append(offset)
+            data = bytes(len(data))
+        write(self, data, offset)
+
+    monkeypatch.setattr(FileTarget, "write_at", once)
+    result = world.restore_image(back)
+    assert spoiled
+    assert (result.wrong, result.damaged) == (0, 0)
+    assert back.read_bytes() == disk.read_bytes()
+
+
 @pytest.mark.slow
 def test_a_target_that_lies_is_found_out(
     world: ImageWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,10 +1,10 @@
 """Carrying out a restore plan: what an old disk was known by goes first, the new table comes last.
 
     rounds of parts → frames in the order of the packs → steps: read, open, write, make durable
-    → journal → read the target again, compare with the blobs' ids
+    → journal → read the target again, compare with the blobs' ids → write what differs once more
 
-What the journal says was written before is compared first, and only written where it differs. Bytes
-of free units are left alone.
+So each byte is hashed once, after its way through the target. What the journal says was written
+before is compared first, and only written where it differs. Bytes of free units are left alone.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from twofold.errors import DamageFound
 from twofold.events import Emit, Finding, Phase, Progress, Severity
+from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
 from twofold.graph import PageStore
 from twofold.imaging.journal import Journal
@@ -23,7 +24,7 @@ from twofold.imaging.rounds import rounds
 from twofold.imaging.writing import DiskTarget, PartWriter
 from twofold.parallel import Threads
 from twofold.seal import Keyring
-from twofold.view import Contents, Frame, Piece
+from twofold.view import Contents, Frame, Piece, Result
 
 _READERS = 2
 _STEP = 256 << 20
@@ -100,7 +101,8 @@ class _Restore:
         self._emit = emit
         self._step = step
         self._threads = Threads(_READERS, "image")
-        self._contents: Contents[Part] = Contents(pages.blobs, self._threads, _READERS)
+        self._contents: Contents[Part] = Contents(pages.blobs, self._threads, _READERS, prove=False)
+        self._proven: Contents[Part] = Contents(pages.blobs, self._threads, _READERS)
         self._blob_id = keys.dedup.hasher(BlobKind.DATA)
         self._writer = PartWriter(target)
         self._result = DiskRestored()
@@ -138,11 +140,10 @@ class _Restore:
             written = [piece.job for frame in frames[:done] for piece in frame.pieces()]
             differing = self._compare([*written, *zeros])
             kept = {id(part) for part in (*written, *zeros)} - {id(part) for part in differing}
-            zeros = [part for part in differing if part.blob is None]
-            self._again(part for part in differing if part.blob is not None)
+            zeros = []
+            self._again(differing)
         self._zeros(zeros)
         self._steps(frames, done)
-        kept |= self._missing
         self._prove(part for part in parts if id(part) not in kept)
 
     def _compare(self, parts: Sequence[Part]) -> list[Part]:
@@ -156,11 +157,14 @@ class _Restore:
             self._tell()
         return differing
 
-    def _again(self, parts: Iterable[Part]) -> None:
-        frames, _ = self._contents.by_frame(
+    def _again(self, parts: Sequence[Part]) -> None:
+        """Write parts that are not as they should be, their blobs proven."""
+        self._zeros(part for part in parts if part.blob is None)
+        frames, _ = self._proven.by_frame(
             Piece(part, 0, part.blob, part.length) for part in parts if part.blob is not None
         )
-        self._write(frames)
+        self._write(self._proven.read_frames(frames))
+        self._target.sync()
 
     def _zeros(self, parts: Iterable[Part]) -> None:
         if not self._plan.target.fresh:
@@ -171,15 +175,15 @@ class _Restore:
     def _steps(self, frames: Sequence[PartFrame], done: int) -> None:
         """Write what was not written before, and tell the journal how far it has come."""
         for step in _by_size(frames[done:], self._step):
-            self._write(step)
+            self._write(self._contents.read_frames(step))
             self._target.sync()
             done += len(step)
             self._journal.sample(next(step[len(step) // 2].pieces()).job)
             self._journal.reached(self._round, done)
         self._target.sync()
 
-    def _write(self, frames: Iterable[PartFrame]) -> None:
-        for data, pieces in self._contents.read_frames(frames):
+    def _write(self, results: Iterable[Result[Part]]) -> None:
+        for data, pieces in results:
             if isinstance(data, DamageFound):
                 self._lost(data, pieces)
                 continue
@@ -191,13 +195,24 @@ class _Restore:
         self._writer.flush()
 
     def _prove(self, parts: Iterable[Part]) -> None:
-        """Read what was written, in the order of the disk."""
-        for proof in prove(self._target, parts, self._blob_id, self._threads):
-            self._result.bytes_verified += proof.size
-            for part in proof.differing:
-                self._result.wrong += 1
-                self._note(f"{part.length} bytes at {part.first} differ when read back")
+        """Read what was written, in the order of the disk. What differs is written once more."""
+        differing = self._read_back(parts)
+        if differing:
+            self._again(differing)
+            differing = self._read_back(differing)
+        for part in differing:
+            self._result.wrong += 1
+            self._note(f"{part.length} bytes at {part.first} differ when read back")
+
+    def _read_back(self, parts: Iterable[Part]) -> list[Part]:
+        """The parts that differ, but for those that could not be written."""
+        differing: list[Part] = []
+        there = (part for part in parts if id(part) not in self._missing)
+        for proof in prove(self._target, there, self._blob_id, self._threads):
+            differing += proof.differing
+            self._result.bytes_verified += proof.size - sum(p.length for p in proof.differing)
             self._tell()
+        return differing
 
     def _patch(self, patches: Sequence[Patch]) -> None:
         """The ids of a clone, also where the image holds nothing."""
@@ -209,7 +224,7 @@ class _Restore:
                 self._result.wrong += 1
                 self._note(f"the new ids at {patch.offset} differ when read back")
 
-    def _lost(self, error: "DamageFound | object", pieces: Sequence[Piece[Part]]) -> None:
+    def _lost(self, error: Buffer | DamageFound, pieces: Sequence[Piece[Part]]) -> None:
         if isinstance(error, DamageFound):
             for piece in pieces:
                 self._missing.add(id(piece.job))

@@ -12,7 +12,7 @@ from twofold.view.address import (
 from twofold.view.ahead import ReadAhead
 from twofold.view.base import KIND_NAMES, FileTree, Found, Group, Groups, Path, Visit, Visits
 from twofold.view.changes import Change, Changes, Start, Told
-from twofold.view.contents import Contents, Frame, Piece
+from twofold.view.contents import Contents, Frame, Piece, Result
 from twofold.view.filters import Filter
 from twofold.view.finding import Finder
 from twofold.view.growth import Growth, Growths, Side
@@ -65,6 +65,7 @@ __all__ = [
     "Piece",
     "Program",
     "ReadAhead",
+    "Result",
     "Sharing",
     "Side",
     "Sighting",
