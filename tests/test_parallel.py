@@ -75,3 +75,11 @@ def test_leaving_early_drops_the_rest() -> None:
         results.close()  # type: ignore[attr-defined]
         assert len(begun) <= 4
         assert list(threads.map(str, range(3), ahead=2)) == ["0", "1", "2"]
+
+
+def test_a_map_left_after_the_threads_have_ended_does_not_wait_for_them() -> None:
+    """As when an error leaves the loop: the map is closed when nobody refers to it any more."""
+    with Threads(1, "test") as threads:
+        results = threads.map(str, range(100), ahead=50)
+        assert next(results) == "0"
+    del results

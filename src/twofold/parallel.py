@@ -33,9 +33,7 @@ class Threads:
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            for future in waiting:
-                future.cancel()
-            wait(waiting)
+            wait([future for future in waiting if not future.cancel()])
 
     def close(self) -> None:
         """Wait for what is under way and end the threads."""

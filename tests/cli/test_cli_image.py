@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from .terminal import Terminal
 from .world import Program
 
 MIB = 1 << 20
@@ -53,6 +54,22 @@ def test_nothing_is_overwritten_unasked(twofold: Program, disk: Path) -> None:
     assert other.read_bytes() == b"precious" * 8 * MIB
     twofold("restore-disk", "latest", "--to", "other", "--yes", code=0)
     assert other.read_bytes()[: 4 * MIB] != b"precious" * (MIB // 2)
+
+
+def test_the_name_must_be_typed(twofold: Program, disk: Path) -> None:
+    twofold("image", "disk", code=0)
+    other = twofold.place / "other"
+    other.write_bytes(b"precious" * 8 * MIB)
+    for answer in ("", "y", "yes", "disk"):
+        terminal = Terminal.start(twofold, "restore-disk", "latest", "--to", "other")
+        terminal.answer("will be lost. Type 'other' to go on: ", answer)
+        assert terminal.end() == 4
+    assert other.read_bytes() == b"precious" * 8 * MIB
+    terminal = Terminal.start(twofold, "restore-disk", "latest", "--to", "other")
+    terminal.answer("Type 'other' to go on: ", "other")
+    assert terminal.end() == 0
+    assert other.read_bytes()[: 4 * MIB] != b"precious" * (MIB // 2)
+    assert "before: " in terminal.text
 
 
 def test_what_cannot_be(twofold: Program, disk: Path, sample: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twofold.disk.crc32c import crc32c
+from twofold.disk.crc32c import crc32c, remainder
 
 VECTORS = [
     (b"", 0),
@@ -24,3 +24,12 @@ def test_vectors(data: bytes, checksum: int) -> None:
 @given(st.binary(max_size=50), st.binary(max_size=50))
 def test_parts(one: bytes, other: bytes) -> None:
     assert crc32c(other, crc32c(one)) == crc32c(one + other)
+
+
+def test_long_data_goes_by_words_to_the_same_end() -> None:
+    data = bytes(number * 7 % 251 for number in range(50_003))
+    in_pieces = 0xFFFFFFFF
+    for at in range(0, len(data), 1000):
+        in_pieces = remainder(in_pieces, data[at : at + 1000])
+    assert remainder(0xFFFFFFFF, data) == in_pieces
+    assert crc32c(data) == in_pieces ^ 0xFFFFFFFF

@@ -1,5 +1,6 @@
 """Disk → image → disk: the tools of the file systems find every used block the same."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from tests.imaging.disks import (
     run,
     tree,
 )
-from tests.imaging.world import ImageWorld
+from tests.imaging.world import FileTarget, ImageWorld
 from tests.restorer.processes import needs_root
+from twofold.format.layout import Buffer
 
 
 @pytest.fixture
@@ -124,3 +126,70 @@ def test_what_is_no_file_system_is_kept(world: ImageWorld, tmp_path: Path) -> No
     world.image(disk)
     world.restore_image(back)
     assert back.read_bytes() == disk.read_bytes()
+
+
+def test_a_target_that_fails_ends_the_restore(
+    world: ImageWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(os.urandom(24 * MIB))
+    world.image(disk)
+    write, written = FileTarget.write_at, []
+
+    def full(self: FileTarget, data: Buffer, offset: int) -> None:
+        written.append(len(data))
+        if sum(written) > 6 * MIB:
+            raise OSError(errno.EIO, "unplugged")
+        write(self, data, offset)
+
+    monkeypatch.setattr(FileTarget, "write_at", full)
+    with pytest.raises(OSError, match="unplugged"):
+        world.restore_image(tmp_path / "back")
+
+
+def test_what_went_wrong_once_is_written_again(
+    world: ImageWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, back = tmp_path / "disk", tmp_path / "back"
+    disk.write_bytes(os.urandom(6 * MIB) + bytes(MIB))
+    world.image(disk)
+    write, spoiled = FileTarget.write_at, []
+
+    def once(self: FileTarget, data: Buffer, offset: int) -> None:
+        if offset >= 3 * MIB and not spoiled:
+            spoiled.append(offset)
+            data = bytes(len(data))
+        write(self, data, offset)
+
+    monkeypatch.setattr(FileTarget, "write_at", once)
+    result = world.restore_image(back)
+    assert spoiled
+    assert (result.wrong, result.damaged) == (0, 0)
+    assert back.read_bytes() == disk.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_target_that_lies_is_found_out(
+    world: ImageWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One byte of any block in use, read back wrong: also behind the end of files, and in zeros."""
+    part, back = tmp_path / "ext4", tmp_path / "back"
+    tree(world.source, files=40)
+    (world.source / "zeros").write_bytes(b"a" + bytes(400_000))
+    make_ext4(part, world.source, 48 * MIB)
+    world.image(part)
+    used = sorted(set(range(48 * MIB // 4096)) - free_blocks(part))
+    read = FileTarget.read
+    for block in used[:: len(used) // 24]:
+        lie = block * 4096 + 4095
+
+        def flipped(self: FileTarget, offset: int, length: int, lie: int = lie) -> bytes:
+            data = bytearray(read(self, offset, length))
+            if offset <= lie < offset + length:
+                data[lie - offset] ^= 1
+            return bytes(data)
+
+        monkeypatch.setattr(FileTarget, "read", flipped)
+        result = world.restore_image(back)
+        assert result.wrong == 1, block
+        assert result.damaged == 0

@@ -171,11 +171,21 @@ class Session:
 
     def confirm(self, question: str, *, otherwise: str = "") -> bool:
         """Ask before something that cannot be undone; ``otherwise`` says why nobody asked is no."""
+        answer = self._answer(f"{printable(question)} [y/N] ", otherwise)
+        return answer is None or answer.lower() in ("y", "yes")
+
+    def confirm_typed(self, warning: str, word: str, *, otherwise: str) -> bool:
+        """The same before what destroys much: a word must be typed that names what is meant."""
+        answer = self._answer(f"{warning} Type '{word}' to go on: ", otherwise)
+        return answer is None or answer.strip("'") == word.strip()
+
+    def _answer(self, question: str, otherwise: str) -> str | None:
+        """What is typed, None where ``--yes`` answers all questions."""
         if self.given("yes"):
-            return True
+            return None
         self.renderer.pause()
         if not passwords.can_ask():
             raise RefusedUnsafe(otherwise, hint="add --yes if this is what you want")
-        sys.stderr.write(f"{printable(question)} [y/N] ")
+        sys.stderr.write(question)
         sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return sys.stdin.readline().strip()

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from twofold import clock
 from twofold.commands.new_file import new_file
 from twofold.commands.reading import Reading, read_snapshot
+from twofold.disk.base import BlockReader
 from twofold.disk.containers import (
     Extent,
     ImageKind,
@@ -27,9 +28,10 @@ from twofold.disk.containers import (
 from twofold.errors import RefusedUnsafe, UsageError
 from twofold.events import Emit, Phase, Progress
 from twofold.options import Options, RepositoryAccess
-from twofold.view import ImageDisk, ImageVolume, parse_address
+from twofold.parallel import Threads
+from twofold.view import ImageDisk, ImageVolume, ReadAhead, parse_address
 
-Write = Callable[[ImageDisk | ImageVolume, Iterator[Extent], BinaryIO], None]
+Write = Callable[[BlockReader, Iterator[Extent], BinaryIO], None]
 
 KINDS: dict[str, tuple[ImageKind, Write]] = {
     ".raw": (ImageKind.RAW, write_raw),
@@ -40,6 +42,7 @@ KINDS: dict[str, tuple[ImageKind, Write]] = {
     ".vmdk": (ImageKind.VMDK, write_vmdk),
 }
 _STEP = 1 << 20
+_READERS = 2
 _PROGRESS_SECONDS = 0.2
 
 
@@ -101,8 +104,9 @@ def run(options: ExportOptions, emit: Emit) -> ExportResult:
         written = 0
         if not options.dry_run:
             emit(Phase("export", held))
-            with new_file(Path(options.file)) as out:
-                write(source, _told(source.extents(), emit), out)
+            with new_file(Path(options.file)) as out, Threads(_READERS, "export") as threads:
+                ahead = ReadAhead(source, threads)
+                write(ahead, _told(ahead.pieces(_pieces(source.extents())), emit), out)
             written = _room(options.file)
         snapshot = reading.snapshot
         return ExportResult(
@@ -142,20 +146,26 @@ def _source(reading: Reading, part: int | None) -> ImageDisk | ImageVolume:
     return disk if part is None else disk.volume(part)
 
 
-def _told(extents: Iterator[Extent], emit: Emit) -> Iterator[Extent]:
-    """The extents in pieces, with events about how much was asked for."""
-    done, last = 0, clock.monotonic()
+def _pieces(extents: Iterator[Extent]) -> Iterator[Extent]:
+    """The extents cut as those who write containers ask for them."""
     for whole in extents:
         offset = whole.offset
         while offset < whole.end:
             end = min(offset // _STEP * _STEP + _STEP, whole.end)
             yield Extent(offset, end - offset)
-            done += end - offset
             offset = end
-            now = clock.monotonic()
-            if now - last >= _PROGRESS_SECONDS:
-                last = now
-                emit(Progress(done, 0))
+
+
+def _told(pieces: Iterator[Extent], emit: Emit) -> Iterator[Extent]:
+    """The pieces, with events about how much was asked for."""
+    done, last = 0, clock.monotonic()
+    for piece in pieces:
+        yield piece
+        done += piece.length
+        now = clock.monotonic()
+        if now - last >= _PROGRESS_SECONDS:
+            last = now
+            emit(Progress(done, 0))
     emit(Progress(done, 0))
 
 

@@ -1,51 +1,65 @@
 """Write an image, or one partition of it, back onto a disk or into a file: plan, show, execute.
 
 Exit code 0 when everything was written and read back the same; 1 when the target did not give back
-what was written; 5 when the repository could not give some of it.
+what was written; 5 when the repository could not give some of it. A restore that was cut off goes
+on when it is run again with the same image and the same target (``twofold.imaging.journal``).
 """
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twofold import clock
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.commands.reading import reader_session
 from twofold.errors import TwofoldError, UsageError
-from twofold.events import Emit
+from twofold.events import Emit, Notice
+from twofold.format.names import BlobKind
 from twofold.graph import PageStore
 from twofold.imaging import (
     DiskPlan,
     DiskRestored,
     Estimate,
+    Journal,
     estimate,
     open_source,
     plan_restore,
     restore_disk,
+    with_new_ids,
 )
 from twofold.imaging.plan import Target
 from twofold.options import Options, RepositoryAccess
 from twofold.platform import Disk, current
-from twofold.view import parse_address, resolve
+from twofold.repository import Repository, Snapshot
+from twofold.view import ImageDisk, parse_address, resolve
 
 DAMAGED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreDiskOptions(Options):
-    """Which image goes where. ``confirm`` is asked with the plan before anything is written."""
+    """Which image goes where. ``confirm`` is asked with the plan before anything is written.
+
+    ``new_ids``: the disk is to stand beside the original. ``restart``: what an earlier run that was
+    cut off has written counts for nothing.
+    """
 
     access: RepositoryAccess
     snapshot: str
     target: bytes
+    new_ids: bool = False
+    restart: bool = False
     dry_run: bool = False
     confirm: Callable[[DiskPlan], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreDiskResult:
-    """What was planned and what came of it. ``written`` is False for a dry run, or after a no."""
+    """What was planned and what came of it. ``written`` is False for a dry run, or after a no.
+
+    ``bytes_kept`` were written by an earlier run that was cut off, and found as they should be.
+    """
 
     exit_code: int
     snapshot: bytes
@@ -55,6 +69,7 @@ class RestoreDiskResult:
     bytes_target: int
     bytes_used: int
     bytes_written: int = 0
+    bytes_kept: int = 0
     bytes_verified: int = 0
     damaged: int = 0
     wrong: int = 0
@@ -76,14 +91,51 @@ def run(options: RestoreDiskOptions, emit: Emit) -> RestoreDiskResult:
         page = pages.image(snapshot.root.image)
         target, before = _target(options.target)
         plan = plan_restore(page, target, address.partition, before)
+        if options.new_ids:
+            plan = with_new_ids(plan, ImageDisk(pages, snapshot.root))
+        plan = _going_on(repository, snapshot, plan, options, emit)
         nothing = _result(options, snapshot.id, plan, None, started)
         if options.dry_run or (options.confirm is not None and not options.confirm(plan)):
             return nothing
         with _opened(plan) as disk:
-            done = restore_disk(pages, repository.keys, plan, disk, emit)
+            journal = _journal(repository, snapshot, plan, _identity(disk), emit)
+            if not plan.goes_on:
+                journal.anew()
+            done = restore_disk(pages, repository.keys, plan, disk, emit, journal)
             if plan.target.is_device:
                 disk.reread_partitions()
         return _result(options, snapshot.id, plan, done, started)
+
+
+def _journal(
+    repository: Repository, snapshot: Snapshot, plan: DiskPlan, identity: str, emit: Emit
+) -> Journal:
+    parts = [part.volume.number for part in plan.parts]
+    part = None if 0 in parts or len(parts) != 1 else parts[0]
+    return Journal(repository.id, snapshot.id, part, identity, emit)
+
+
+def _going_on(
+    repository: Repository,
+    snapshot: Snapshot,
+    plan: DiskPlan,
+    options: RestoreDiskOptions,
+    emit: Emit,
+) -> DiskPlan:
+    """The plan, going on with an earlier run that was cut off if the target is as it left it."""
+    journal = _journal(repository, snapshot, plan, plan.target.identity, emit)
+    if journal.recorded is None or options.restart:
+        return plan
+    with _reading(plan.target.path) as disk:
+        same = journal.matches(disk, repository.keys.dedup.hasher(BlobKind.DATA))
+    if not same:
+        if journal.recorded.samples:
+            emit(
+                Notice("an earlier restore was cut off; its target was changed, so it begins anew")
+            )
+        return plan
+    target = replace(plan.target, fresh=journal.recorded.fresh)
+    return replace(plan, target=target, goes_on=True)
 
 
 def _target(path: bytes) -> tuple[Target, Estimate | None]:
@@ -92,17 +144,50 @@ def _target(path: bytes) -> tuple[Target, Estimate | None]:
     if not os.path.lexists(path):
         return Target(path, 0, 512, is_device=False, fresh=True), None
     uses = tuple(current().uses_of(path))
+    with _reading(path) as disk:
+        before = _now(disk) if disk.size else None
+        target = Target(
+            path,
+            disk.size,
+            disk.sector_size,
+            is_device=disk.is_device,
+            fresh=not disk.is_device and disk.size == 0,
+            uses=uses,
+            identity=_identity(disk),
+            title=_title(path) if disk.is_device else "",
+        )
+    return target, before
+
+
+@contextmanager
+def _reading(path: bytes) -> Iterator[Disk]:
     try:
         disk = current().open_disk(path)
     except OSError as error:
         raise UsageError(f"'{os.fsdecode(path)}' cannot be opened: {error.strerror}") from error
     try:
-        size, sector, device = disk.size, disk.sector_size, disk.is_device
-        before = _now(disk) if size else None
+        yield disk
     finally:
         disk.close()
-    fresh = not device and size == 0
-    return Target(path, size, sector, is_device=device, fresh=fresh, uses=uses), before
+
+
+def _identity(disk: Disk) -> str:
+    """What tells a target from others: the serial number of a device, else where it is."""
+    path = os.path.realpath(disk.path)
+    if not disk.is_device:
+        return f"file {os.fsdecode(path)} {os.stat(path).st_ino} {disk.size}"
+    for info in current().disks():
+        name = f"{info.model} {info.serial}" if info.serial else os.fsdecode(info.path)
+        for number, place in ((0, info.path), *((p.number, p.path) for p in info.partitions)):
+            if place == path:
+                return f"device {name} {number} {disk.size} {disk.sector_size}"
+    return f"device {os.fsdecode(path)} {disk.size} {disk.sector_size}"
+
+
+def _title(path: bytes) -> str:
+    """Maker and model of a disk."""
+    real = os.path.realpath(path)
+    return next((info.model for info in current().disks() if info.path == real), "")
 
 
 def _now(disk: Disk) -> Estimate | None:
@@ -129,7 +214,7 @@ def _opened(plan: DiskPlan) -> Iterator[Disk]:
     except OSError as error:
         raise TwofoldError(
             f"writing '{os.fsdecode(target.path)}' failed: {error.strerror}",
-            hint="the target is incomplete; run again, perhaps onto another disk",
+            hint="the target is incomplete; run the same again to go on where this run stopped",
         ) from error
     finally:
         disk.close()
@@ -152,6 +237,7 @@ def _result(
         bytes_target=plan.size,
         bytes_used=plan.bytes_used,
         bytes_written=what.bytes_written,
+        bytes_kept=what.bytes_kept,
         bytes_verified=what.bytes_verified,
         damaged=what.damaged,
         wrong=what.wrong,

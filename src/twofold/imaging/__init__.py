@@ -2,7 +2,8 @@
 
 from twofold.imaging.capture import ImageRequest, capture
 from twofold.imaging.estimate import Estimate, PartEstimate, estimate
-from twofold.imaging.plan import DiskPlan, PartPlan, plan_restore
+from twofold.imaging.journal import Journal
+from twofold.imaging.plan import DiskPlan, PartPlan, plan_restore, with_new_ids
 from twofold.imaging.restore import DiskRestored, restore_disk
 from twofold.imaging.source import Source, open_source
 
@@ -11,6 +12,7 @@ __all__ = [
     "DiskRestored",
     "Estimate",
     "ImageRequest",
+    "Journal",
     "PartEstimate",
     "PartPlan",
     "Source",
@@ -19,4 +21,5 @@ __all__ = [
     "open_source",
     "plan_restore",
     "restore_disk",
+    "with_new_ids",
 ]

@@ -5,7 +5,7 @@ left to the raw entries: it is stored all the same, only not as a file. Units in
 the allocation map and those that any stream refers to, so a map that lags behind costs nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ class Wanted(NamedTuple):
     @property
     def key(self) -> tuple[int, int, bytes]:
         """Its place among the entries."""
-        return self.role, self.owner, self.name
+        return self[1:4]
 
 
 @dataclass(slots=True)
@@ -52,76 +52,85 @@ class Gathered:
     notes: list[str] = field(default_factory=list)
 
 
-def gather(system: FileSystem, *, keep_discardable: bool = False) -> Gathered:
-    """Go through all streams once. Damage met on the way ends the list of streams, and is told."""
+def gather(system: FileSystem, *, keep: bool = False) -> Gathered:
+    """Go through all streams once. Damage met on the way ends the list of streams, and is told.
+
+    ``keep``: also what the system may do without.
+    """
     facts = system.facts
     used = UnitSet(facts.units, system.allocation())
     found = Gathered(used, UnitSet(facts.units))
-    referred = UnitSet(facts.units)
+    left = UnitSet(facts.units)
     try:
         for stream in system.streams():
-            runs = list(_covering(stream, facts.unit))
-            if not _inside(runs, facts.units):
-                continue
-            for run in runs:
-                if run.first != HOLE:
-                    referred.add(run.first, run.units)
-            _take(found, stream, runs, facts.unit, keep=keep_discardable)
+            runs = _covering(stream, facts.unit)
+            if _inside(runs, facts.units) and not _take(found, stream, runs, facts.unit, keep):
+                for run in runs:
+                    if run.first != HOLE:
+                        left.add(run.first, run.units)
     except FormatError as error:
         found.notes.append(f"not all files were understood: {error}")
-    found.used = used.union(referred)
+    found.used = used.union(found.claimed).union(left)
     return found
 
 
-def _take(found: Gathered, stream: Stream, runs: list[Run], unit: int, *, keep: bool) -> None:
-    stored = [run for run in runs if run.first != HOLE]
-    if not stored or any(found.claimed.meets(run.first, run.units) for run in stored):
-        return
-    if not _distinct(stored):
-        return
+def _take(found: Gathered, stream: Stream, runs: Sequence[Run], unit: int, keep: bool) -> bool:
+    """Claim the units of a stream, unless it is to be left to the raw entries."""
+    stored = runs if len(runs) == 1 else [run for run in runs if run.first != HOLE]
+    if not stored or stored[0].first == HOLE or not _unclaimed(found.claimed, stored):
+        return False
     packed = pack_runs(runs)
     if len(packed) > RUNS_LIMIT:
-        return
-    size = sum(run.units for run in runs) * unit if stream.role is Role.CODED else stream.size
-    valid = size if stream.role is Role.CODED else min(stream.valid, size)
+        return False
+    coded = stream.role is Role.CODED
+    size = sum(run.units for run in runs) * unit if coded else stream.size
     wanted = Wanted(
         stored[0].first,
         _ROLES[stream.role],
         stream.owner,
         stream.name,
         size,
-        valid,
+        size if coded else min(stream.valid, size),
         packed,
         stream.stamp,
         stream.discard,
     )
-    if stream.discard and not keep:
-        found.discarded.append(wanted)
-    else:
-        found.streams.append(wanted)
+    (found.discarded if stream.discard and not keep else found.streams).append(wanted)
     for run in stored:
         found.claimed.add(run.first, run.units)
+    return True
 
 
-def _covering(stream: Stream, unit: int) -> Iterator[Run]:
+def _covering(stream: Stream, unit: int) -> Sequence[Run]:
     """The runs that hold the stream's bytes; of a coded one, all of them."""
-    left = -(-stream.size // unit) if stream.role is not Role.CODED else 1 << 62
+    if stream.role is Role.CODED:
+        return stream.runs
+    left = -(-stream.size // unit)
+    if len(stream.runs) == 1 and 0 < stream.runs[0].units <= left:
+        return stream.runs
+    found = []
     for run in stream.runs:
         if left <= 0:
-            return
+            break
         units = min(run.units, left)
         left -= units
-        yield Run(run.first, units)
+        found.append(Run(run.first, units))
+    return found
 
 
-def _inside(runs: list[Run], units: int) -> bool:
-    return all(
-        run.units > 0 and (run.first == HOLE or 0 <= run.first <= units - run.units) for run in runs
-    )
+def _inside(runs: Sequence[Run], units: int) -> bool:
+    for first, count in runs:
+        if count <= 0 or (first != HOLE and not 0 <= first <= units - count):
+            return False
+    return True
 
 
-def _distinct(stored: list[Run]) -> bool:
-    """Whether no two runs of one stream share a unit."""
+def _unclaimed(claimed: UnitSet, stored: Sequence[Run]) -> bool:
+    """Whether no unit is claimed already, nor twice by these runs."""
+    if any(claimed.meets(run.first, run.units) for run in stored):
+        return False
+    if len(stored) == 1:
+        return True
     end = -1
     for run in sorted(stored):
         if run.first < end:

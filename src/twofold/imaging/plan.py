@@ -1,10 +1,12 @@
 """What a restore of an image would do to a disk, and whether it may."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from twofold.errors import RefusedUnsafe, UsageError
 from twofold.format.image import ImagePage, VolumeRecord
 from twofold.imaging.estimate import Estimate
+from twofold.imaging.new_ids import NewIds, Patch, new_ids
+from twofold.view import ImageDisk
 from twofold.view.spans import check_geometry
 
 
@@ -19,6 +21,10 @@ class Target:
     fresh: bool
     uses: tuple[str, ...] = ()
     """Sentences why it must not be written."""
+    identity: str = ""
+    """What tells it from other targets, also after it was away; empty where nothing does."""
+    title: str = ""
+    """What people know it by: maker and model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,26 @@ class DiskPlan:
     bytes_used: int
     before: Estimate | None = None
     """What is on the target now, where anything can be told of it."""
+    goes_on: bool = False
+    """An earlier restore was cut off, and this one goes on with it."""
+    new_ids: NewIds = field(default_factory=NewIds)
+
+    @property
+    def patches(self) -> tuple[Patch, ...]:
+        """Bytes that are to be others than in the image."""
+        return self.new_ids.patches
+
+    @property
+    def destroys(self) -> bool:
+        """Whether something of somebody is overwritten: not what an earlier run has made."""
+        return not self.target.fresh
+
+
+def with_new_ids(plan: DiskPlan, disk: ImageDisk) -> DiskPlan:
+    """The same plan for a clone that has ids of its own. ``DamageFound``."""
+    volumes = [(part.volume, part.at) for part in plan.parts]
+    whole = any(not part.volume.number for part in plan.parts)
+    return replace(plan, new_ids=new_ids(disk, volumes, whole=whole))
 
 
 def plan_restore(

@@ -1,90 +1,86 @@
-"""Carrying out a restore plan: streams, then raw entries, read back and compared; the table last.
+"""Carrying out a restore plan: what an old disk was known by goes first, the new table comes last.
 
-    entries → pieces (blob, where its bytes lie) → by pack: read, open → write
-    → make durable → read the target again, compare with the blobs' ids
+    rounds of parts → frames in the order of the packs → steps: read, open, write, make durable
+    → journal → read the target again, compare with the blobs' ids → write what differs once more
 
-Raw entries repair what streams alone would get wrong, so they are written after the streams were
-proven, and proven themselves. Bytes of free units are left alone.
+So each byte is hashed once, after its way through the target. What the journal says was written
+before is compared first, and only written where it differs. Bytes of free units are left alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
 
-from twofold.disk.base import HOLE
-from twofold.errors import DamageFound, FormatError
+from twofold.errors import DamageFound
 from twofold.events import Emit, Finding, Phase, Progress, Severity
-from twofold.format.image import EntryRole, ExtentEntry, VolumeRecord, iterate_runs
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
 from twofold.graph import PageStore
+from twofold.imaging.journal import Journal
+from twofold.imaging.new_ids import Patch, PatchedTarget
+from twofold.imaging.placing import Part
 from twofold.imaging.plan import DiskPlan, PartPlan
+from twofold.imaging.proving import prove
+from twofold.imaging.rounds import rounds
+from twofold.imaging.writing import DiskTarget, PartWriter
 from twofold.parallel import Threads
 from twofold.seal import Keyring
-from twofold.view import Contents, Piece
+from twofold.view import Contents, Frame, Piece, Result
 
 _READERS = 2
-_ROUND = 100_000  # pieces: a round is read in the order of the packs
-_ROUND_BYTES = 8 << 30
-_STEP = 8 << 20
+_STEP = 256 << 20
+"""Bytes after which the target is made durable and the journal told."""
+_EDGE = 1 << 20
+_MOST_TOLD = 20
 
-
-class DiskTarget(Protocol):
-    """A disk or file that is written."""
-
-    def read(self, offset: int, length: int) -> bytes: ...
-
-    def write_at(self, data: Buffer, offset: int) -> None: ...
-
-    def write_zeros(self, offset: int, length: int) -> None: ...
-
-    def sync(self) -> None: ...
-
-
-class Span(NamedTuple):
-    """Bytes of the target; for one piece there are several where its units lie apart.
-
-    ``offset`` is ``HOLE`` for bytes that lie nowhere: they are zero.
-    """
-
-    offset: int
-    length: int
-
-
-Spans = tuple[Span, ...]
+PartFrame = Frame[Part]
 
 
 @dataclass(slots=True)
 class DiskRestored:
-    """What was done. ``damaged``: pieces that the repository could not give; ``wrong``: pieces
-    that the target did not give back."""
+    """What was done. ``bytes_kept``: written by an earlier run, and found as they should be.
+    ``damaged``: pieces that the repository could not give; ``wrong``: pieces that the target did
+    not give back."""
 
     bytes_written: int = 0
+    bytes_kept: int = 0
     bytes_verified: int = 0
     damaged: int = 0
     wrong: int = 0
     where: list[str] = field(default_factory=list)
 
 
-class Part(NamedTuple):
-    """A part of an entry: a blob, or zeros where ``blob`` is None, and where it belongs."""
-
-    blob: bytes | None
-    length: int
-    spans: Spans
-
-
 def restore_disk(
-    pages: PageStore, keys: Keyring, plan: DiskPlan, target: DiskTarget, emit: Emit
+    pages: PageStore,
+    keys: Keyring,
+    plan: DiskPlan,
+    target: DiskTarget,
+    emit: Emit,
+    journal: Journal | None = None,
+    step: int = _STEP,
 ) -> DiskRestored:
     """Write and verify. ``StoreError``, ``NoSpace``, OSError of the target."""
-    result = DiskRestored()
-    with Threads(_READERS, "image") as threads:
-        work = _Restore(pages, keys, plan, target, threads, result, emit)
-        for part in plan.parts:
-            work.part(part)
-    target.sync()
+    journal = journal or Journal(b"", b"", None, "", emit)
+    _wipe(plan, target)
+    journal.begin(fresh=plan.target.fresh)
+    patched = PatchedTarget(target, plan.patches) if plan.patches else target
+    result = _Restore(pages, keys, plan, patched, journal, emit, step).run()
+    if not (result.damaged or result.wrong):
+        journal.anew()
     return result
+
+
+def _wipe(plan: DiskPlan, target: DiskTarget) -> None:
+    """Take away by what a disk or file system is known, also what stands behind the image's end.
+
+    From here on nobody takes the target for what it was, nor for what it is to become.
+    """
+    if plan.target.fresh:
+        return
+    size = plan.target.size
+    edge = min(_EDGE, size)
+    target.write_zeros(0, edge)
+    target.write_zeros(size - edge, edge)
+    target.sync()
 
 
 class _Restore:
@@ -94,96 +90,145 @@ class _Restore:
         keys: Keyring,
         plan: DiskPlan,
         target: DiskTarget,
-        threads: Threads,
-        result: DiskRestored,
+        journal: Journal,
         emit: Emit,
+        step: int,
     ) -> None:
         self._pages = pages
         self._plan = plan
         self._target = target
-        self._contents: Contents[Spans] = Contents(pages.blobs, threads, _READERS)
-        self._hash = keys.dedup.hasher(BlobKind.DATA)
-        self._result = result
+        self._journal = journal
         self._emit = emit
+        self._step = step
+        self._threads = Threads(_READERS, "image")
+        self._contents: Contents[Part] = Contents(pages.blobs, self._threads, _READERS, prove=False)
+        self._proven: Contents[Part] = Contents(pages.blobs, self._threads, _READERS)
+        self._blob_id = keys.dedup.hasher(BlobKind.DATA)
+        self._writer = PartWriter(target)
+        self._result = DiskRestored()
+        self._round = 0
+        self._missing: set[int] = set()
         self._name = ""
 
-    def part(self, plan: PartPlan) -> None:
-        """One volume: streams, then raw entries."""
+    def run(self) -> DiskRestored:
+        """All volumes, in the order of the plan."""
+        with self._threads:
+            for part in self._plan.parts:
+                self._volume(part)
+        self._patch(self._plan.patches)
+        self._target.sync()
+        return self._result
+
+    def _volume(self, plan: PartPlan) -> None:
         volume = plan.volume
         self._name = f"p{volume.number}" if volume.number else "partition table"
         self._emit(Phase(f"restoring {self._name}", 2 * self._plan.bytes_used))
-        for raw in (False, True):
-            for parts in self._rounds(plan, raw=raw):
-                self._write(parts)
+        for parts in rounds(self._pages, plan, self._damage):
+            self._round += 1
+            self._write_round(parts)
+
+    def _write_round(self, parts: list[Part]) -> None:
+        stored = [Piece(part, 0, part.blob, part.length) for part in parts if part.blob is not None]
+        zeros = [part for part in parts if part.blob is None]
+        self._missing.clear()
+        frames, lost = self._contents.by_frame(stored)
+        for error, pieces in lost:
+            self._lost(error, pieces)
+        done = self._journal.done(self._round, len(frames))
+        kept: set[int] = set()
+        if done or self._journal.done(self._round, 1):
+            written = [piece.job for frame in frames[:done] for piece in frame.pieces()]
+            differing = self._compare([*written, *zeros])
+            kept = {id(part) for part in (*written, *zeros)} - {id(part) for part in differing}
+            zeros = []
+            self._again(differing)
+        self._zeros(zeros)
+        self._steps(frames, done)
+        self._prove(part for part in parts if id(part) not in kept)
+
+    def _compare(self, parts: Sequence[Part]) -> list[Part]:
+        """Which parts an earlier run has not left as they should be."""
+        differing: list[Part] = []
+        for proof in prove(self._target, parts, self._blob_id, self._threads):
+            differing += proof.differing
+            kept = proof.size - sum(part.length for part in proof.differing)
+            self._result.bytes_kept += kept
+            self._result.bytes_verified += kept
+            self._tell()
+        return differing
+
+    def _again(self, parts: Sequence[Part]) -> None:
+        """Write parts that are not as they should be, their blobs proven."""
+        self._zeros(part for part in parts if part.blob is None)
+        frames, _ = self._proven.by_frame(
+            Piece(part, 0, part.blob, part.length) for part in parts if part.blob is not None
+        )
+        self._write(self._proven.read_frames(frames))
+        self._target.sync()
+
+    def _zeros(self, parts: Iterable[Part]) -> None:
+        if not self._plan.target.fresh:
+            for part in parts:
+                self._writer.zeros(part)
+            self._writer.flush()
+
+    def _steps(self, frames: Sequence[PartFrame], done: int) -> None:
+        """Write what was not written before, and tell the journal how far it has come."""
+        for step in _by_size(frames[done:], self._step):
+            self._write(self._contents.read_frames(step))
             self._target.sync()
-            for parts in self._rounds(plan, raw=raw):
-                self._verify(parts)
+            done += len(step)
+            self._journal.sample(next(step[len(step) // 2].pieces()).job)
+            self._journal.reached(self._round, done)
+        self._target.sync()
 
-    def _rounds(self, plan: PartPlan, *, raw: bool) -> Iterator[list[Part]]:
-        found: list[Part] = []
-        size = 0
-        for entry in self._pages.extents(plan.volume.entries):
-            if (entry.role == EntryRole.RAW) != raw:
+    def _write(self, results: Iterable[Result[Part]]) -> None:
+        for data, pieces in results:
+            if isinstance(data, DamageFound):
+                self._lost(data, pieces)
                 continue
-            for part in self._parts(plan, entry):
-                found.append(part)
-                size += part.length
-                if len(found) >= _ROUND or size >= _ROUND_BYTES:
-                    yield found
-                    found, size = [], 0
-        if found:
-            yield found
+            view = memoryview(data)
+            for piece in pieces:
+                self._writer.write(piece.job, view)
+                self._result.bytes_written += piece.length
+            self._tell()
+        self._writer.flush()
 
-    def _parts(self, plan: PartPlan, entry: ExtentEntry) -> Iterator[Part]:
-        spans = _Spans(plan.volume, entry, plan.at)
-        try:
-            for segment in self._pages.stream(entry):
-                yield Part(segment.blob, segment.length, spans.take(segment.length))
-        except DamageFound as error:
-            self._damage(f"the list of stream {entry.owner}", error)
-            return
-        rest = spans.rest()
-        if rest:
-            yield Part(None, sum(span.length for span in rest), rest)
+    def _prove(self, parts: Iterable[Part]) -> None:
+        """Read what was written, in the order of the disk. What differs is written once more."""
+        differing = self._read_back(parts)
+        if differing:
+            self._again(differing)
+            differing = self._read_back(differing)
+        for part in differing:
+            self._result.wrong += 1
+            self._note(f"{part.length} bytes at {part.first} differ when read back")
 
-    def _write(self, parts: Iterable[Part]) -> None:
-        pieces = []
-        for part in parts:
-            if part.blob is not None:
-                pieces.append(Piece(part.spans, 0, part.blob, part.length))
-            elif not self._plan.target.fresh:
-                for span in part.spans:
-                    if span.offset != HOLE:
-                        self._target.write_zeros(*span)
-        for data, arrived in self._contents.read(pieces):
-            for piece in arrived:
-                if isinstance(data, DamageFound):
-                    self._damage(f"{piece.length} bytes at {piece.job[0].offset}", data)
-                else:
-                    self._put(piece.job, memoryview(data))
-        self._tell()
+    def _read_back(self, parts: Iterable[Part]) -> list[Part]:
+        """The parts that differ, but for those that could not be written."""
+        differing: list[Part] = []
+        there = (part for part in parts if id(part) not in self._missing)
+        for proof in prove(self._target, there, self._blob_id, self._threads):
+            differing += proof.differing
+            self._result.bytes_verified += proof.size - sum(p.length for p in proof.differing)
+            self._tell()
+        return differing
 
-    def _put(self, spans: Spans, data: memoryview) -> None:
-        at = 0
-        for offset, length in spans:
-            if offset != HOLE:
-                self._target.write_at(data[at : at + length], offset)
-            at += length
-        self._result.bytes_written += at
-
-    def _verify(self, parts: list[Part]) -> None:
-        """Read what was written, in the order of the disk."""
-        stored = [part for part in parts if part.blob is not None]
-        for part in sorted(stored, key=lambda part: max(part.spans).offset):
-            data = b"".join(map(self._back, part.spans))
-            self._result.bytes_verified += len(data)
-            if self._hash(data) != part.blob:
+    def _patch(self, patches: Sequence[Patch]) -> None:
+        """The ids of a clone, also where the image holds nothing."""
+        for patch in patches:
+            self._target.write_at(patch.new, patch.offset)
+        self._target.sync()
+        for patch in patches:
+            if self._target.read(patch.offset, len(patch.new)) != patch.old:
                 self._result.wrong += 1
-                self._note(f"{part.length} bytes at {part.spans[0].offset} differ when read back")
-        self._tell()
+                self._note(f"the new ids at {patch.offset} differ when read back")
 
-    def _back(self, span: Span) -> bytes:
-        return bytes(span.length) if span.offset == HOLE else self._target.read(*span)
+    def _lost(self, error: Buffer | DamageFound, pieces: Sequence[Piece[Part]]) -> None:
+        if isinstance(error, DamageFound):
+            for piece in pieces:
+                self._missing.add(id(piece.job))
+                self._damage(f"{piece.length} bytes at {piece.job.first}", error)
 
     def _damage(self, what: str, error: DamageFound) -> None:
         self._result.damaged += 1
@@ -195,45 +240,20 @@ class _Restore:
             self._emit(Finding(Severity.DAMAGE, self._name, words))
 
     def _tell(self) -> None:
-        done = self._result.bytes_written + self._result.bytes_verified
+        result = self._result
+        done = result.bytes_written + result.bytes_kept + result.bytes_verified
         self._emit(Progress(done, 0))
 
 
-_MOST_TOLD = 20
-
-
-class _Spans:
-    """Where the bytes of an entry lie, taken from its start on."""
-
-    def __init__(self, volume: VolumeRecord, entry: ExtentEntry, at: int) -> None:
-        self._raw = entry.role == EntryRole.RAW
-        unit, origin = (1, 0) if self._raw else (volume.unit, volume.origin)
-        units = volume.size if self._raw else volume.units
-        self._unit = unit
-        self._places = (
-            (HOLE if first < 0 else at + origin + first * unit, count * unit)
-            for first, count in iterate_runs(entry.runs, units)
-        )
-        self._offset, self._left = 0, 0
-        self._behind = -entry.size % unit
-
-    def take(self, length: int) -> Spans:
-        """Places of the next bytes; ``FormatError`` behind the runs."""
-        found = []
-        while length:
-            if not self._left:
-                place = next(self._places, None)
-                if place is None:
-                    raise FormatError("a stream is longer than its units")
-                self._offset, self._left = place
-            part = min(length, self._left)
-            found.append(Span(self._offset, part))
-            if self._offset != HOLE:
-                self._offset += part
-            self._left -= part
-            length -= part
-        return tuple(found)
-
-    def rest(self) -> Spans:
-        """What follows the end of the stream in its last unit: zeros."""
-        return self.take(min(self._behind, self._left)) if self._behind else ()
+def _by_size(frames: Sequence[PartFrame], size: int) -> Iterator[list[PartFrame]]:
+    """Frames in groups of about so many bytes."""
+    group: list[PartFrame] = []
+    held = 0
+    for frame in frames:
+        group.append(frame)
+        held += sum(piece.length for piece in frame.pieces())
+        if held >= size:
+            yield group
+            group, held = [], 0
+    if group:
+        yield group

@@ -127,6 +127,8 @@ def _as_read(wanted: Wanted, stored: memoryview) -> memoryview:
 def any_set(data: memoryview) -> bool:
     """Whether any byte is not zero."""
     step = len(_ZEROS)
+    if len(data) <= step:
+        return not _ZEROS.startswith(data)
     return any(not _ZEROS.startswith(data[at : at + step]) for at in range(0, len(data), step))
 
 

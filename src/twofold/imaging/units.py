@@ -11,16 +11,6 @@ _ANY = re.compile(rb"\xff+|[^\x00]", re.DOTALL)
 _LONG = 64  # bytes; runs of more are filled by slice
 
 
-def _window(first: int, units: int) -> tuple[int, int]:
-    """The bytes that hold a run."""
-    return first >> 3, (first + units + 7) >> 3
-
-
-def _mask(first: int, units: int) -> int:
-    """A run as bits, counted from its first byte."""
-    return ((1 << units) - 1) << (first & 7)
-
-
 class UnitSet:
     """Some of the units 0 .. ``count``-1. ``bits``: lowest bit of the first byte is unit 0."""
 
@@ -28,25 +18,30 @@ class UnitSet:
         self.count = count
         self.bits = bytearray((count + 7) // 8) if bits is None else bits
 
+    # These three are called several times for every file of a disk, so they call nothing else.
+
     def add(self, first: int, units: int) -> None:
         """Add a run, which lies inside."""
-        start, stop = _window(first, units)
-        if stop - start > _LONG:
+        start, stop = first >> 3, (first + units + 7) >> 3
+        if stop - start == 1:
+            self.bits[start] |= ((1 << units) - 1) << (first & 7)
+        elif stop - start > _LONG:
             fill(self.bits, first, units)
-            return
-        old = int.from_bytes(self.bits[start:stop], "little")
-        self.bits[start:stop] = (old | _mask(first, units)).to_bytes(stop - start, "little")
+        else:
+            old = int.from_bytes(self.bits[start:stop], "little")
+            new = old | ((1 << units) - 1) << (first & 7)
+            self.bits[start:stop] = new.to_bytes(stop - start, "little")
 
     def meets(self, first: int, units: int) -> bool:
         """Whether any unit of a run is a member."""
-        start, stop = _window(first, units)
-        return bool(int.from_bytes(self.bits[start:stop], "little") & _mask(first, units))
+        found = int.from_bytes(self.bits[first >> 3 : (first + units + 7) >> 3], "little")
+        return bool(found & ((1 << units) - 1) << (first & 7))
 
     def holds(self, first: int, units: int) -> bool:
         """Whether all units of a run are members."""
-        start, stop = _window(first, units)
-        mask = _mask(first, units)
-        return int.from_bytes(self.bits[start:stop], "little") & mask == mask
+        found = int.from_bytes(self.bits[first >> 3 : (first + units + 7) >> 3], "little")
+        mask = ((1 << units) - 1) << (first & 7)
+        return found & mask == mask
 
     def discard(self, unit: int) -> None:
         """Take one unit out."""

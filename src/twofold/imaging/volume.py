@@ -57,7 +57,7 @@ class VolumeCapture:
             return self._unknown() if mapped is None else self._mapped(mapped)
         facts = system.facts
         self.notes += facts.notes
-        found = gather(system, keep_discardable=self._options.keep_discardable)
+        found = gather(system, keep=self._options.keep_discardable)
         self.notes += found.notes
         layout = Layout(self._reader, facts.origin, facts.unit, facts.units)
         entries = list(self._streams(found, layout, before))
@@ -97,10 +97,7 @@ class VolumeCapture:
         self, wanted: Wanted, parts: list[bytes], claimed: UnitSet | None, layout: Layout
     ) -> ExtentEntry:
         content, ref = write_segments(self._run.flow.save_page, parts)
-        whole = claimed is not None and all(
-            first < 0 or claimed.holds(first, units)
-            for first, units in iterate_runs(wanted.runs, layout.units)
-        )
+        whole = claimed is not None and wanted.stamp and _all_claimed(claimed, wanted, layout)
         return ExtentEntry(
             owner=wanted.owner,
             name=wanted.name,
@@ -124,13 +121,11 @@ class VolumeCapture:
             return {}
         pages = PageStore(run.repository.blob_reader(run.index))
         found: dict[int, ExtentEntry] = {}
-        position = 0
+        positions = {wanted.key: position for position, wanted in enumerate(streams)}
         try:
             for entry in pages.extents(before.entries):
-                key = (entry.role, entry.owner, entry.name)
-                while position < len(streams) and streams[position].key < key:
-                    position += 1
-                if position < len(streams) and _same(streams[position], entry):
+                position = positions.get((entry.role, entry.owner, entry.name), -1)
+                if position >= 0 and _same(streams[position], entry):
                     found[position] = entry
         except DamageFound:
             return {}
@@ -188,8 +183,7 @@ class VolumeCapture:
     def _prove(self, facts: Facts, used: UnitSet, entries: Iterable[ExtentEntry]) -> None:
         covered = UnitSet(facts.units)
         for entry in entries:
-            for first, count in _covered(facts, entry, self._part.size):
-                covered.add(first, count)
+            _cover(covered, facts, entry, self._part.size)
         missing = used.without(covered)
         if len(missing) or (not self._options.exact and covered != used):
             raise TwofoldError(
@@ -200,12 +194,18 @@ class VolumeCapture:
 
 def _same(wanted: Wanted, entry: ExtentEntry) -> bool:
     return (
-        wanted.key == (entry.role, entry.owner, entry.name)
-        and bool(wanted.stamp)
+        bool(wanted.stamp)
         and wanted.stamp == entry.stamp
         and wanted.size == entry.size
         and wanted.runs == entry.runs
     )
+
+
+def _all_claimed(claimed: UnitSet, wanted: Wanted, layout: Layout) -> bool:
+    for first, units in iterate_runs(wanted.runs, layout.units):
+        if first >= 0 and not claimed.holds(first, units):
+            return False
+    return True
 
 
 def _bytes_of(facts: Facts, units: UnitSet, size: int) -> Iterator[Range]:
@@ -219,13 +219,17 @@ def _bytes_of(facts: Facts, units: UnitSet, size: int) -> Iterator[Range]:
         yield end, size - end
 
 
-def _covered(facts: Facts, entry: ExtentEntry, size: int) -> Iterator[tuple[int, int]]:
-    """The units that an entry covers, as it is encoded."""
-    if entry.role == EntryRole.RAW:
-        runs = (_whole_units(facts, *run) for run in iterate_runs(entry.runs, size))
-    else:
-        runs = (run for run in iterate_runs(entry.runs, facts.units) if run[0] >= 0)
-    return ((first, count) for first, count in runs if count)
+def _cover(covered: UnitSet, facts: Facts, entry: ExtentEntry, size: int) -> None:
+    """Add the units that an entry covers, as it is encoded."""
+    if entry.role != EntryRole.RAW:
+        for first, count in iterate_runs(entry.runs, facts.units):
+            if first >= 0:
+                covered.add(first, count)
+        return
+    for run in iterate_runs(entry.runs, size):
+        first, count = _whole_units(facts, *run)
+        if count:
+            covered.add(first, count)
 
 
 def _whole_units(facts: Facts, start: int, length: int) -> tuple[int, int]:

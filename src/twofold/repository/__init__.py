@@ -4,6 +4,7 @@ from twofold.repository.blobs import BlobReader, other_contents
 from twofold.repository.catalog import Catalog
 from twofold.repository.check import check_stored
 from twofold.repository.check_packs import PacksCheck
+from twofold.repository.client_state import dismiss, recall, remember
 from twofold.repository.heads import Heads
 from twofold.repository.index import Index, adopt
 from twofold.repository.keys import SlotInfo
@@ -49,9 +50,12 @@ __all__ = [
     "check_stored",
     "commit_root",
     "create_repository",
+    "dismiss",
     "fence",
     "list_snapshots",
     "open_repository",
     "open_sessions",
     "other_contents",
+    "recall",
+    "remember",
 ]

@@ -1,8 +1,9 @@
 """What this computer remembers of repositories, in files of its own outside of them.
 
-One MessagePack file per purpose and repository, ``<state>/<purpose>/<repository id>``, private to
-the user, replaced as a whole and durably. Losing it loses no backup, only a memory: what cannot be
-read counts as nothing remembered. What merely saves time is kept apart, in a folder for caches.
+One MessagePack file per purpose and repository, ``<state>/<purpose>/<repository id>``, or several,
+told apart by an item; private to the user, replaced as a whole and durably. Losing it loses no
+backup, only a memory: what cannot be read counts as nothing remembered. What merely saves time is
+kept apart, in a folder for caches.
 """
 
 import os
@@ -19,11 +20,11 @@ VARIABLE = "TWOFOLD_STATE_DIR"
 CACHE_VARIABLE = "TWOFOLD_CACHE_DIR"
 
 
-def state_file(purpose: str, repository: bytes) -> Path:
+def state_file(purpose: str, repository: bytes, item: str = "") -> Path:
     """Where a memory is kept; the variable TWOFOLD_STATE_DIR names another folder."""
     chosen = os.environ.get(VARIABLE)
     folder = Path(chosen) if chosen else user_state_path("twofold", appauthor=False)
-    return folder / purpose / repository.hex()
+    return folder / purpose / "-".join(filter(None, (repository.hex(), item)))
 
 
 def cache_folder(purpose: str, repository: bytes) -> Path:
@@ -33,17 +34,17 @@ def cache_folder(purpose: str, repository: bytes) -> Path:
     return folder / purpose / repository.hex()
 
 
-def recall(purpose: str, repository: bytes, kind: type[RecordT]) -> RecordT | None:
+def recall(purpose: str, repository: bytes, kind: type[RecordT], item: str = "") -> RecordT | None:
     """What was remembered, None if nothing (readable) is."""
     try:
-        return msgspec.msgpack.decode(state_file(purpose, repository).read_bytes(), type=kind)
+        return msgspec.msgpack.decode(state_file(purpose, repository, item).read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def remember(purpose: str, repository: bytes, record: msgspec.Struct) -> None:
+def remember(purpose: str, repository: bytes, record: msgspec.Struct, item: str = "") -> None:
     """Keep a record in place of the one before. ``OSError``."""
-    path = state_file(purpose, repository)
+    path = state_file(purpose, repository, item)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temp = path.with_name(f".{path.name}-{secrets.token_hex(8)}.tmp")
     try:
@@ -54,6 +55,11 @@ def remember(purpose: str, repository: bytes, record: msgspec.Struct) -> None:
             temp.unlink()
         raise
     _sync_folder(path.parent)
+
+
+def dismiss(purpose: str, repository: bytes, item: str = "") -> None:
+    """Remember nothing any more. ``OSError``."""
+    state_file(purpose, repository, item).unlink(missing_ok=True)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -9,9 +9,10 @@ from twofold.view.address import (
     path_text,
     resolve,
 )
+from twofold.view.ahead import ReadAhead
 from twofold.view.base import KIND_NAMES, FileTree, Found, Group, Groups, Path, Visit, Visits
 from twofold.view.changes import Change, Changes, Start, Told
-from twofold.view.contents import Contents, Piece
+from twofold.view.contents import Contents, Frame, Piece, Result
 from twofold.view.filters import Filter
 from twofold.view.finding import Finder
 from twofold.view.growth import Growth, Growths, Side
@@ -49,6 +50,7 @@ __all__ = [
     "Filter",
     "Finder",
     "Found",
+    "Frame",
     "Group",
     "Groups",
     "Growth",
@@ -62,6 +64,8 @@ __all__ = [
     "Patterns",
     "Piece",
     "Program",
+    "ReadAhead",
+    "Result",
     "Sharing",
     "Side",
     "Sighting",

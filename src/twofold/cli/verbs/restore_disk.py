@@ -28,12 +28,20 @@ if TYPE_CHECKING:
     type=types.path,
     help="The disk that is overwritten, or a file that becomes one.",
 )
+@click.option(
+    "--new-ids",
+    is_flag=True,
+    help="For a clone beside the original: new GUIDs or signature of the disk and its partitions.",
+)
+@click.option("--restart", is_flag=True, help="Begin anew, also where an earlier run was cut off.")
 @click.pass_obj
-def command(session: Session, image: str, to: bytes) -> int:
+def command(session: Session, image: str, to: bytes, *, new_ids: bool, restart: bool) -> int:
     """Write an image onto a disk, whole or one partition of it.
 
-    'latest' writes the whole disk, 'latest:p3' partition 3 alone. Everything that the image holds
-    is read back and compared; the partition table is written last.
+    'latest' writes the whole disk, 'latest:p3' partition 3 alone. Before a disk or a file is
+    overwritten, its name must be typed. Everything that the image holds is read back and compared;
+    the partition table is written last. A run that was cut off goes on when it is started again
+    with the same image and target.
     """
     from twofold.commands import restore_disk
 
@@ -41,6 +49,8 @@ def command(session: Session, image: str, to: bytes) -> int:
         access=session.access(),
         snapshot=image,
         target=to,
+        new_ids=new_ids,
+        restart=restart,
         dry_run=session.dry_run,
         confirm=_confirmer(session),
     )
@@ -52,17 +62,21 @@ def command(session: Session, image: str, to: bytes) -> int:
 
 
 def _confirmer(session: Session) -> Callable[["DiskPlan"], bool]:
-    """Shows the plan; asks unless a new file is made."""
+    """Shows the plan; has the target's name typed unless nothing of anybody is overwritten."""
 
     def confirm(plan: "DiskPlan") -> bool:
         lines = plan_lines(plan)
-        if plan.target.fresh:
+        if not plan.destroys:
             session.tell(lines)
             return True
         session.show(lines) if session.may_ask else session.tell(lines)
         shown = printable(os.fsdecode(plan.target.path))
-        question = f"Overwrite {shown}? Everything on it will be lost."
-        return session.confirm(question, otherwise=f"everything on {shown} would be lost")
+        title = f" ({printable(plan.target.title)})" if plan.target.title else ""
+        return session.confirm_typed(
+            f"Everything on {shown}{title} will be lost.",
+            printable(os.path.basename(os.fsdecode(plan.target.path))),
+            otherwise=f"everything on {shown} would be lost",
+        )
 
     return confirm
 
@@ -87,6 +101,9 @@ def plan_lines(plan: "DiskPlan") -> Iterator[str | Line]:
     else:
         yield from change_lines(_before(shown, plan.target.size, plan.before), after)
     yield f"{size(plan.bytes_used)} to write onto {printable(shown)}"
+    if plan.goes_on:
+        yield "goes on with an earlier run that was cut off; --restart begins anew"
+    yield from (printable(note) for note in plan.new_ids.notes)
 
 
 def _before(shown: str, total: int, now: "Estimate") -> DiskPicture:
@@ -102,6 +119,8 @@ def _closing(result: "RestoreDiskResult") -> Iterator[str | Line]:
         yield f"dry run: {size(result.bytes_used)} would be written"
         return
     yield Line(f"{size(result.bytes_written)} written in {duration(result.seconds)}", "bold")
+    if result.bytes_kept:
+        yield f"  {size(result.bytes_kept)} were there already, written by an earlier run"
     yield f"  {size(result.bytes_verified)} read back and compared"
     if result.wrong:
         yield Line(f"  {result.wrong:,} pieces differ: the target cannot be trusted", "red")

@@ -12,8 +12,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
+from twofold.disk.crc32c import remainder
 from twofold.disk.ext import features
-from twofold.disk.ext.checksums import crc16, crc32c
+from twofold.disk.ext.crc16 import crc16
 from twofold.disk.ext.superblock import Superblock
 from twofold.errors import FormatError
 
@@ -193,5 +194,5 @@ def _checksum_is_right(sb: Superblock, seed: int, number: int, raw: bytes) -> bo
     kept = int.from_bytes(raw[30:32], "little")
     place = number.to_bytes(4, "little")
     if sb.ro_compat & features.METADATA_CHECKSUM:
-        return crc32c(seed, place + raw[:30] + b"\0\0" + raw[32:]) & 0xFFFF == kept
+        return remainder(seed, place + raw[:30] + b"\0\0" + raw[32:]) & 0xFFFF == kept
     return crc16(seed, place + raw[:30] + raw[32:]) == kept

@@ -9,8 +9,8 @@ import struct
 from dataclasses import dataclass
 from uuid import UUID
 
+from twofold.disk.crc32c import remainder
 from twofold.disk.ext import features
-from twofold.disk.ext.checksums import crc32c
 from twofold.errors import FormatError
 
 SIZE = 1024
@@ -97,7 +97,7 @@ class Superblock:
         """What ``metadata_csum`` sums begin with."""
         if self.incompat & features.CHECKSUM_SEED:
             return self.long(0x270)
-        return crc32c(_ALL, self.raw[104:120])
+        return remainder(_ALL, self.raw[104:120])
 
     def short(self, offset: int) -> int:
         """A field of 16 bits."""
@@ -188,7 +188,7 @@ def _check_features(found: Superblock) -> None:
         raise FormatError(f"the ext volume has features that are not understood: {words}")
     if found.ro_compat & features.METADATA_CHECKSUM:
         kept = int.from_bytes(found.raw[0x3FC:], "little")
-        if found.raw[0x175] == 1 and crc32c(_ALL, found.raw[:0x3FC]) != kept:
+        if found.raw[0x175] == 1 and remainder(_ALL, found.raw[:0x3FC]) != kept:
             raise FormatError("the check sum of an ext superblock is wrong")
 
 

@@ -1,0 +1,102 @@
+"""Where the bytes of an image's entries belong on a target: parts, each one blob or zeros.
+
+A part is a segment of a stream. Its bytes may lie in several spans, for its units may lie apart.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from twofold.disk.base import HOLE
+from twofold.errors import FormatError
+from twofold.format.image import EntryRole, ExtentEntry, VolumeRecord, iterate_runs
+from twofold.graph import PageStore
+
+
+class Span(NamedTuple):
+    """Bytes of the target. ``offset`` is ``HOLE`` for bytes that lie nowhere: they are zero."""
+
+    offset: int
+    length: int
+
+
+Spans = tuple[Span, ...]
+
+
+class Part(NamedTuple):
+    """A blob, or zeros where ``blob`` is None, and where it belongs.
+
+    ``pad``: zeros that follow the last span, up to the end of a stream's last unit.
+    """
+
+    blob: bytes | None
+    length: int
+    spans: Spans
+    pad: int = 0
+
+    @property
+    def first(self) -> int:
+        """The lowest byte of the target that is told, ``HOLE`` if there is none."""
+        spans = self.spans
+        if len(spans) == 1:
+            return spans[0].offset
+        return min((span.offset for span in spans if span.offset != HOLE), default=HOLE)
+
+
+def parts_of(pages: PageStore, volume: VolumeRecord, entry: ExtentEntry, at: int) -> Iterator[Part]:
+    """The parts of an entry of a volume that begins at byte ``at`` of the target.
+
+    ``DamageFound`` when the list of its contents cannot be had.
+    """
+    places = _Places(volume, entry, at)
+    held: Part | None = None
+    for blob, length in pages.stream(entry):
+        if held is not None:
+            yield held
+        held = Part(blob, length, places.take(length))
+    if held is not None:
+        pad = places.pad()
+        yield Part(held.blob, held.length, held.spans, pad) if pad else held
+
+
+class _Places:
+    """Where the bytes of an entry lie, taken from its start on."""
+
+    def __init__(self, volume: VolumeRecord, entry: ExtentEntry, at: int) -> None:
+        raw = entry.role == EntryRole.RAW
+        unit, origin = (1, 0) if raw else (volume.unit, volume.origin)
+        self._unit, self._base = unit, at + origin
+        self._runs = iterate_runs(entry.runs, volume.size if raw else volume.units)
+        self._offset, self._left = 0, 0
+        self._behind = -entry.size % unit
+
+    def take(self, length: int) -> Spans:
+        """Places of the next bytes; ``FormatError`` behind the runs."""
+        if 0 < length <= self._left:
+            return (self._span(length),)
+        found = []
+        while length:
+            if not self._left:
+                self._next()
+            part = min(length, self._left)
+            found.append(self._span(part))
+            length -= part
+        return tuple(found)
+
+    def _next(self) -> None:
+        run = next(self._runs, None)
+        if run is None:
+            raise FormatError("a stream is longer than its units")
+        first, count = run
+        self._offset = HOLE if first < 0 else self._base + first * self._unit
+        self._left = count * self._unit
+
+    def _span(self, length: int) -> Span:
+        span = Span(self._offset, length)
+        if self._offset != HOLE:
+            self._offset += length
+        self._left -= length
+        return span
+
+    def pad(self) -> int:
+        """Bytes behind the end of the stream in its last unit, where that lies anywhere."""
+        return min(self._behind, self._left) if self._offset != HOLE else 0

@@ -1,0 +1,183 @@
+"""``restore-disk`` as a command: going on after the repository went away, and ids for clones."""
+
+import functools
+import json
+import os
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.imaging.disks import MIB, gpt_disk, make_ext4, run, starts
+from twofold import imaging
+from twofold.commands import image, restore_disk
+from twofold.errors import StoreError, TwofoldError
+from twofold.events import Event, Notice, Progress, ignore
+from twofold.imaging import DiskPlan
+from twofold.options import RepositoryAccess
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """A GPT disk with an EFI partition and an ext4, both with contents."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for number in range(12):
+        (tree / f"{number}").write_bytes(os.urandom(400_000))
+    efi, root = tmp_path / "efi", tmp_path / "root"
+    efi.write_bytes(b"")
+    os.truncate(efi, 36 * MIB)
+    run("mkfs.vfat", "-F", "32", "-i", "abcd1234", efi)
+    make_ext4(root, tree, 16 * MIB)
+    gpt_disk(tmp_path / "disk", [(efi, "ef00"), (root, "8300")])
+    return tmp_path / "disk"
+
+
+@pytest.fixture
+def imaged(access: RepositoryAccess, disk: Path) -> RepositoryAccess:
+    image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
+    return access
+
+
+@dataclass
+class Asked:
+    """Keeps the plans that it is shown, and answers."""
+
+    answer: bool = True
+    plans: list[DiskPlan] = field(default_factory=list)
+
+    def __call__(self, plan: DiskPlan) -> bool:
+        self.plans.append(plan)
+        return self.answer
+
+
+def options(
+    access: RepositoryAccess,
+    to: Path,
+    asked: Asked | None = None,
+    *,
+    restart: bool = False,
+    new_ids: bool = False,
+) -> restore_disk.RestoreDiskOptions:
+    return restore_disk.RestoreDiskOptions(
+        access=access,
+        snapshot="latest",
+        target=os.fsencode(to),
+        restart=restart,
+        new_ids=new_ids,
+        confirm=asked,
+    )
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal is told every MiB."""
+    often = functools.partial(imaging.restore_disk, step=MIB)
+    monkeypatch.setattr(restore_disk, "restore_disk", often)
+
+
+def cut_off(access: RepositoryAccess, to: Path, after: int) -> None:
+    """A restore whose repository goes away when so many bytes were done, and comes back later."""
+    packs, away = Path(access.location), Path(access.location + ".away")
+
+    def unplug(event: Event) -> None:
+        if isinstance(event, Progress) and event.done_bytes > after and packs.exists():
+            packs.rename(away)
+
+    with pytest.raises((StoreError, TwofoldError)):
+        restore_disk.run(options(access, to), unplug)
+    away.rename(packs)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_goes_on_with_a_new_file(imaged: RepositoryAccess, disk: Path, tmp_path: Path) -> None:
+    to = tmp_path / "back"
+    cut_off(imaged, to, 3 * MIB)
+    asked = Asked()
+    result = restore_disk.run(options(imaged, to, asked), ignore)
+    assert (asked.plans[0].goes_on, asked.plans[0].destroys) == (True, False)
+    assert result.exit_code == 0
+    assert result.bytes_kept >= MIB
+    assert to.read_bytes() == disk.read_bytes()
+    anew = restore_disk.run(options(imaged, to), ignore)
+    assert anew.bytes_kept == 0  # what was finished is not gone on with
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_begins_anew_where_asked_or_changed(
+    imaged: RepositoryAccess, disk: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "back"
+    cut_off(imaged, to, 3 * MIB)
+    assert restore_disk.run(options(imaged, to, restart=True), ignore).bytes_kept == 0
+    to.unlink()
+    cut_off(imaged, to, 3 * MIB)
+    with open(to, "r+b") as file:
+        file.write(os.urandom(disk.stat().st_size))
+    told: list[Event] = []
+    asked = Asked(answer=False)
+    assert not restore_disk.run(options(imaged, to, asked), told.append).written
+    assert asked.plans[0].destroys
+    assert any(isinstance(event, Notice) and "changed" in event.text for event in told)
+
+
+def ids(disk: Path) -> tuple[str, list[str]]:
+    """The disk's GUID and those of its partitions, as sfdisk reads them."""
+    table = json.loads(run("sfdisk", "-J", disk))["partitiontable"]
+    return table["id"], [part["uuid"] for part in table["partitions"]]
+
+
+def serial(disk: Path, number: int) -> dict[str, str]:
+    """What blkid says of a partition."""
+    offset = starts(disk)[number - 1]
+    lines = run("blkid", "-p", "-o", "export", "-O", str(offset), disk).decode().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def test_new_ids_for_a_clone(imaged: RepositoryAccess, disk: Path, tmp_path: Path) -> None:
+    to = tmp_path / "clone"
+    asked = Asked()
+    result = restore_disk.run(options(imaged, to, asked, new_ids=True), ignore)
+    assert (result.exit_code, result.wrong) == (0, 0)
+    assert b"No problems found" in run("sgdisk", "-v", to)
+    old, new = ids(disk), ids(to)
+    assert old[0] != new[0]
+    assert not set(old[1]) & set(new[1])
+    assert len({uuid.UUID(text) for text in (new[0], *new[1])}) == 3
+    assert starts(disk) == starts(to)
+    assert serial(disk, 1)["UUID"] == "ABCD-1234"
+    assert serial(to, 1)["UUID"] != "ABCD-1234"
+    assert serial(to, 2)["UUID"] == serial(disk, 2)["UUID"]
+    notes = "\n".join(asked.plans[0].new_ids.notes)
+    assert "ext4 keeps its id; 'tune2fs -U random'" in notes
+    assert "PARTUUID" in notes
+    run("fsck.vfat", "-n", _part(to, 0, 36 * MIB, tmp_path / "efi"))
+    run("e2fsck", "-fn", _part(to, 1, 16 * MIB, tmp_path / "root"))
+
+
+def test_new_signature_of_an_mbr(access: RepositoryAccess, tmp_path: Path) -> None:
+    disk, to = tmp_path / "mbr", tmp_path / "clone"
+    disk.write_bytes(b"")
+    os.truncate(disk, 24 * MIB)
+    run("bash", "-c", f"echo 'label: dos\nlabel-id: 0x11223344\n2048,32768,7' | sfdisk -q {disk}")
+    volume = tmp_path / "ntfs"
+    volume.write_bytes(b"")
+    os.truncate(volume, 16 * MIB)
+    run("mkntfs", "-q", "-F", "-f", volume)
+    run("dd", f"if={volume}", f"of={disk}", "bs=1M", "seek=1", "conv=notrunc")
+    image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
+    result = restore_disk.run(options(access, to, new_ids=True), ignore)
+    assert (result.exit_code, result.wrong) == (0, 0)
+    assert json.loads(run("sfdisk", "-J", disk))["partitiontable"]["id"] == "0x11223344"
+    assert json.loads(run("sfdisk", "-J", to))["partitiontable"]["id"] != "0x11223344"
+    assert serial(to, 1)["UUID"] != serial(disk, 1)["UUID"]
+    boot, copy = (to.read_bytes()[at : at + 512] for at in (MIB, 17 * MIB - 512))
+    assert boot == copy
+    run("ntfsfix", "-n", _part(to, 0, 16 * MIB, tmp_path / "part"))
+
+
+def _part(disk: Path, index: int, size: int, to: Path) -> Path:
+    start = starts(disk)[index]
+    to.write_bytes(disk.read_bytes()[start : start + size])
+    return to
