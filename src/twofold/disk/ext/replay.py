@@ -1,0 +1,52 @@
+"""A volume that was not unmounted, as it will be once its journal was written back.
+
+Data lie in place before the journal tells of them, so units of files that were synced may be in use
+though no bitmap on the volume says so yet. Where the journal cannot be followed, everything counts
+as in use.
+"""
+
+from dataclasses import dataclass
+
+from twofold.disk.base import BlockReader
+from twofold.disk.ext import features, superblock
+from twofold.disk.ext.files import Files
+from twofold.disk.ext.groups import Groups
+from twofold.disk.ext.journal import Replayed, newer_blocks
+from twofold.disk.ext.superblock import Superblock
+from twofold.disk.ext.table import InodeTable
+from twofold.errors import FormatError
+
+_JOURNAL_INODE = 224
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The volume itself where no journal waits; ``lost`` says why one that waits is of no use."""
+
+    reader: BlockReader
+    waiting: bool = False
+    lost: str = ""
+
+
+def replay(reader: BlockReader, sb: Superblock) -> Replay:
+    """Follow the journal, if it has to be. OSError when the device cannot read."""
+    if not sb.incompat & features.RECOVER:
+        return Replay(reader)
+    try:
+        return Replay(_replayed(reader, sb), waiting=True)
+    except FormatError as error:
+        return Replay(reader, waiting=True, lost=error.message)
+
+
+def _replayed(reader: BlockReader, sb: Superblock) -> BlockReader:
+    number = sb.long(_JOURNAL_INODE)
+    if not number:
+        raise FormatError("the journal is on another device")
+    table = InodeTable(reader, sb, Groups(reader, sb))
+    journal = Files(reader, sb, table).content(table.get(number))
+    places = newer_blocks(journal, sb.block_size)
+    found = Replayed(reader, sb.block_size, journal, places)
+    after = superblock.parse(found.read(superblock.OFFSET, superblock.SIZE), reader.size)
+    if (after.blocks, after.groups) != (sb.blocks, sb.groups):
+        raise FormatError("the volume was being resized")
+    return found
