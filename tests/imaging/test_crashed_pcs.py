@@ -15,7 +15,8 @@ import pytest
 from tests.disk.ext_volumes import Recipe, blank, may_mount, mounted, run
 from tests.disk.used_blocks import contents
 from tests.imaging.world import ImageWorld
-from twofold.disk import Kind
+from tests.restorer.place import Place
+from twofold.disk import Kind, Role
 from twofold.disk.blocks import FileBlocks
 from twofold.disk.ext import ExtVolume, open_ext
 
@@ -46,12 +47,15 @@ def crashed(folder: Path, words: str, options: str, seed: int = 1) -> Path:
             below = place / f"late {number % 5}"
             below.mkdir(exist_ok=True)
             _write(below / f"file {number}", rng.randbytes(rng.randrange(1, 150_000)))
+        for number in range(1, 60, 4):
+            data = rng.randbytes((place / f"early {number}").stat().st_size)
+            _write(place / f"early {number}", data, "r+b")
         shutil.copyfile(image, folder / "crashed.img")
     return folder / "crashed.img"
 
 
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
+def _write(path: Path, data: bytes, mode: str = "wb") -> None:
+    with path.open(mode) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -84,8 +88,25 @@ def read_by_us(volume: ExtVolume) -> dict[bytes, bytes]:
     return found
 
 
+def only_in_the_journal(image: Path) -> None:
+    """Spoil the content that the journal has too, as where it was not yet written in place."""
+    with image.open("r+b") as file:
+        volume = open_ext(FileBlocks(file))
+        unit, newer = volume.facts.unit, volume._replay.newer
+        assert newer is not None
+        runs = [run for each in volume.streams() if each.role is Role.CODED for run in each.runs]
+        blocks = [at for first, count in runs for at in range(first, first + count) if first >= 0]
+        spoiled = [block for block in blocks if newer.covers(block, 1)]
+        assert len(spoiled) > 50
+        for block in spoiled:
+            file.seek(block * unit)
+            file.write(b"stale" + bytes(unit - 5))
+
+
 def check(folder: Path, world: ImageWorld, words: str, options: str) -> None:
     image = crashed(folder, words, options)
+    if "data=journal" in options:
+        only_in_the_journal(image)
     expected = replayed(image, folder)
     assert sum(path.startswith(b"late") for path in expected) == 55
     with image.open("rb") as file:
@@ -98,6 +119,11 @@ def check(folder: Path, world: ImageWorld, words: str, options: str) -> None:
     outcome, _ = world.image(image)
     everything = outcome.root.bytes_total == image.stat().st_size
     assert everything == ("fast_commit" in words), "free units are left out, if all is understood"
+    if not everything:
+        Place(world.base, world.key).restore("latest:p1:/", target=os.fsencode(folder / "out"))
+        restored = contents(folder / "out")
+        assert restored.keys() == expected.keys()
+        assert [path for path in expected if restored[path] != expected[path]] == []
     result = world.restore_image(folder / "back")
     assert (result.damaged, result.wrong) == (0, 0)
     found = replayed(folder / "back", folder)

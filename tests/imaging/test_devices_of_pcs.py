@@ -102,7 +102,11 @@ def test_what_changed_comes_back_when_the_rest_is_skipped(
     rng = random.Random(kind)
     if kind == "ntfs":
         image = room / "ntfs.img"
-        fillings = [ntfs_volumes.plain, ntfs_volumes.in_pieces, ntfs_volumes.compressed]
+        fillings: list[ntfs_volumes.Filling] = [
+            ntfs_volumes.plain,
+            ntfs_volumes.in_pieces,
+            ntfs_volumes.compressed,
+        ]
         ntfs_volumes.build(image, fillings, size=64 * MIB, cluster=4096, seed=3)
     else:
         image = linux.ext(room, Recipe("-t ext4 -b 4096", 64, 3))

@@ -12,6 +12,8 @@ are transactions, numbered one after the other:
 """
 
 import struct
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -133,6 +135,7 @@ class Replayed:
         self._block = block_size
         self._journal = journal
         self._places = places
+        self._blocks = array("Q", sorted(places))
         self.size = reader.size
         self.sector_size = reader.sector_size
 
@@ -149,6 +152,11 @@ class Replayed:
             first, last = max(start, 0), min(start + self._block, length)
             found[first:last] = self._newer(block)[first - start : last - start]
         return bytes(found)
+
+    def covers(self, first: int, count: int) -> bool:
+        """Whether any of these blocks stands in the journal."""
+        at = bisect_left(self._blocks, first)
+        return at < len(self._blocks) and self._blocks[at] < first + count
 
     def _newer(self, block: int) -> bytes:
         place, escaped = self._places[block]

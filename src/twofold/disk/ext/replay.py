@@ -5,9 +5,10 @@ though no bitmap on the volume says so yet. Where the journal cannot be followed
 as in use.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from twofold.disk.base import BlockReader
+from twofold.disk.base import HOLE, BlockReader, Role, Run, Stream
 from twofold.disk.ext import features, superblock
 from twofold.disk.ext.files import Files
 from twofold.disk.ext.groups import Groups
@@ -24,8 +25,23 @@ class Replay:
     """The volume itself where no journal waits; ``lost`` says why one that waits is of no use."""
 
     reader: BlockReader
-    waiting: bool = False
+    newer: Replayed | None = None
+    """The same reader, where a journal is laid over the volume."""
     lost: str = ""
+
+    def told(self, streams: Iterable[Stream], sb: Superblock) -> Iterator[Stream]:
+        """With ``data=journal`` what is in place may not be what programs read: kept, not told."""
+        for stream in streams:
+            stale = stream.role is Role.FILE and self._covers(stream.runs, sb)
+            yield stream._replace(role=Role.CODED) if stale else stream
+
+    def _covers(self, runs: Iterable[Run], sb: Superblock) -> bool:
+        ratio = sb.cluster_blocks
+        return self.newer is not None and any(
+            self.newer.covers(sb.first_block + first * ratio, units * ratio)
+            for first, units in runs
+            if first != HOLE
+        )
 
 
 def replay(reader: BlockReader, sb: Superblock) -> Replay:
@@ -33,12 +49,13 @@ def replay(reader: BlockReader, sb: Superblock) -> Replay:
     if not sb.incompat & features.RECOVER:
         return Replay(reader)
     try:
-        return Replay(_replayed(reader, sb), waiting=True)
+        found = _replayed(reader, sb)
     except FormatError as error:
-        return Replay(reader, waiting=True, lost=error.message)
+        return Replay(reader, lost=error.message)
+    return Replay(found, found)
 
 
-def _replayed(reader: BlockReader, sb: Superblock) -> BlockReader:
+def _replayed(reader: BlockReader, sb: Superblock) -> Replayed:
     number = sb.long(_JOURNAL_INODE)
     if not number:
         raise FormatError("the journal is on another device")

@@ -74,14 +74,15 @@ class ExtVolume:
         if self._replay.lost:
             return bitmap.full(self._sb.units)
         found = allocation.read(self._reader, self._sb, self._groups)
-        if self._replay.waiting:
+        if self._replay.newer:
             before = allocation.read(self._volume, self._sb, Groups(self._volume, self._sb))
             found = bitmap.union(found, before)
         return found
 
     def streams(self) -> Iterator[Stream]:
         """In the order of inodes, each group's inode table before them. See ``StreamPass``."""
-        return iter(StreamPass(self._reader, self._sb, self._groups, self._notes))
+        streams = StreamPass(self._reader, self._sb, self._groups, self._notes)
+        return self._replay.told(streams, self._sb)
 
     def root(self) -> int:
         """Always inode 2."""
