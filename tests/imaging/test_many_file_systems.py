@@ -160,7 +160,8 @@ def test_exfat(seed: int, world: ImageWorld, room: Path) -> None:
 def test_xfs(seed: int, world: ImageWorld, room: Path) -> None:
     rng = random.Random(f"xfs {seed}")
     block = rng.choice((1024, 2048, 4096, 4096))
-    words = f"-b size={block} -d agcount={rng.choice((2, 3, 5))} -i size={rng.choice((512, 1024))}"
+    words = f"-b size={block} -d agcount={rng.choice((2, 3, 4))}"
+    words += f" -i size={512 if block == 1024 else rng.choice((512, 1024))}"
     words += f" -m reflink={rng.randrange(2)},rmapbt={rng.randrange(2)},finobt={rng.randrange(2)}"
     mapped(world, "xfs", f"mkfs.xfs -q -f {words}", room, rng)
 

@@ -64,6 +64,7 @@ def test_a_windows_pc_comes_back(twofold: Program, pc: Disk, room: Path) -> None
     rounds.comes_back(twofold, pc, room)
 
 
+@pytest.mark.slow
 def test_the_judges_see_one_wrong_byte(pc: Disk, room: Path) -> None:
     """In each of the partitions, at the end of what is in use."""
     back = room / "back"
@@ -132,7 +133,7 @@ def test_an_aged_windows_pc_comes_back(twofold: Program, room: Path, about: Pc) 
     image = disk.part("ntfs").volume.image
     if about.age:
         assert runs_of_table(image) > 3
-        assert attribute_lists(disk, room) > 0
+        assert attribute_lists(disk) > 0 or about.sector > 512, "records of 4 KiB hold 700 runs"
     rounds.comes_back(twofold, disk, room)
     rounds.comes_back_exactly(twofold, disk, room)
     rounds.files_come_out(twofold, disk, WINDOWS, room / "files", refused=TOO_LONG)
@@ -145,8 +146,8 @@ def runs_of_table(image: Path) -> int:
     return len(re.findall(r"^\s+0x\w+\s+0x\w+\s+0x\w+$", data, re.MULTILINE))
 
 
-def attribute_lists(disk: Disk, room: Path) -> int:
-    """Which of the files in pieces have an attribute list."""
+def attribute_lists(disk: Disk) -> int:
+    """Whether the file that is a comb has an attribute list."""
     image = disk.part("ntfs").volume.image
     told = run("ntfsinfo", "-F", "/Users/old 1/comb", image)
     return told.count(b"$ATTRIBUTE_LIST")
