@@ -21,9 +21,13 @@ Filling = Callable[[Path, random.Random, int], None]
 
 
 @contextmanager
-def mounted(image: Path, options: str = "streams_interface=windows,compression") -> Iterator[Path]:
+def mounted(
+    image: Path,
+    options: str = "streams_interface=windows,compression",
+    folder: Path | None = None,
+) -> Iterator[Path]:
     """The volume's root folder; when left, everything is written."""
-    folder = image.with_suffix(".mount")
+    folder = folder or image.with_suffix(".mount")
     folder.mkdir(exist_ok=True)
     ended, held = os.pipe()  # the daemon inherits one end; when it is gone the other end tells
     words = ["ntfs-3g", "-o", options, str(image), str(folder)]

@@ -59,16 +59,17 @@ def _many() -> Iterator[Recipe]:
 
 @pytest.mark.parametrize("recipe", FEW, ids=str)
 def test_a_volume_is_understood(recipe: Recipe, tmp_path: Path) -> None:
-    _understood(recipe, tmp_path)
+    understood(recipe, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", list(_many()), ids=str)
 def test_many_volumes_are_understood(recipe: Recipe, tmp_path: Path) -> None:
-    _understood(recipe, tmp_path)
+    understood(recipe, tmp_path)
 
 
-def _understood(recipe: Recipe, folder: Path) -> None:
+def understood(recipe: Recipe, folder: Path) -> None:
+    """Make a volume below the folder and compare everything."""
     image = make(recipe, folder)
     run("e2fsck", "-fn", image)
     with image.open("rb") as file:

@@ -55,6 +55,11 @@ def check(image: Path, filling: str, cluster: int, sector: int, seed: int) -> No
     """Build a volume and compare everything."""
     size = _size(filling, cluster)
     volumes.build(image, FILLINGS[filling], size=size, cluster=cluster, sector=sector, seed=seed)
+    check_volume(image, cluster, sector, seed)
+
+
+def check_volume(image: Path, cluster: int, sector: int, seed: int) -> None:
+    """Compare everything of a volume that ``volumes.build`` made."""
     with image.open("rb") as file:
         fs = open_ntfs(FileBlocks(file, sector_size=sector))
         streams = list(fs.streams())

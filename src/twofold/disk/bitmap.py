@@ -31,3 +31,9 @@ def cut(bits: bytearray, units: int) -> bytearray:
 def full(units: int) -> bytearray:
     """All in use."""
     return cut(bytearray(b"\xff") * -(-units // 8), units)
+
+
+def union(one: bytes | bytearray, other: bytes | bytearray) -> bytearray:
+    """What is set in either of two of one length."""
+    bits = int.from_bytes(one, "little") | int.from_bytes(other, "little")
+    return bytearray(bits.to_bytes(len(one), "little"))

@@ -1,6 +1,7 @@
 """ext2, ext3 and ext4, read in one pass with little memory.
 
 superblock ── locate          geometry; where its copies are
+  ├── replay ── journal       the volume as its journal will make it, if one waits
   └── groups ── allocation    descriptors; bitmaps of what is in use
         └── table ── inode    inodes of a group, or one by number
               └── files       content by extents | indirect → pieces, or in the inode; xattrs

@@ -10,7 +10,7 @@ _TOLD = {
     "encrypt": "some directories may be encrypted; their files are kept as they are",
     "casefold": "some directories may ignore upper and lower case",
     "shared_blocks": "files share blocks; the volume can only be read",
-    "needs_recovery": "the journal was not replayed; the newest changes are only in it",
+    "needs_recovery": "it was not unmounted: the newest changes are in its journal, and read there",
     "orphan_present": "files that were deleted while open wait to be removed",
     "metadata_csum": "check sums of the superblock and the groups are verified, others are not",
     "mmp": "several computers may be using the volume",
@@ -20,8 +20,13 @@ _TOLD = {
 class Notes:
     """Sentences, and how many inodes were left out."""
 
-    def __init__(self, sb: Superblock, doubtful: int) -> None:
+    def __init__(self, sb: Superblock, doubtful: int, lost: str = "") -> None:
+        """``lost``: why the journal could not be followed."""
         self._fixed = list(_fixed(sb, doubtful))
+        if lost:
+            told = _TOLD["needs_recovery"]
+            other = f"its journal cannot be followed ({lost}), so all of it counts as in use"
+            self._fixed = [other if note == told else note for note in self._fixed]
         self.left_out: dict[int, str] = {}
         self.more = 0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from twofold.disk import bitmap
 from twofold.disk.base import (
     BlockReader,
     Content,
@@ -16,6 +17,7 @@ from twofold.disk.ext.files import Files
 from twofold.disk.ext.groups import Groups
 from twofold.disk.ext.inode import ENCRYPTED, INLINE_DATA, Inode
 from twofold.disk.ext.notes import Notes, feature_names
+from twofold.disk.ext.replay import replay
 from twofold.disk.ext.streams import StreamPass
 from twofold.disk.ext.superblock import Superblock
 from twofold.disk.ext.table import InodeTable
@@ -39,12 +41,14 @@ class ExtVolume:
     """``FileSystem`` over the tables of an ext volume; memory holds only the group descriptors."""
 
     def __init__(self, reader: BlockReader, sb: Superblock) -> None:
-        self._reader = reader
+        self._volume = reader
+        self._replay = replay(reader, sb)
+        self._reader = self._replay.reader
         self._sb = sb
-        self._groups = Groups(reader, sb)
-        self._table = InodeTable(reader, sb, self._groups)
-        self._files = Files(reader, sb, self._table)
-        self._notes = Notes(sb, len(self._groups.doubtful))
+        self._groups = Groups(self._reader, sb)
+        self._table = InodeTable(self._reader, sb, self._groups)
+        self._files = Files(self._reader, sb, self._table)
+        self._notes = Notes(sb, len(self._groups.doubtful), self._replay.lost)
 
     @property
     def facts(self) -> Facts:
@@ -63,12 +67,22 @@ class ExtVolume:
         )
 
     def allocation(self) -> bytearray:
-        """Bitmaps of all groups; damaged groups count as in use."""
-        return allocation.read(self._reader, self._sb, self._groups)
+        """Bitmaps of all groups; damaged groups count as in use.
+
+        While a journal waits: what is in use before and after it; all if it cannot be followed.
+        """
+        if self._replay.lost:
+            return bitmap.full(self._sb.units)
+        found = allocation.read(self._reader, self._sb, self._groups)
+        if self._replay.newer:
+            before = allocation.read(self._volume, self._sb, Groups(self._volume, self._sb))
+            found = bitmap.union(found, before)
+        return found
 
     def streams(self) -> Iterator[Stream]:
         """In the order of inodes, each group's inode table before them. See ``StreamPass``."""
-        return iter(StreamPass(self._reader, self._sb, self._groups, self._notes))
+        streams = StreamPass(self._reader, self._sb, self._groups, self._notes)
+        return self._replay.told(streams, self._sb)
 
     def root(self) -> int:
         """Always inode 2."""

@@ -26,6 +26,10 @@ _BITMAP = 6
 _DIRECTORY = 0x10000000
 _REPARSE = 0x400
 _FORBIDDEN = (b"", b".", b"..")
+_UNCLEAN = (
+    "it was not shut down: what only its log tells of may lie in clusters that count as free"
+    " (an exact image has them)"
+)
 
 
 def open_ntfs(reader: BlockReader) -> "Ntfs":
@@ -79,6 +83,8 @@ class Ntfs:
             versions = file.values(at.VOLUME_INFORMATION)
             version, dirty = values.volume_version(versions[0] if versions else b"")
             clean = not dirty and journal.is_clean(self._files.open(_LOG_FILE))
+            if not clean:
+                self._notes.tell(_UNCLEAN)
             label = labels[0].decode("utf-16-le", "replace") if labels else ""
             return _About(label, version, clean)
         except FormatError as error:
