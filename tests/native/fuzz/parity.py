@@ -56,7 +56,7 @@ def _check_rebuilding(material: bytes, groups: int, parity: bytes, lost: int) ->
     first = lost % shards
     torn = bytearray(material)
     for shard in range(first, min(first + 2 * groups, shards)):
-        torn[shard * SHARD_SIZE] ^= 1 + lost
+        torn[shard * SHARD_SIZE] ^= 1 + lost % 255
         torn[min((shard + 1) * SHARD_SIZE, len(torn)) - 1] ^= 0x80
     digests = shard_digests(material), shard_digests(parity)
     again = salvage(torn, len(material), parity, *digests)
