@@ -180,13 +180,13 @@ def _codecs() -> list[Target]:
 
 
 SLOWER: dict[str, int] = {
-    "xpress": 30_000,
-    "wof": 15_000,
-    "ntfs": 50_000,
-    "ext": 80_000,
-    "exfat": 12_000,
-    "md": 20_000,
-    "anything": 20_000,
+    "xpress": 20_000,
+    "wof": 10_000,
+    "ntfs": 40_000,
+    "ext": 60_000,
+    "exfat": 10_000,
+    "md": 10_000,
+    "anything": 10_000,
     "vhdx": 4_000,
     "vhdx log": 4_000,
 }
