@@ -123,7 +123,7 @@ def _block(name: str, start: int, stop: int) -> Done:
 
     began = time.process_time()
     tally = run_range(targets()[name], start, stop)
-    crashes = [{"number": c.number, "words": c.words} for c in tally.crashes]
+    crashes = [{"number": c.number, "cause": c.cause, "words": c.words} for c in tally.crashes]
     return Done(name, tally.runs, tally.refused, time.process_time() - began, crashes)
 
 
@@ -160,18 +160,12 @@ def _count(record: Record, done: Done) -> None:
     record.runs += done.runs
     record.refused += done.refused
     record.seconds += done.seconds
-    known = {_cause(crash) for crash in record.crashes}
+    known = {crash["cause"] for crash in record.crashes}
     for crash in done.crashes:
-        if _cause(crash) not in known:
+        if crash["cause"] not in known:
             say(f"{record.target}, run {crash['number']}:\n{crash['words']}")
             record.crashes.append(crash)
-            known.add(_cause(crash))
-
-
-def _cause(crash: dict[str, object]) -> str:
-    lines = str(crash["words"]).rstrip().splitlines()
-    places = [line.strip() for line in lines if line.lstrip().startswith("File ")]
-    return f"{lines[-1].split(':')[0]} {places[-1] if places else ''}"
+            known.add(crash["cause"])
 
 
 # by coverage
@@ -200,7 +194,8 @@ def _guided(record: Record, runs: int, seed: int) -> None:
     record.corpus = len(list((folder / "corpus").iterdir()))
     if done.returncode:
         say(f"{record.target}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-        record.crashes.append({"number": f"guided, seed {seed}", "words": _last(done.stdout)})
+        told = _last(done.stdout)
+        record.crashes.append({"number": f"guided, seed {seed}", "cause": told, "words": told})
     record.save()
     say(f"{record.target}: {record.guided_runs} guided runs, {record.corpus} inputs kept")
 

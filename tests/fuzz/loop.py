@@ -19,18 +19,12 @@ _MOST_CRASHES = 50
 
 @dataclass(frozen=True)
 class Crash:
-    """A run that ended in another way than it may, and where."""
+    """A run that ended in another way than it may. ``cause``: the exception and its line."""
 
     target: str
     number: int
+    cause: str
     words: str
-
-    @property
-    def cause(self) -> str:
-        """The same for crashes of one cause: the exception and the line it comes from."""
-        lines = self.words.rstrip().splitlines()
-        places = [line.strip() for line in lines if line.lstrip().startswith("File ")]
-        return f"{lines[-1].split(':')[0]} {places[-1] if places else ''}"
 
 
 @dataclass
@@ -54,12 +48,19 @@ def run_range(target: Target, start: int, stop: int) -> Tally:
                 tally.refused += target.attempt(number)
             except (KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException:
-                crash = Crash(target.name, number, traceback.format_exc(limit=-6))
-                if crash.cause not in causes and len(causes) < _MOST_CRASHES:
-                    causes.add(crash.cause)
-                    tally.crashes.append(crash)
+            except BaseException as error:
+                cause = _cause(error)
+                if cause not in causes and len(causes) < _MOST_CRASHES:
+                    causes.add(cause)
+                    words = traceback.format_exc(limit=-6)
+                    tally.crashes.append(Crash(target.name, number, cause, words))
     return tally
+
+
+def _cause(error: BaseException) -> str:
+    """The same for crashes that are most likely one fault."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {frame.filename}:{frame.lineno}"
 
 
 @contextmanager
