@@ -18,7 +18,7 @@ import blake3
 
 from bench.stored import KEY, PARITY, Framer, contents, files
 from twofold.chunker import Chunker, cut_whole
-from twofold.format.compression import compress, decompress
+from twofold.format.compression import Compressor, decompress
 from twofold.format.envelope import TAG_SIZE
 from twofold.format.layout import Buffer
 from twofold.format.pack import SECTION
@@ -40,7 +40,7 @@ class Cost:
     def seal(self, frame: Buffer, blobs: int, level: int) -> None:
         """Compress a frame and open it again."""
         start = time.thread_time()
-        encoding, packed = compress(frame, level)
+        encoding, packed = Compressor(level).compress(frame)
         middle = time.thread_time()
         decompress(encoding, packed, len(frame))
         spent = time.thread_time() - middle

@@ -25,6 +25,7 @@ from scripts.environment import PYTHON, ROOT, Trouble, say
 TESTS: dict[str, tuple[str, ...]] = {  # part of the extension, and the tests that exercise it
     "chunk": ("tests/chunker",),
     "parity": ("tests/parity",),
+    "blake3": ("tests/seal/test_keyed_hashes.py",),
     "index": ("tests/repository/test_blob_set.py",),
     "files": (
         "tests/platform/test_platform_native.py",

@@ -30,6 +30,7 @@ DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("genisoimage", "genisoimage"),
     ("libc6-dev", "/usr/include/stdlib.h"),
     ("libcap2-bin", "setcap"),
+    ("libhivex-bin", "hivexsh"),
     ("lvm2", "pvcreate"),
     ("mdadm", "mdadm"),
     ("mount", "losetup"),

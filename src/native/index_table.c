@@ -281,6 +281,43 @@ table_claim(PyObject *object, PyObject *argument)
     return outcome < 0 ? NULL : PyBool_FromLong(outcome);
 }
 
+/* Claims ids that ``known`` (which may be NULL) does not hold: 1 per id that was not there, else 0. */
+static int
+claim_all(Table *table, const Table *known, const uint8_t *ids, size_t count, uint8_t *fresh)
+{
+    for (size_t i = 0; i < count; i++, ids += ID) {
+        int there = known != NULL && *slot_of(known, hash(known, ids), ids) != 0;
+        int outcome = there ? 0 : claim(table, ids);
+        if (outcome < 0)
+            return -1;
+        fresh[i] = (uint8_t)outcome;
+    }
+    return 0;
+}
+
+static PyObject *
+table_claim_many(PyObject *object, PyObject *arguments)
+{
+    Py_buffer ids;
+    PyObject *known = Py_None, *result = NULL;
+    if (!PyArg_ParseTuple(arguments, "y*|O", &ids, &known))
+        return NULL;
+    if (known != Py_None && Py_TYPE(known) != Py_TYPE(object))
+        PyErr_SetString(PyExc_TypeError, "another IndexTable or None is wanted");
+    else if (ids.len % ID)
+        PyErr_SetString(PyExc_ValueError, "an id has 32 bytes");
+    else
+        result = PyBytes_FromStringAndSize(NULL, ids.len / ID);
+    if (result != NULL) {
+        const Table *other = known == Py_None ? NULL : (Table *)known;
+        uint8_t *fresh = (uint8_t *)PyBytes_AsString(result);
+        if (claim_all((Table *)object, other, ids.buf, (size_t)ids.len / ID, fresh) < 0)
+            Py_CLEAR(result);
+    }
+    PyBuffer_Release(&ids);
+    return result;
+}
+
 static int
 table_contains(PyObject *object, PyObject *argument)
 {
@@ -343,6 +380,8 @@ static PyMethodDef methods[] = {
     {"add", table_add, METH_VARARGS,
      "add(columns, usable=None): all blobs at possible places, in packs with a byte other than 0."},
     {"claim", table_claim, METH_O, "claim(id): put an id in; whether it was not there."},
+    {"claim_many", table_claim_many, METH_VARARGS,
+     "claim_many(ids, known=None): the same for many that ``known`` does not hold; a byte for each."},
     {NULL, NULL, 0, NULL},
 };
 

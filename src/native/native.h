@@ -14,8 +14,9 @@
 /* Adds the part's functions and types to the module; -1 with an exception set on failure. */
 int add_chunk(PyObject *module);
 int add_parity(PyObject *module);
-int add_shard_digests(PyObject *module);
+int add_blake3(PyObject *module);
 int add_index(PyObject *module);
 int add_files(PyObject *module);
+int add_memory(PyObject *module);
 
 #endif

@@ -16,6 +16,7 @@
     ├── NeedsRights (15)
     ├── FreezerFailed (16)
     ├── RefusedUnsafe (17)
+    ├── SourceDamaged (1)               a disk image that is to be read is not in order
     ├── NewerFormat (1)                 written by a newer Twofold
     ├── SnapshotNotFound (1)
     └── Fenced (1)                      our session was ended by a pruner; run again
@@ -133,6 +134,10 @@ class RefusedUnsafe(TwofoldError):
     """Refused because going on could destroy something."""
 
     exit_code = 17
+
+
+class SourceDamaged(TwofoldError):
+    """A disk image that is to be read is not in order; the repository is not concerned."""
 
 
 class NewerFormat(TwofoldError):

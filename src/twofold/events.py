@@ -74,5 +74,20 @@ Event = Phase | Progress | ItemDone | SourceWarning | Finding | Notice
 Emit = Callable[[Event], None]
 
 
+class Coarse:
+    """An ``Emit`` for whoever does not listen to single entries, so that none need be made up."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+
+    def __call__(self, event: Event) -> None:
+        self._emit(event)
+
+
+def hears_items(emit: Emit) -> bool:
+    """Whether every ``ItemDone`` is to be told."""
+    return not isinstance(emit, Coarse)
+
+
 def ignore(_event: Event) -> None:
     """Receive an event and do nothing with it."""

@@ -19,3 +19,9 @@ def _load() -> ModuleType | None:
 
 
 EXTENSION: ModuleType | None = _load()
+
+
+def keep_memory() -> None:
+    """For work on many large buffers: what is freed stays at hand instead of being handed back."""
+    if EXTENSION is not None:
+        EXTENSION.keep_memory()

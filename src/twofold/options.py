@@ -8,12 +8,14 @@ that are lists of their own with ``shown_as``.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import NoReturn
 
 from twofold.errors import UsageError
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([kmgtp])(i?b)?|b)?", re.IGNORECASE)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%?")
 
 
@@ -74,6 +76,19 @@ def parse_size(text: str) -> int:
     number, unit, ending = match.groups()
     base = 1000 if unit and (ending or "").lower() == "b" else 1024
     return int(Fraction(number) * base ** " kmgtp".index((unit or " ").lower()))
+
+
+def parse_time(text: str) -> int:
+    """Nanoseconds since 1970 out of ``2026-11-01`` or ``2026-11-01T12:30``, in local time.
+
+    Another zone may follow, as in RFC 3339: ``2026-11-01T12:30:00Z``.
+    """
+    try:
+        since = datetime.fromisoformat(text.strip()).astimezone(UTC) - _EPOCH
+    except (ValueError, OverflowError, OSError) as error:
+        hint = "write it like 2026-11-01, 2026-11-01T12:30 or 2026-11-01T12:30:00Z"
+        raise UsageError(f"'{text}' is not a time", hint=hint) from error
+    return since // timedelta(microseconds=1) * 1000
 
 
 def parse_percent(text: str) -> float:

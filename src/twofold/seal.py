@@ -6,6 +6,7 @@ in it are numbered. The header is associated data of every message.
 
 import hmac
 import secrets
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,7 @@ from twofold.format.envelope import (
 )
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind, Kind
+from twofold.native import EXTENSION
 
 KEY_SIZE = 32
 SALT_SIZE = 32
@@ -114,6 +116,16 @@ class DedupKeys:
 
         return blob_id
 
+    def ids_of(self, kind: BlobKind, data: Buffer, spans: "array[int]") -> bytes:
+        """Ids of pieces of a buffer, one behind the other; ``spans``: begins and ends in turn."""
+        key = self._id_keys[kind]
+        if EXTENSION is not None and EXTENSION.BLAKE3_KERNELS:
+            ids: bytes = EXTENSION.keyed_hashes(key, data, spans)
+            return ids
+        view, new = memoryview(data), blake3.blake3
+        pairs = zip(spans[::2], spans[1::2], strict=True)
+        return b"".join([new(view[begin:end], key=key).digest() for begin, end in pairs])
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ObjectSeal:
@@ -126,6 +138,17 @@ class ObjectSeal:
     def seal(self, number: int, plain: Buffer, more: bytes = b"") -> bytes:
         """Ciphertext and tag; ``more`` is further associated data."""
         return self._cipher.encrypt(nonce(number), plain, self._front + more)
+
+    def seal_into(self, number: int, plain: Buffer, more: bytes, out: memoryview) -> None:
+        """``seal`` into memory of exactly ``TAG_SIZE`` bytes more than ``plain``."""
+        self._cipher.encrypt_into(nonce(number), plain, self._front + more, out)
+
+    def open_into(self, number: int, sealed: Buffer, more: bytes, out: memoryview) -> None:
+        """``open`` into memory of exactly ``TAG_SIZE`` bytes less than ``sealed``."""
+        try:
+            self._cipher.decrypt_into(nonce(number), sealed, self._front + more, out)
+        except InvalidTag:
+            raise FormatError("contents fail their authentication") from None
 
     def open(self, number: int, sealed: Buffer, more: bytes = b"") -> bytes:
         """Plaintext; ``FormatError`` when the message is not authentic."""

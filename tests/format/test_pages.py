@@ -9,6 +9,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.twins import CODES, choose
 from twofold.errors import FormatError
 from twofold.format import pages
 from twofold.format.image import ExtentEntry, ExtentsPage, ImagePage, VolumeRecord
@@ -252,6 +253,17 @@ def test_borders_are_as_specified(key: bytes, name: bytes, ident: bytes) -> None
     number = int.from_bytes(ident[:4], "little")
     assert pages.ends_reference_page(ident) == (number < 1 << 24)
     assert pages.ends_segment_page(ident) == (number < 1 << 22)
+
+
+@given(own.HASH, st.lists(own.NAME))
+def test_borders_of_many_names_are_those_of_each(key: bytes, names: list[bytes]) -> None:
+    """With and without the extension."""
+    few = [b"%d" % n for n in range(3000)] if names and len(names) % 7 == 0 else []
+    expected = [pages.ends_page(key, name) for name in names + few]
+    for code in CODES:
+        with pytest.MonkeyPatch.context() as patch:
+            choose(patch, code, "twofold.format.pages")
+            assert pages.page_ends(key, names + few) == expected
 
 
 def test_borders_come_about_as_often_as_they_should() -> None:

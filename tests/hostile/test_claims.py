@@ -51,8 +51,8 @@ def test_a_bomb_in_a_frame(claim: int, place: Place) -> None:
     front = section_header(FRAME, builder.id, len(packed) + TAG_SIZE, 1, 1)
     sealed = builder._seal.seal(1, packed, front)
     ident = b"b" * 32
-    entry = FrameEntry(1, len(builder._data) + len(front), len(sealed), 100, 1, ((ident, 100),))
-    builder._data += front + sealed
+    entry = FrameEntry(1, builder._size + len(front), len(sealed), 100, 1, ((ident, 100),))
+    builder._append(front + sealed)
     builder._frames.append(entry)
     pack = builder.finish()
     repository.backend.put(pack.name, b"".join(map(bytes, pack.pieces)))

@@ -46,9 +46,9 @@ def test_frames_with_something_in_between(place: Place) -> None:
     forge = place.forge
     ident = forge.repository.keys.dedup.blob_id(BlobKind.DATA, TEXT)
     builder = PackBuilder(forge.repository.keys, BlobKind.DATA, 1 << 20)
-    builder._data += bytes(1000)
+    builder._append(bytes(1000))
     builder.add_frame([(ident, len(TEXT))], TEXT)
-    assert len(builder._data) > HEADER.size + 1000
+    assert builder._size > HEADER.size + 1000
     store(forge, builder)
     commit_file(forge, ident)
     result = place.check(read_data=True)

@@ -14,7 +14,7 @@ from twofold.parity import SHARD_SIZE, Layout, shard_digests
 from twofold.parity.encode import encode_twin
 
 PARITY = kernels("PARITY_KERNELS")
-DIGESTS = kernels("DIGEST_KERNELS")
+DIGESTS = kernels("BLAKE3_KERNELS")
 SEED = st.integers(0, 1 << 30)
 
 pytestmark = needs_extension

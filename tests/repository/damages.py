@@ -234,7 +234,8 @@ def _other_pack(ident: bytes, kind: Kind, keys: Keyring) -> bytes:
     builder = PackBuilder(keys, blob_kind, 1 << 20)
     builder.id = ident
     builder._seal = keys.object_seal(keys.new_header(kind, ident))
-    builder._data = bytearray(builder._seal.header.encode())
+    builder._size = 0
+    builder._append(builder._seal.header.encode())
     blob = b"other contents"
     builder.add_frame([(keys.dedup.blob_id(blob_kind, blob), len(blob))], blob)
     return b"".join(bytes(piece) for piece in builder.finish().pieces)

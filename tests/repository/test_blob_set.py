@@ -65,6 +65,30 @@ def test_it_is_the_set_of_what_usable_packs_hold(
 
 
 @pytest.mark.usefixtures("code")
+@given(RUNS, BLOBS, BLOBS)
+def test_many_are_claimed_as_one_by_one(
+    runs: list[tuple[list[list[int]], set[int]]], claimed: list[int], asked: list[int]
+) -> None:
+    """Those of another set are not, and one that is asked for twice is new once."""
+    known, found, expected = new_blob_set(), new_blob_set(), new_blob_set()
+    for packs, condemned in runs:
+        known.add_run(run_of(*packs), {bytes([n]) * 16 for n in condemned})
+    for one in claimed:
+        found.claim(blob(one)), expected.claim(blob(one))
+    fresh = found.claim_many(b"".join(map(blob, asked)), known)
+    assert list(fresh) == [blob(n) not in known and expected.claim(blob(n)) for n in asked]
+    assert all((blob(n) in found) == (blob(n) in expected) for n in range(61))
+
+
+@pytest.mark.usefixtures("code")
+def test_ids_cut_short_are_refused() -> None:
+    found, known = new_blob_set(), new_blob_set()
+    with pytest.raises(ValueError, match="32 bytes"):
+        found.claim_many(bytes(65), known)
+    assert bytes(32) not in found
+
+
+@pytest.mark.usefixtures("code")
 @pytest.mark.parametrize("expected", [0, 1, 100_000])
 def test_it_grows(expected: int) -> None:
     """Far beyond what was expected, over several blocks and many doublings."""

@@ -98,6 +98,9 @@ def test_as_another_user(place: Place) -> None:
     (top / "d/his").write_bytes(b"2")
     os.chown(top / "d/mine", NOBODY, NOBODY)
     os.chmod(top / "d/his", 0o4755)
+    (top / "d/kept").write_bytes(b"3")
+    os.setxattr(top / "d/kept", "user.colour", b"blue")
+    os.chmod(top / "d/kept", 0o444)  # whose owner may add attributes only before it has this mode
     os.chmod(top / "d", 0o555)
     os.mknod(top / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
     place.backup()
@@ -114,6 +117,8 @@ def test_as_another_user(place: Place) -> None:
     for _ in range(2):
         first, *rest = as_nobody(place, home / "to")
         assert first.split()[0] == "1"
+        assert os.getxattr(home / "to/d/kept", "user.colour") == b"blue"
+        assert stat.S_IMODE((home / "to/d/kept").stat().st_mode) == 0o444
         assert any(line.startswith("note owners and device files") for line in rest)
         assert [line for line in rest if line.startswith("warning")] == [
             f"warning b'{top}/device' restore Operation not permitted"

@@ -47,6 +47,15 @@ class Watch:
                 watch.pairs[self._key, nonce] += 1
                 return bytes(self._real.encrypt(nonce, data, aad))
 
+            def encrypt_into(self, nonce: bytes, data: bytes, aad: bytes, out: memoryview) -> None:
+                """Note, then encrypt."""
+                watch.pairs[self._key, nonce] += 1
+                self._real.encrypt_into(nonce, data, aad, out)
+
+            def decrypt_into(self, nonce: bytes, data: bytes, aad: bytes, out: memoryview) -> None:
+                """Decrypt."""
+                self._real.decrypt_into(nonce, data, aad, out)
+
             def decrypt(self, nonce: bytes, data: bytes, aad: bytes) -> bytes:
                 """Decrypt."""
                 return bytes(self._real.decrypt(nonce, data, aad))

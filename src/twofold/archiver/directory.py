@@ -6,7 +6,7 @@ are visited, and if they all turn out the same its old pages stand as they are. 
 subdirectories are closed. Both give a ``Closed``: references to tree and listing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,10 +14,12 @@ import msgspec
 from twofold.archiver.nodes import FLAGS_AT
 from twofold.archiver.parent import ParentDir
 from twofold.archiver.reading import FileJob
-from twofold.format.pages import Node, NodeKind, Owner
+from twofold.format.pages import Node, NodeKind, Owner, page_ends
 from twofold.format.records import PageRef, TreeRef
 from twofold.pipeline import NOT_COUNTED, ListingWriter, NodeWriter, SavePage, write_segments
 from twofold.platform import FLAG_FAILED, Entry, records
+
+_FILE = int(NodeKind.FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,12 @@ class Item:
     below: Closed | None = None
     entry: Entry | None = None  # of a directory whose metadata is still to be read
     gone: bool = False
+    plain: Entry | None = None  # of a file that has nothing but this and its content
 
     def final_node(self, save: SavePage) -> Node | None:
         """The node with its content or subdirectory filled in."""
+        if self.plain is not None:
+            return self._plain_node(self.plain, save)
         if self.node is None:
             return None
         if self.job is not None:
@@ -64,6 +69,16 @@ class Item:
                 return None  # left out after all, by a mark found inside
             return msgspec.structs.replace(self.node, ref=self.below.tree)
         return self.node
+
+    def _plain_node(self, entry: Entry, save: SavePage) -> Node:
+        """Of most files: made once, when all is known."""
+        assert self.job is not None
+        parts, ref = self.job.parts, None
+        content = parts[0] if parts else b""
+        if len(parts) > 1:
+            content, ref = write_segments(save, parts)
+        mode = entry.mode & 0o7777
+        return Node(self.name, _FILE, mode, 0, entry.mtime_ns, self.job.size, content, ref)
 
 
 @dataclass(slots=True, eq=False)
@@ -96,18 +111,19 @@ class NewDirectory:
     item: Item | None = None
     current: Slice | None = None
 
-    def write(self, items: Iterable[Item]) -> None:
+    def write(self, items: Sequence[Item]) -> None:
         """Write finished entries, in order."""
-        for item in items:
+        ends = page_ends(self.nodes.page_key, [item.name for item in items])
+        for item, ends_page in zip(items, ends, strict=True):
             if item.gone:
                 continue
             node = item.final_node(self.save)
             if node is not None:
                 assert item.owner is not None
-                self.nodes.add(node, item.owner)
+                self.nodes.add(node, item.owner, ends_page)
             below = item.below.listing if item.below else None
             size = counted_size(node, item.record)
-            self.listing.add(item.record, item.name, below, size)
+            self.listing.add(item.record, item.name, below, size, ends_page)
 
     def close(self) -> Closed:
         """Write the last pages."""

@@ -33,6 +33,7 @@ from twofold.platform import (
     SourceDir,
 )
 
+_STRANGE = FLAG_FAILED | FLAG_AWAY | FLAG_FAR_TIME
 _SIZE, _LINKS_END = 1, 8  # the fields of an entry between the inode number and the flags
 
 
@@ -49,7 +50,7 @@ class Part:
     """A slice with what is still to be done for it while its directory is open."""
 
     slice: Slice
-    small: list[Todo] = field(default_factory=list)
+    small: list[tuple[Item, Entry]] = field(default_factory=list)
     alone: list[Todo] = field(default_factory=list)
     others: list[Todo] = field(default_factory=list)
     directories: list[tuple[Item, list[Old | None]]] = field(default_factory=list)
@@ -84,10 +85,14 @@ class EntryReader:
         """Decide what becomes of each entry (with its record); nothing is read yet."""
         part = Part(Slice(directory, []))
         prefix = directory.path + b"/"
+        plain = not lookups and (waypoints or self._rules.trivial)
         for entry, record in batch:
-            path = prefix + entry.name
             item = Item(entry.name, record)
             part.slice.items.append(item)
+            if plain and _is_small(entry):
+                part.small.append((item, entry))
+                continue
+            path = prefix + entry.name
             if entry.flags & FLAG_FAILED:
                 self._fail(item, path, "examine", OSError(entry.size, os.strerror(entry.size)))
                 continue
@@ -120,8 +125,8 @@ class EntryReader:
             self._ledger.unchanged(1, item.node.size)
         elif not stat.S_ISREG(entry.mode):
             part.others.append(Todo(item, entry))
-        elif entry.size <= SMALL and not entry.flags & FLAG_FAR_TIME and entry.links == 1:
-            part.small.append(Todo(item, entry))
+        elif _is_small(entry):
+            part.small.append((item, entry))
         else:
             part.alone.append(Todo(item, entry))
 
@@ -131,7 +136,8 @@ class EntryReader:
         try:
             directory = handles.top
         except OSError as error:  # it was moved away while we were below it
-            for todo in (*part.small, *part.alone, *part.others):
+            small = (Todo(item, entry) for item, entry in part.small)
+            for todo in (*small, *part.alone, *part.others):
                 self._fail(todo.item, path + b"/" + todo.item.name, "open", error)
             return
         self._read_small(part, directory, path)
@@ -141,19 +147,32 @@ class EntryReader:
             self._look_at(todo, directory, path)
 
     def _read_small(self, part: Part, directory: SourceDir, path: bytes) -> None:
-        jobs = [FileJob() for _ in part.small]
-        wanted = [
-            (todo.item.name, todo.entry, job) for todo, job in zip(part.small, jobs, strict=True)
-        ]
         place = Place(path, directory.fs_type, clock.now_ns())
-        for position, outcome in self._reader.read_small(directory, wanted):
-            todo = part.small[position]
-            if isinstance(outcome, OSError):
-                self._fail(todo.item, path + b"/" + todo.item.name, "read", outcome)
-            elif outcome is None:
-                part.alone.append(todo)
+        settled = self._maker.settled_before(place.started, place.fs_type)
+        count = size = 0
+        plain = not self._ledger.hears_items
+        wanted = [entry for _, entry in part.small]
+        for position, read, job in self._reader.read_small(directory, wanted):
+            item, listed = part.small[position]
+            if job is None:
+                self._not_read(part, Todo(item, listed), read.error, path)
+            elif plain and read.extras is None and _is_as_listed(listed, read.entry, settled):
+                item.job, item.plain = job, read.entry
+                item.owner = self._maker.owner(listed)
+                count, size = count + 1, size + job.size
             else:
-                self._stored(todo, jobs[position], outcome, place)
+                assert read.entry is not None
+                self._stored(Todo(item, listed), job, ReadResult(read.entry, read.extras), place)
+        self._ledger.stored_many(count, size)
+        self._ledger.bytes_read = self._reader.bytes_read
+
+    def _not_read(self, part: Part, todo: Todo, error: int, path: bytes) -> None:
+        """A small file that failed, or did not hold still."""
+        if error:
+            reason = OSError(error, os.strerror(error))
+            self._fail(todo.item, path + b"/" + todo.item.name, "read", reason)
+        else:
+            part.alone.append(todo)
 
     def _read_alone(self, todo: Todo, directory: SourceDir, path: bytes) -> None:
         link = (directory.device, todo.entry.inode)
@@ -244,6 +263,28 @@ class EntryReader:
             return
         item.record = flagged(item.record, FAILED)
         self._ledger.failed(path, action, error.strerror or str(error))
+
+
+def _is_small(entry: Entry) -> bool:
+    """Whether a file is read in a batch: a regular one with nothing strange about it."""
+    return (
+        entry.size <= SMALL
+        and entry.links == 1
+        and stat.S_ISREG(entry.mode)
+        and not entry.flags & _STRANGE
+    )
+
+
+def _is_as_listed(listed: Entry, read: Entry | None, settled: int) -> bool:
+    """Whether a file is still what the listing says, and nothing can hide behind its times."""
+    return (
+        read is not None
+        and listed[_SIZE:_LINKS_END] == read[_SIZE:_LINKS_END]
+        and (read.inode == listed.inode or not listed.inode)
+        and not listed.flags
+        and read.mtime_ns <= settled
+        and read.ctime_ns <= settled
+    )
 
 
 def _record_read(todo: Todo, entry: Entry) -> bytes:

@@ -27,6 +27,10 @@ FAILED = FLAG_FAILED | FLAG_RACY
 """Flags of a stored record whose entry failed: it differs from every scan, so it is tried again."""
 
 
+_WHOLE_SECONDS = Entry(0, 0, 0, 0, 0, 0, 0, 0, 0, b"")
+"""What makes a platform assume the coarsest steps of time."""
+
+
 class NodeMaker:
     """Makes nodes for one platform; owners are cached."""
 
@@ -100,6 +104,11 @@ class NodeMaker:
                 kept.append((name, value))
         extras.xattrs = kept
         return extras
+
+    def settled_before(self, read_from_ns: int, fs_type: str) -> int:
+        """Times up to this one are surely not ``racy``, whatever entry they are of."""
+        step = self._platform.timestamp_granularity_ns(fs_type, _WHOLE_SECONDS)
+        return read_from_ns - 2 * step
 
     def racy(self, entry: Entry, read_from_ns: int, fs_type: str) -> bool:
         """Whether a change could hide behind these times: they are too near to the reading."""

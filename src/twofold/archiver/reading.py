@@ -6,14 +6,15 @@ state of the file: if size, times or inode moved under the read, it is read agai
 tries stored as it is and said so.
 """
 
-import os
 import stat
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from twofold.chunker import Chunker, Piece, StreamCutter, cut_whole
+from twofold.chunker import ZERO_RUN, Chunker, Piece, StreamCutter, cut_whole
+from twofold.format.segments import pack_blob
 from twofold.pipeline import BufferPool, Flow, Lease, Parts, Worker, send, store_piece
-from twofold.platform import Entry, Extras, Hole, SourceDir, SourceFile
+from twofold.platform import Entry, Extras, Hole, SmallRead, SourceDir, SourceFile
 
 SMALL = 256 << 10
 BATCH_BYTES = 1 << 20
@@ -31,12 +32,17 @@ class FileJob:
 
     __slots__ = ("_stored", "holes", "parts", "read", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = 0) -> None:
         self.parts: list[bytes] = []
-        self.size = 0
+        self.size = size
         self.holes: list[tuple[int, int]] = []
         self.read = False  # all parts are known in number; small files: and in content
         self._stored = 0
+
+    def fill(self, parts: list[bytes]) -> None:
+        """All parts of a small file are stored."""
+        self.parts = parts
+        self.read = True
 
     def settle(self, parts: Parts) -> None:
         """This attempt counts."""
@@ -65,12 +71,22 @@ WholeFile = tuple[FileJob, int, int]
 """A small file waiting in a buffer to be submitted: start and end of its bytes there."""
 
 
-def _store_small(worker: Worker, chunker: Chunker, job: FileJob, data: memoryview) -> None:
-    parts = []
-    for piece in cut_whole(chunker, data) if len(data) else ():
-        parts.append(store_piece(worker, piece))
-    job.parts = parts
-    job.read = True
+def _store_small(
+    worker: Worker, chunker: Chunker, view: memoryview, files: Sequence[WholeFile]
+) -> None:
+    """Store the small files of a buffer, all those at once that are too short to be cut."""
+    short = min(chunker.params.minimum, ZERO_RUN - 1)
+    spans, jobs = array("Q"), []
+    for job, begin, end in files:
+        if 0 < end - begin <= short:
+            spans.append(begin)
+            spans.append(end)
+            jobs.append(job)
+        else:
+            pieces = cut_whole(chunker, view[begin:end]) if end > begin else ()
+            job.fill([store_piece(worker, piece) for piece in pieces])
+    for job, blob_id in zip(jobs, worker.store_many(view, spans), strict=True):
+        job.fill([pack_blob(blob_id, job.size)])
 
 
 class FileReader:
@@ -88,11 +104,11 @@ class FileReader:
         self.bytes_read = 0
 
     def read_small(
-        self, directory: SourceDir, wanted: Sequence[tuple[bytes, Entry, FileJob]]
-    ) -> Iterator[tuple[int, ReadResult | OSError | None]]:
-        """Read small files of one directory; yields (position in ``wanted``, outcome) in order.
+        self, directory: SourceDir, wanted: Sequence[Entry]
+    ) -> Iterator[tuple[int, SmallRead, FileJob | None]]:
+        """Read small files of one directory; yields (position in ``wanted``, what came of it, job).
 
-        None means the file moved under the read, or grew: read it alone.
+        Without a job and without an error the file moved under the read, or grew: read it alone.
         """
         start = 0
         while start < len(wanted):
@@ -100,7 +116,7 @@ class FileReader:
             yield from self._read_batch(directory, wanted, start, stop)
             start = stop
 
-    def _fitting(self, wanted: Sequence[tuple[bytes, Entry, FileJob]], start: int) -> int:
+    def _fitting(self, wanted: Sequence[Entry], start: int) -> int:
         """How far the open buffer reaches; opens a fresh one when it is full."""
         if self._lease is not None and (
             self._used >= BATCH_BYTES or len(self._waiting) >= BATCH_FILES
@@ -111,7 +127,7 @@ class FileReader:
         room = len(self._lease.view) - self._used
         stop = start
         while stop < len(wanted) and stop - start < BATCH_FILES - len(self._waiting):
-            room -= wanted[stop][1].size + 1
+            room -= wanted[stop].size + 1
             if room < 0:
                 break
             stop += 1
@@ -121,30 +137,25 @@ class FileReader:
         return stop
 
     def _read_batch(
-        self,
-        directory: SourceDir,
-        wanted: Sequence[tuple[bytes, Entry, FileJob]],
-        start: int,
-        stop: int,
-    ) -> Iterator[tuple[int, ReadResult | OSError | None]]:
+        self, directory: SourceDir, wanted: Sequence[Entry], start: int, stop: int
+    ) -> Iterator[tuple[int, SmallRead, FileJob | None]]:
         part = wanted[start:stop]
         assert self._lease is not None
-        base = self._used
+        base, waiting = self._used, self._waiting
         view = self._lease.view[base:]
-        reads = directory.read_batch([w[0] for w in part], [w[1].size for w in part], view)
-        for position, (read, (_, entry, job)) in enumerate(zip(reads, part, strict=True), start):
-            if read.error:
-                yield position, OSError(read.error, os.strerror(read.error))
+        names, sizes = [entry.name for entry in part], [entry.size for entry in part]
+        reads = directory.read_batch(names, sizes, view)
+        for position, (read, before) in enumerate(zip(reads, part, strict=True), start):
+            after, length = read.entry, read.length
+            self.bytes_read += length
+            if after is None or not steady(before, after, length):
+                yield position, read, None
                 continue
-            self.bytes_read += read.length
-            if read.entry is None or not steady(entry, read.entry, read.length):
-                yield position, None
-                continue
-            job.size = read.length
             begin = base + read.offset
-            self._used = begin + read.length
-            self._waiting.append((job, begin, self._used))
-            yield position, ReadResult(read.entry, read.extras)
+            self._used = begin + length
+            job = FileJob(length)
+            waiting.append((job, begin, self._used))
+            yield position, read, job
 
     def submit(self) -> None:
         """Hand the open batch to a worker."""
@@ -156,8 +167,7 @@ class FileReader:
 
         def task(worker: Worker) -> None:
             try:
-                for job, start, end in waiting:
-                    _store_small(worker, chunker, job, lease.view[start:end])
+                _store_small(worker, chunker, lease.view, waiting)
             finally:
                 lease.release()
 

@@ -1,6 +1,6 @@
-"""Options of every verb that makes a snapshot: what it is called and how it is found again."""
+"""Options of several verbs: what a snapshot is called and found by, and how disks are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -31,9 +31,31 @@ _OPTIONS = (
     ),
 )
 
+_READING = (
+    click.option("--exact", is_flag=True, help="Keep every sector, what is free included."),
+    click.option(
+        "--skip-unchanged",
+        is_flag=True,
+        help="Do not read what the file system proves unchanged since the image before.",
+    ),
+    click.option(
+        "--page-files", is_flag=True, help="Keep the contents of page and hibernation files too."
+    ),
+)
+
 
 def snapshot_options(command: CommandT) -> CommandT:
+    """What every verb takes that makes a snapshot."""
+    return _with(command, _OPTIONS)
+
+
+def reading_options(command: CommandT) -> CommandT:
+    """What every verb takes that makes an image of a disk."""
+    return _with(command, _READING)
+
+
+def _with(command: CommandT, options: Sequence[Callable[[CommandT], CommandT]]) -> CommandT:
     """Add them to a command, in this order."""
-    for option in reversed(_OPTIONS):
+    for option in reversed(options):
         command = option(command)
     return command

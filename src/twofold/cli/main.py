@@ -10,6 +10,7 @@
 The exit codes are a contract: docs/manual/exit-codes.md.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,9 @@ INTERRUPTED, TERMINATED = 130, 143
 Failure = tuple[str, str, str]
 """Kind, message and hint."""
 
+_COLLECT_AFTER = 50_000
+"""Objects made before rings among them are looked for: we make millions, and next to no rings."""
+
 RESUME = "run again to resume; what is stored already is not stored again"
 
 
@@ -44,6 +48,7 @@ class Stopped(KeyboardInterrupt):
 def main() -> None:
     """The ``twofold`` command."""
     _mend_streams()
+    gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
     sys.exit(run(sys.argv[1:]))
 
 

@@ -28,15 +28,22 @@ VERBS = {
     "image": "Make an image of a disk.",
     "snapshots": "List the backups in the repository.",
     "ls": "List what is inside a backup.",
+    "stats": "Show what takes room, what a backup is made of and what grew.",
+    "find": "Find files and folders by name in all backups.",
+    "versions": "Show all versions of one file, and how to bring each back.",
+    "diff": "Show what differs between two backups.",
     "cat": "Write the content of one file to standard output.",
     "restore": "Bring files back out of a backup.",
     "restore-disk": "Write an image onto a disk, whole or one partition of it.",
     "export": "Write an image as a file for virtual machines and other programs.",
+    "import": "Take over disk images and backups of other programs.",
     "check": "Prove that the repository is whole.",
     "key": "List, add and remove keys; print a recovery kit.",
     "version": "Show versions, and the schema of --json.",
 }
 ALIASES = {"list": "snapshots"}
+_MODULES = {"import": "import_image"}
+"""Where a verb is declared whose name no module can have."""
 
 _COMMON: dict[str, Any] = {
     "context_settings": SETTINGS,
@@ -107,7 +114,8 @@ class Root(click.Group):
         name = ALIASES.get(cmd_name, cmd_name)
         if name not in VERBS:
             return None
-        command = import_module(f"twofold.cli.verbs.{name.replace('-', '_')}").command
+        module = _MODULES.get(name, name.replace("-", "_"))
+        command = import_module(f"twofold.cli.verbs.{module}").command
         assert isinstance(command, click.Command)
         return command
 

@@ -16,7 +16,7 @@ from twofold.cli.render.base import Lines, Renderer
 from twofold.cli.render.choice import renderer_for
 from twofold.cli.render.words import printable
 from twofold.errors import RefusedUnsafe, UsageError
-from twofold.events import Emit
+from twofold.events import Coarse, Emit
 from twofold.options import RepositoryAccess, Secret, parse_size
 
 
@@ -132,7 +132,8 @@ class Session:
     @property
     def emit(self) -> Emit:
         """Where commands tell what happens."""
-        return self.renderer.event
+        renderer = self.renderer
+        return renderer.event if renderer.items else Coarse(renderer.event)
 
     def show(self, lines: Lines, result: object = None) -> None:
         """Show what was asked for: the lines, or the elements of the result as records."""
@@ -155,6 +156,13 @@ class Session:
         self.result = result
         self.tell(lines)
         return code
+
+    @property
+    def columns(self) -> int:
+        """How wide pictures may be: the terminal's width within reason, 80 where there is none."""
+        import shutil
+
+        return min(max(shutil.get_terminal_size((80, 24)).columns, 30), 120)
 
     @property
     def may_ask(self) -> bool:

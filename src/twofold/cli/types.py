@@ -1,4 +1,4 @@
-"""Types of option values that click does not have: sizes, shares, paths as bytes, texts by line."""
+"""Types of option values that click does not have: sizes, shares, times, paths, texts by line."""
 
 import os
 from collections.abc import Callable
@@ -24,6 +24,13 @@ def percent(value: str | float) -> float:
     from twofold.options import parse_percent
 
     return value if isinstance(value, float) else _parsed(parse_percent, value)
+
+
+def moment(value: str | int) -> int:
+    """Nanoseconds since 1970, written as 2026-11-01T12:30."""
+    from twofold.options import parse_time
+
+    return value if isinstance(value, int) else _parsed(parse_time, value)
 
 
 def path(value: str | bytes) -> bytes:

@@ -12,9 +12,15 @@ from twofold.errors import DamageFound, SnapshotNotFound
 from twofold.events import Emit, Finding, Severity
 from twofold.format.pages import Node, NodeKind, Owner
 from twofold.options import Options, RepositoryAccess
-from twofold.view import FileTree, Found, ImageDisk, Path, parse_address, path_text
-
-_KINDS = {kind: kind.name.lower().replace("_", " ") for kind in NodeKind}
+from twofold.view import (
+    KIND_NAMES,
+    FileTree,
+    Found,
+    ImageDisk,
+    Path,
+    parse_address,
+    path_text,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +181,7 @@ def _described(path: Path, node: Node, owner: Owner, *, long: bool) -> ListedEnt
     target = node.content if node.kind == NodeKind.SYMLINK else b""
     entry = ListedEntry(
         path_text(path),
-        _KINDS[NodeKind(node.kind)],
+        KIND_NAMES[node.kind],
         node.mode,
         owner.uid,
         owner.gid,

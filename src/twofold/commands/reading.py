@@ -5,9 +5,11 @@ room, is still read: it is not pruned meanwhile by anybody who could be stopped.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.errors import NeedsRights, NoSpace, StoreError
@@ -43,20 +45,65 @@ def is_disk(root: Root, address: Address) -> bool:
     return root.kind == "image" and address.partition is None and not address.path
 
 
+class Library:
+    """An open repository of which several snapshots are read."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self.snapshots = repository.snapshots(partial=True)
+        """All, by time, also those that are only found by their id."""
+
+    @property
+    def kept(self) -> list[Snapshot]:
+        """Those that are there for everybody, newest last."""
+        return [each for each in self.snapshots if not each.forgotten and not each.root.partial]
+
+    @cached_property
+    def index(self) -> Index:
+        """Loaded when the first snapshot is read."""
+        return self.repository.load_index()
+
+    @cached_property
+    def pages(self) -> PageStore:
+        """Pages of all snapshots."""
+        return PageStore(self.repository.blob_reader(self.index))
+
+    def name(self, snapshot: Snapshot) -> str:
+        """The beginning of a snapshot's id that no other one has, as people type it."""
+        return self._names[snapshot.id]
+
+    @cached_property
+    def _names(self) -> dict[bytes, str]:
+        shorts = Counter(each.short for each in self.snapshots)
+        return {
+            each.id: each.short if shorts[each.short] == 1 else each.id.hex()
+            for each in self.snapshots
+        }
+
+    def reading(self, address: Address) -> Reading:
+        """The snapshot an address names. ``SnapshotNotFound``."""
+        snapshot = resolve(address, self.snapshots)
+        address.refuse_partition(snapshot)
+        return Reading(self.repository, snapshot, self.index, self.pages)
+
+
+@contextmanager
+def read_repository(access: RepositoryAccess, purpose: str, emit: Emit) -> Iterator[Library]:
+    """Open a repository to read its snapshots."""
+    with ExitStack() as held:
+        repository = held.enter_context(open_at(access, emit))
+        held.enter_context(reader_session(repository, purpose))
+        tell_missing_heads(repository, emit)
+        yield Library(repository)
+
+
 @contextmanager
 def read_snapshot(
     access: RepositoryAccess, address: Address, purpose: str, emit: Emit
 ) -> Iterator[Reading]:
     """Open the snapshot an address names. ``SnapshotNotFound``."""
-    with ExitStack() as held:
-        repository = held.enter_context(open_at(access, emit))
-        held.enter_context(reader_session(repository, purpose))
-        tell_missing_heads(repository, emit)
-        snapshot = resolve(address, repository.snapshots(partial=True))
-        address.refuse_partition(snapshot)
-        index = repository.load_index()
-        pages = PageStore(repository.blob_reader(index))
-        yield Reading(repository, snapshot, index, pages)
+    with read_repository(access, purpose, emit) as library:
+        yield library.reading(address)
 
 
 @contextmanager

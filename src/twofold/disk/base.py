@@ -41,6 +41,18 @@ class BlockReader(Protocol):
         ...
 
 
+@runtime_checkable
+class SparseBlocks(BlockReader, Protocol):
+    """A reader that may know of zeros without reading them."""
+
+    def hole(self, offset: int) -> int:
+        """How many bytes from there on are known to be zeros; 0 when that is not known.
+
+        Raises as ``read``.
+        """
+        ...
+
+
 class Run(NamedTuple):
     """Neighbouring units of a stream: the first one (or ``HOLE``) and how many."""
 

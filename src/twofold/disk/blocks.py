@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import BinaryIO
 
-from twofold.disk.base import BlockReader
+from twofold.disk.base import BlockReader, SparseBlocks
 from twofold.errors import FormatError
 
 
@@ -15,6 +15,11 @@ def check_range(reader: BlockReader, offset: int, length: int) -> None:
     """FormatError unless the range lies inside."""
     if offset < 0 or length < 0 or offset + length > reader.size:
         raise FormatError(f"bytes {offset} to {offset + length} are outside of {reader.size} bytes")
+
+
+def hole_at(reader: BlockReader, offset: int) -> int:
+    """How many bytes from there on any reader knows to be zeros; mostly that is none."""
+    return reader.hole(offset) if isinstance(reader, SparseBlocks) else 0
 
 
 class FileBlocks:
@@ -72,3 +77,7 @@ class Window:
         """Exactly ``length`` bytes."""
         check_range(self, offset, length)
         return self.whole.read(self.start + offset, length)
+
+    def hole(self, offset: int) -> int:
+        """What the whole knows, which may go beyond this part."""
+        return hole_at(self.whole, self.start + offset)

@@ -1,7 +1,8 @@
 """zstd with an upper bound on what comes out.
 
-One-shot calls make a context of their own, so nothing is shared between threads. Decompression is
-bounded by the length the authenticated metadata states, never by what the frame claims.
+A ``Compressor`` belongs to one thread and keeps its working memory from frame to frame;
+``compress`` makes one for a single call. Decompression is bounded by the length the authenticated
+metadata states, never by what the frame claims.
 """
 
 import sys
@@ -14,19 +15,33 @@ else:
     from backports import zstd
 
 PLAIN, ZSTD = 0, 1
-LEVEL = 3  # chosen by measurement: docs/decisions/0012-chunk-and-frame-sizes.md
+# chosen by measurement: docs/decisions/0012-chunk-and-frame-sizes.md
+LEVEL = 3
+LEVEL_TOGETHER = 2
+"""For frames of many small files, which gain more by lying together than any level gives."""
 _SAVING = 0.97
 _WINDOW_LOG_MAX: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 27}
 
 Buffer = bytes | bytearray | memoryview
 
 
-def compress(data: Buffer, level: int = LEVEL) -> tuple[int, Buffer]:
-    """(encoding, bytes): compressed when that saves at least 3 %, else the data itself."""
-    if len(data) < 64:
-        return PLAIN, data
-    packed = zstd.compress(data, level)
-    return (ZSTD, packed) if len(packed) < len(data) * _SAVING else (PLAIN, data)
+class Compressor:
+    """Makes independent frames; used by one thread at a time."""
+
+    def __init__(self, level: int = LEVEL) -> None:
+        self._zstd = zstd.ZstdCompressor(level)
+
+    def compress(self, data: Buffer) -> tuple[int, Buffer]:
+        """(encoding, bytes): compressed when that saves at least 3 %, else the data itself."""
+        if len(data) < 64:
+            return PLAIN, data
+        packed = self._zstd.compress(data, self._zstd.FLUSH_FRAME)
+        return (ZSTD, packed) if len(packed) < len(data) * _SAVING else (PLAIN, data)
+
+
+def compress(data: Buffer) -> tuple[int, Buffer]:
+    """What a new ``Compressor`` makes of it."""
+    return Compressor().compress(data)
 
 
 def decompress(encoding: int, data: Buffer, raw_length: int) -> Buffer:

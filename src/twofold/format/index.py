@@ -80,7 +80,8 @@ class PackEntry:
 
 def encode_index(packs: Iterable[PackEntry], superseded: Iterable[bytes] = ()) -> bytes:
     """Contents of an index object listing whole packs."""
-    pack_rows, frame_rows, blobs = bytearray(), bytearray(), []
+    pack_rows, frame_rows = bytearray(), bytearray()
+    blobs: list[bytes] = []
     count = frame_number = 0
     for entry in packs:
         pack_rows += _pack_row(entry, frame_number)
@@ -89,11 +90,12 @@ def encode_index(packs: Iterable[PackEntry], superseded: Iterable[bytes] = ()) -
             frame_rows += _frame_row(frame)
             blobs += _blob_rows(frame, frame_number)
             frame_number += 1
-    blobs.sort()
+    blobs.sort()  # by id, as that comes first
     old = list(superseded)
     head = INDEX_HEAD.pack(count, frame_number, len(blobs), len(old))
     columns = [bytes(pack_rows), bytes(frame_rows)]
-    columns += [b"".join(b[0] for b in blobs), b"".join(b[1] for b in blobs)]
+    columns.append(b"".join([blob[:BLOB_ID_SIZE] for blob in blobs]))
+    columns.append(b"".join([blob[BLOB_ID_SIZE:] for blob in blobs]))
     return b"".join([head, *columns, *old])
 
 
@@ -114,11 +116,12 @@ def _frame_row(frame: FrameEntry) -> bytes:
     )
 
 
-def _blob_rows(frame: FrameEntry, number: int) -> list[tuple[bytes, bytes]]:
+def _blob_rows(frame: FrameEntry, number: int) -> list[bytes]:
+    """The id of each blob with its row behind it."""
+    pack, offset = INDEX_BLOB.pack, 0
     rows = []
-    offset = 0
     for ident, length in frame.blobs:
-        rows.append((ident, INDEX_BLOB.pack(number, offset, length)))
+        rows.append(ident + pack(number, offset, length))
         offset += length
     return rows
 

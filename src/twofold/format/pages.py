@@ -4,8 +4,10 @@ Those of images are in ``image.py``; all are encoded and decoded here.
 """
 
 import stat
+from array import array
+from collections.abc import Sequence
 from enum import IntEnum
-from functools import lru_cache
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import blake3
@@ -15,6 +17,7 @@ from twofold.errors import FormatError
 from twofold.format.image import EXTENTS, IMAGE, ExtentsPage, ImagePage
 from twofold.format.layout import Buffer
 from twofold.format.records import PageRef, TreeRef, encode_record
+from twofold.native import EXTENSION
 
 NODES, LISTING, REFERENCES, SEGMENTS, FAILURES = 1, 2, 3, 4, 5
 PAGE_LIMIT = 1 << 20
@@ -246,11 +249,22 @@ def check_names(nodes: list[Node], after: bytes) -> bytes:
     return after
 
 
-@lru_cache(maxsize=1)  # a name goes into a node page and at once into a listing page
 def ends_page(page_key: bytes, name: bytes) -> bool:
     """Whether a page border follows the item of this name."""
     digest = blake3.blake3(name, key=page_key).digest(4)
     return int.from_bytes(digest, "little") < NAME_BORDER
+
+
+def page_ends(page_key: bytes, names: Sequence[bytes]) -> list[bool]:
+    """``ends_page`` for each of many names."""
+    if EXTENSION is None or not EXTENSION.BLAKE3_KERNELS:
+        return [ends_page(page_key, name) for name in names]
+    ends = list(accumulate(map(len, names), initial=0))
+    spans = array("Q", bytes(16 * len(names)))
+    spans[::2], spans[1::2] = array("Q", ends[:-1]), array("Q", ends[1:])
+    digests: bytes = EXTENSION.keyed_hashes(page_key, b"".join(names), spans)
+    # little-endian, so the number is below 2**24 where its last byte is 0
+    return [not last for last in digests[3::32]]
 
 
 def ends_extents_page(page_key: bytes, role: int, owner: int) -> bool:

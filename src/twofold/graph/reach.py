@@ -5,7 +5,7 @@ one.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from twofold.format.image import ExtentsPage, ImagePage
 from twofold.format.names import BlobKind
@@ -23,8 +23,18 @@ class Reach(NamedTuple):
     path: bytes
 
 
+class Seen(Protocol):
+    """Which metadata pages were visited: a set of their ids, however it is kept."""
+
+    def __contains__(self, page: bytes, /) -> bool: ...
+
+    def add(self, page: bytes, /) -> None:
+        """From now on it is in there."""
+        ...
+
+
 class _Walk:
-    def __init__(self, pages: PageStore, seen: set[bytes]) -> None:
+    def __init__(self, pages: PageStore, seen: Seen) -> None:
         self.pages = pages
         self.seen = seen
         self.pending: list[tuple[bytes, int, type, bytes]] = []
@@ -83,7 +93,7 @@ def _blobs(packed: bytes, path: bytes) -> Iterator[Reach]:
             yield Reach(BlobKind.DATA, segment.blob, path)
 
 
-def reachable(pages: PageStore, root: Root, seen: set[bytes]) -> Iterator[Reach]:
+def reachable(pages: PageStore, root: Root, seen: Seen) -> Iterator[Reach]:
     """Blobs needed by a snapshot; metadata pages in ``seen`` (and below) are passed over.
 
     ``seen`` is extended. Raises ``DamageFound`` at the first page that cannot be read; the caller

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from twofold.disk.base import BlockReader
+from twofold.disk.blocks import hole_at
 from twofold.errors import DamageFound
 from twofold.events import Emit, Notice, Phase, Progress
 from twofold.format.image import IMAGE, ImagePage, VolumeRecord
@@ -21,7 +22,7 @@ from twofold.repository import Repository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """What to image: the disk's path as the user said it, and how."""
+    """What to image: the disk's path as the user said it, and how; ``past_ns`` as in RunSpec."""
 
     path: bytes
     options: VolumeOptions = field(default_factory=VolumeOptions)
@@ -29,6 +30,7 @@ class ImageRequest:
     tags: tuple[str, ...] = ()
     host: str = ""
     dry_run: bool = False
+    past_ns: int | None = None
 
 
 def capture(
@@ -45,6 +47,7 @@ def capture(
         tags=request.tags,
         host=request.host,
         dry_run=request.dry_run,
+        past_ns=request.past_ns,
     )
     for note in source.notes:
         emit(Notice(note))
@@ -162,6 +165,10 @@ class _Counting:
         if length >= _TOLD:
             self._emit(Progress(self._done, 0))
         return data
+
+    def hole(self, offset: int) -> int:
+        """As the disk says."""
+        return hole_at(self._reader, offset)
 
 
 _TOLD = 1 << 20

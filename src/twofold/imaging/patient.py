@@ -7,6 +7,7 @@ when a thousand pieces were refused: each refusal may have cost the drive many s
 from collections.abc import Callable
 
 from twofold.disk.base import BlockReader
+from twofold.disk.blocks import hole_at
 
 _PIECES = (1 << 20, 64 << 10)
 _MOST_REFUSALS = 1000
@@ -32,6 +33,13 @@ class PatientReader:
             data = bytearray(length)
             self._fill(memoryview(data), offset, (*_PIECES, self.sector_size))
             return bytes(data)
+
+    def hole(self, offset: int) -> int:
+        """As the disk says; what it cannot say is read."""
+        try:
+            return hole_at(self._reader, offset)
+        except OSError:
+            return 0
 
     def _fill(self, target: memoryview, offset: int, steps: tuple[int, ...]) -> None:
         step = steps[0]

@@ -1,9 +1,14 @@
-"""Raw entries: byte ranges in windows of 64 MiB of the volume, read in the order of the disk."""
+"""Raw entries: byte ranges in windows of 64 MiB of the volume, read in the order of the disk.
+
+A window that the reader knows to be all zeros is not read: a virtual disk may claim any size.
+"""
 
 from collections.abc import Iterable, Iterator
 
 from twofold.disk.base import BlockReader
+from twofold.disk.blocks import hole_at
 from twofold.format.image import RAW_WINDOW, EntryRole, ExtentEntry, pack_runs
+from twofold.format.segments import pack_zeros
 from twofold.imaging.store import fixed, merged
 from twofold.pipeline import Run, Worker, store_piece, write_segments
 
@@ -44,9 +49,21 @@ class RawStore:
         for number, inside in windows(ranges):
             segments: list[list[bytes]] = []
             self._held.append((number, inside, segments))
+            if all(self._is_hole(*each) for each in inside):
+                segments.append([pack_zeros(sum(length for _, length in inside))])
+                continue
             for group in _groups(inside):
                 segments.append([])
                 self._submit(group, segments[-1])
+
+    def _is_hole(self, start: int, length: int) -> bool:
+        end = start + length
+        while start < end:
+            known = hole_at(self._reader, start)
+            if not known:
+                return False
+            start += known
+        return True
 
     def _submit(self, group: list[Range], out: list[bytes]) -> None:
         low = group[0][0]

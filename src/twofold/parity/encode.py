@@ -103,7 +103,7 @@ def encode_twin(view: memoryview, layout: Layout) -> bytes:
 def shard_digests(data: Buffer) -> bytes:
     """The digests of all shards of data or of parity, ``DIGEST_SIZE`` bytes each, in order."""
     view = memoryview(data).cast("B")
-    if EXTENSION is None or not EXTENSION.DIGEST_KERNELS:
+    if EXTENSION is None or not EXTENSION.BLAKE3_KERNELS:
         return shard_digests_twin(view)
     whole = len(view) // SHARD_SIZE * SHARD_SIZE
     digests: bytes = EXTENSION.shard_digests(view[:whole])

@@ -10,13 +10,15 @@ the reader's thread at its next call; nothing is ever half entered.
 import os
 import queue
 import threading
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from twofold.backend import Backend
 from twofold.format.layout import Buffer
-from twofold.format.names import BlobKind
-from twofold.repository import Catalog, FinishedPack, PackBuilder
+from twofold.format.names import BLOB_ID_SIZE, BlobKind
+from twofold.native import keep_memory
+from twofold.repository import Catalog, FinishedPack, FrameWorks, PackBuilder
 from twofold.seal import Keyring
 
 META_FRAME = 256 << 10
@@ -47,40 +49,60 @@ class Worker:
         self._hash = flow.keys.dedup.hasher(kind)
         self._frame_size = frame_size
         self._pack: PackBuilder | None = None
-        self._frame = bytearray()
+        self._works = FrameWorks()
+        self._frame = memoryview(bytearray(frame_size))
+        self._used = 0
         self._listed: list[tuple[bytes, int]] = []
         self.stats = FlowStats()
 
     def store(self, data: Buffer) -> bytes:
         """The blob's id; its bytes are copied or sealed before this returns."""
         blob_id = self._hash(data)
-        if not self._flow.catalog.claim(self._kind, blob_id):
+        if self._flow.catalog.claim(self._kind, blob_id):
+            self.stats.blobs_new += 1
+            self._add(blob_id, data)
+        else:
             self.stats.blobs_known += 1
-            return blob_id
-        self.stats.blobs_new += 1
+        return blob_id
+
+    def store_many(self, data: memoryview, spans: "array[int]") -> list[bytes]:
+        """``store`` for pieces of a buffer; ``spans`` are their begins and ends in turn."""
+        joined = self._flow.keys.dedup.ids_of(self._kind, data, spans)
+        fresh = self._flow.catalog.claim_many(self._kind, joined)
+        ids = [joined[at : at + BLOB_ID_SIZE] for at in range(0, len(joined), BLOB_ID_SIZE)]
+        for blob_id, is_new, begin, end in zip(ids, fresh, spans[::2], spans[1::2], strict=True):
+            if is_new:
+                self._add(blob_id, data[begin:end])
+        new = sum(fresh)
+        self.stats.blobs_new += new
+        self.stats.blobs_known += len(ids) - new
+        return ids
+
+    def _add(self, blob_id: bytes, data: Buffer) -> None:
+        """Put a new blob into the open frame, or into one of its own."""
         size = len(data)
         if self._flow.dry:
-            return blob_id
+            return
         if size * ALONE >= self._frame_size:
             self._seal([(blob_id, size)], data)
-            return blob_id
-        if len(self._frame) + size > self._frame_size or len(self._listed) >= FRAME_BLOBS:
+            return
+        if self._used + size > self._frame_size or len(self._listed) >= FRAME_BLOBS:
             self._seal_frame()
-        self._frame += data
+        self._frame[self._used : self._used + size] = data
+        self._used += size
         self._listed.append((blob_id, size))
-        return blob_id
 
     def _seal_frame(self) -> None:
         if self._listed:
-            listed, frame = self._listed, self._frame
-            self._listed, self._frame = [], bytearray()
-            self._seal(listed, frame)
+            listed, used = self._listed, self._used
+            self._listed, self._used = [], 0
+            self._seal(listed, self._frame[:used])
 
     def _seal(self, listed: list[tuple[bytes, int]], payload: Buffer) -> None:
         if self._pack is not None and not self._pack.has_room(len(listed)):
             self._hand_over(pad=False)
         if self._pack is None:
-            self._pack = PackBuilder(self._flow.keys, self._kind, self._flow.pack_size)
+            self._pack = self._flow.new_pack(self._kind, self._works)
         self._pack.add_frame(listed, payload)
         if self._pack.full:
             self._hand_over(pad=False)
@@ -114,6 +136,7 @@ class Flow:
         dry: bool = False,
     ) -> None:
         """``dry``: everything is hashed and claimed, nothing is stored."""
+        keep_memory()
         self.dry = dry
         self.keys = keys
         self.catalog = catalog
@@ -123,6 +146,10 @@ class Flow:
         count = workers or min(4, os.cpu_count() or 1)
         self._tasks: queue.Queue[Task | None] = queue.Queue(count * _QUEUE_PER_WORKER)
         self._packs: queue.Queue[tuple[PackBuilder, bool] | None] = queue.Queue(1)
+        # of data packs: one for each worker and one being stored, which bounds what is in memory
+        self._memory: queue.SimpleQueue[bytearray | None] = queue.SimpleQueue()
+        for _ in range(count + 1):
+            self._memory.put(None)  # made when first needed
         self._workers = [Worker(self, BlobKind.DATA, frame_size) for _ in range(count)]
         self._meta = Worker(self, BlobKind.META, META_FRAME)
         self.stored = FlowStats()
@@ -176,6 +203,14 @@ class Flow:
         if self._error is not None:
             raise self._error
 
+    def new_pack(self, kind: BlobKind, works: FrameWorks) -> PackBuilder:
+        """An empty pack, once there is memory for it; called by workers."""
+        # a pack of metadata fills slowly and is mostly not full: it does not wait for memory
+        memory = None
+        if kind is BlobKind.DATA:
+            memory = self._memory.get() or bytearray(self.pack_size + self.pack_size // 8)
+        return PackBuilder(self.keys, kind, self.pack_size, works, memory)
+
     def put_pack(self, pack: PackBuilder, pad: bool) -> None:
         """Hand a pack to the storer; called by workers."""
         self._packs.put((pack, pad))
@@ -198,6 +233,8 @@ class Flow:
             except BaseException as error:  # noqa: BLE001 - raised in the reader's thread
                 self._error = self._error or error
             finally:
+                if item[0].kind is BlobKind.DATA:
+                    self._memory.put(item[0].memory)
                 self._packs.task_done()
         self._packs.task_done()
 
@@ -213,6 +250,7 @@ class Flow:
         self.catalog.add_pack(pack.kind, pack.entry)
         self.stored.packs += 1
         self.stored.bytes_stored += pack.entry.pack.size
+        pack.release()
 
     def close(self) -> None:
         """Stop the threads; open frames and packs are dropped."""

@@ -7,7 +7,7 @@ and the reading was never there as far as this snapshot is concerned, and is cou
 from collections import Counter
 from dataclasses import dataclass, field
 
-from twofold.events import Emit, ItemDone, SourceWarning
+from twofold.events import Emit, ItemDone, SourceWarning, hears_items
 from twofold.format.pages import Failure
 
 MAX_FAILURES = 1_000_000
@@ -23,12 +23,21 @@ class Ledger:
     failures: list[Failure] = field(default_factory=list)
     bytes_read: int = 0
     bytes_total: int = 0
+    hears_items: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hears_items = hears_items(self.emit)
 
     def stored(self, path: bytes, size: int) -> None:
         """Read and stored (or found stored already)."""
-        self.counts["stored"] += 1
+        self.stored_many(1, size)
+        if self.hears_items:
+            self.emit(ItemDone("stored", path, size))
+
+    def stored_many(self, count: int, size: int) -> None:
+        """Several at once, where nobody wants to hear of each (``hears_items``)."""
+        self.counts["stored"] += count
         self.bytes_total += size
-        self.emit(ItemDone("stored", path, size))
 
     def unchanged(self, count: int, size: int) -> None:
         """Proven unchanged since the parent snapshot."""

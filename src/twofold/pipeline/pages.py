@@ -16,6 +16,7 @@ from twofold.format.pages import (
     Failure,
     FailurePage,
     ListingPage,
+    More,
     Node,
     NodeKind,
     NodePage,
@@ -93,7 +94,7 @@ class NodeWriter:
 
     def __init__(self, save: SavePage, page_key: bytes) -> None:
         self._sink = PageSink(save)
-        self._page_key = page_key
+        self.page_key = page_key
         self._nodes: list[Node] = []
         self._owners: dict[Owner, int] = {}
         self._last: Owner | None = None  # neighbours mostly have one owner
@@ -101,8 +102,8 @@ class NodeWriter:
         self._size = 0
         self.directories = self.files = self.bytes = 0
 
-    def add(self, node: Node, owner: Owner) -> None:
-        """Append an entry; names ascend."""
+    def add(self, node: Node, owner: Owner, ends_page: bool | None = None) -> None:
+        """Append an entry; names ascend. ``ends_page`` of its name, if that is known."""
         if owner is not self._last:
             self._last = owner
             self._position = self._owners.setdefault(owner, len(self._owners))
@@ -110,9 +111,13 @@ class NodeWriter:
             node = msgspec.structs.replace(node, owner=self._position)
         self._nodes.append(node)
         self._count(node)
-        self._size += _weight(node)
+        self._size += 64 + len(node.name) + len(node.content)
+        if node.more is not None:
+            self._size += _weight(node.more)
         full = len(self._nodes) >= fmt.MAX_ITEMS or self._size >= fmt.PAGE_AIM
-        if full or fmt.ends_page(self._page_key, node.name):
+        if ends_page is None:
+            ends_page = fmt.ends_page(self.page_key, node.name)
+        if full or ends_page:
             self._close()
 
     def _count(self, node: Node) -> None:
@@ -147,12 +152,8 @@ class NodeWriter:
         return twin
 
 
-def _weight(node: Node) -> int:
-    size = 64 + len(node.name) + len(node.content)
-    more = node.more
-    if more is None:
-        return size
-    return size + len(more.holes) + sum(len(n) + len(v) + 8 for n, v in more.xattrs)
+def _weight(more: More) -> int:
+    return len(more.holes) + sum(len(n) + len(v) + 8 for n, v in more.xattrs)
 
 
 class ListingWriter:
@@ -168,11 +169,18 @@ class ListingWriter:
         self._stored = self._bytes = self._excluded = 0
         self._first = b""
 
-    def add(self, record: bytes, name: bytes, child: PageRef | None, size: int | None) -> None:
+    def add(
+        self,
+        record: bytes,
+        name: bytes,
+        child: PageRef | None,
+        size: int | None,
+        ends_page: bool | None = None,
+    ) -> None:
         """Append a record (name included) and the listing of the subdirectory, if it is one.
 
         ``size`` is the bytes stored of a file (0 for links and the like), ``NOT_COUNTED`` for
-        directories and failures, None for what a rule left out.
+        directories and failures, None for what a rule left out. ``ends_page`` as for nodes.
         """
         if not self._count:
             self._first = name
@@ -186,7 +194,9 @@ class ListingWriter:
             self._stored += 1
             self._bytes += size
         full = self._count >= fmt.MAX_ITEMS or len(self._packed) >= fmt.PAGE_AIM
-        if full or fmt.ends_page(self._page_key, name):
+        if ends_page is None:
+            ends_page = fmt.ends_page(self._page_key, name)
+        if full or ends_page:
             self._close()
 
     def _close(self) -> None:

@@ -21,7 +21,7 @@ from twofold.format.records import Chain, PageRef, Root, TreeRef
 from twofold.pipeline.flow import Flow
 from twofold.pipeline.ledger import Ledger
 from twofold.pipeline.pages import write_failures
-from twofold.platform import Platform
+from twofold.platform import Machine, Platform
 from twofold.repository import (
     WRITER,
     Author,
@@ -39,7 +39,11 @@ from twofold.repository import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
-    """What is backed up, as the snapshot will say it. ``kind`` is ``files`` or ``image``."""
+    """What is backed up, as the snapshot will say it. ``kind`` is ``files`` or ``image``.
+
+    ``past_ns`` is the moment that the contents are of, when another program put them down: the
+    snapshot then takes its place in time there, and says nothing of the computer we run on.
+    """
 
     kind: str
     sources: tuple[bytes, ...]
@@ -47,6 +51,7 @@ class RunSpec:
     tags: tuple[str, ...] = ()
     host: str = ""
     dry_run: bool = False
+    past_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,7 @@ class Run:
         self.spec = spec
         self.emit = emit
         self._session = session
-        self._started_ns = clock.now_ns()
+        self._started_ns = clock.now_ns() if spec.past_ns is None else spec.past_ns
         self._last_partial = clock.monotonic()
         self.doomed = repository.doomed()
         self.index = repository.load_index()
@@ -97,7 +102,7 @@ class Run:
         self.inherited: list[bytes] = []
         if session is not None:
             self._adopt()
-        self._machine = platform.machine()
+        self._machine = _machine_of(platform, spec)
         self._source = repository.keys.source_id(
             spec.host or self._machine.host, spec.kind, spec.name, *sorted(spec.sources)
         )
@@ -150,15 +155,18 @@ class Run:
         return [s for s in self.usable() if s.root.chain.source == self._source]
 
     def usable(self) -> list[Snapshot]:
-        """Snapshots of this kind and computer, newest first."""
+        """Snapshots of this kind and computer, newest first; then those later than ``past_ns``."""
         host = (self.spec.host or self._machine.host, self._machine.machine_id)
-        return [
+        found = [
             s
             for s in reversed(self._snapshots)
             if not s.forgotten
             and s.root.kind == self.spec.kind
             and (s.root.host, s.root.machine) == host
         ]
+        if self.spec.past_ns is not None:
+            found.sort(key=lambda s: s.root.time_ns > self._started_ns)
+        return found
 
     def partial_due(self, seconds: float) -> bool:
         """Whether so much time has passed since the last partial snapshot, or since the start."""
@@ -213,7 +221,7 @@ class Run:
         root = Root(
             kind=self.spec.kind,
             time_ns=self._started_ns,
-            end_ns=clock.now_ns(),
+            end_ns=clock.now_ns() if self.spec.past_ns is None else self._started_ns,
             host=self.spec.host or self._machine.host,
             machine=self._machine.machine_id,
             user=self._platform.user_name(),
@@ -250,6 +258,14 @@ class Run:
             previous=previous.id if previous else None,
             digest=self.repository.keys.chain_digest(old.digest, *parts),
         )
+
+
+def _machine_of(platform: Platform, spec: RunSpec) -> Machine:
+    """What the snapshot says of the computer; nobody tells which one another program ran on."""
+    here = platform.machine()
+    if spec.past_ns is None:
+        return here
+    return Machine(here.host, machine_id="", boot_id="", system="")
 
 
 _PURPOSES = {"files": "file backup", "image": "system image"}

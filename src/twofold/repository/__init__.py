@@ -1,6 +1,6 @@
 """The door of the repository: everything above imports from here only."""
 
-from twofold.repository.blobs import BlobReader
+from twofold.repository.blobs import BlobReader, other_contents
 from twofold.repository.catalog import Catalog
 from twofold.repository.check import check_stored
 from twofold.repository.check_packs import PacksCheck
@@ -9,7 +9,7 @@ from twofold.repository.index import Index, adopt
 from twofold.repository.keys import SlotInfo
 from twofold.repository.objects import ObjectStore
 from twofold.repository.pack_reader import PackReader
-from twofold.repository.pack_writer import FinishedPack, PackBuilder
+from twofold.repository.pack_writer import FinishedPack, FrameWorks, PackBuilder
 from twofold.repository.report import Report
 from twofold.repository.repository import (
     WRITER,
@@ -30,6 +30,7 @@ __all__ = [
     "Catalog",
     "Created",
     "FinishedPack",
+    "FrameWorks",
     "Heads",
     "Index",
     "ObjectStore",
@@ -52,4 +53,5 @@ __all__ = [
     "list_snapshots",
     "open_repository",
     "open_sessions",
+    "other_contents",
 ]

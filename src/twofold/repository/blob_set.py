@@ -28,6 +28,9 @@ class BlobSet(Protocol):
     def claim(self, blob_id: bytes) -> bool:
         """Put one blob in; whether it was not there. True exactly once per blob."""
 
+    def claim_many(self, ids: bytes, known: "BlobSet", /) -> bytes:
+        """``claim`` for ids one behind the other, of which those in ``known`` are not: 1 or 0."""
+
 
 def new_blob_set(expected: int = 0) -> BlobSet:
     """An empty set, with room for as many blobs as are expected."""
@@ -44,6 +47,11 @@ class _Native:
 
     def __contains__(self, blob_id: bytes) -> bool:
         return blob_id in self._table
+
+    def claim_many(self, ids: bytes, known: BlobSet) -> bytes:
+        assert isinstance(known, _Native)
+        fresh: bytes = self._table.claim_many(ids, known._table)  # noqa: SLF001 - its twin
+        return fresh
 
     def add_run(self, run: IndexRun, without: Container[bytes] = ()) -> None:
         usable = bytes(pack.id not in without for pack in run.packs()) if without else None
@@ -74,6 +82,12 @@ class BlobSetTwin:
                 return False
             self._claimed.add(blob_id)
             return True
+
+    def claim_many(self, ids: bytes, known: BlobSet) -> bytes:
+        if len(ids) % BLOB_ID_SIZE:
+            raise ValueError("an id has 32 bytes")
+        each = (ids[at : at + BLOB_ID_SIZE] for at in range(0, len(ids), BLOB_ID_SIZE))
+        return bytes(blob_id not in known and self.claim(blob_id) for blob_id in each)
 
 
 def _holds(run: IndexRun, blob_id: bytes, without: Container[bytes]) -> bool:

@@ -5,7 +5,10 @@ reader gives up.
 """
 
 import threading
+from array import array
 from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
 
 from twofold.errors import DamageFound, ObjectDamaged
 from twofold.format.index import BlobLocation
@@ -16,6 +19,11 @@ from twofold.repository.pack_reader import PackReader
 from twofold.seal import DedupKeys
 
 CACHE_BYTES = 48 << 20
+
+
+def other_contents(place: BlobLocation) -> ObjectDamaged:
+    """What is said when a frame does not hold the blob that should be in it."""
+    return ObjectDamaged(f"pack {place.pack.id.hex()} holds other contents than the index says")
 
 
 class BlobReader:
@@ -41,6 +49,10 @@ class BlobReader:
 
     def _read(self, kind: BlobKind, blob_id: bytes) -> Buffer:
         last: DamageFound | None = None
+        first = self.index.place(kind, blob_id)
+        if first is not None:
+            with suppress(DamageFound):  # tried again below, in its turn
+                return self.take(kind, blob_id, first, self.frame(kind, first))
         for place in self.index.places(kind, blob_id):
             try:
                 return self.take(kind, blob_id, place, self.frame(kind, place))
@@ -56,10 +68,23 @@ class BlobReader:
         """Cut a blob out of its frame's plaintext and prove it is the one."""
         data = memoryview(plain)[place.offset : place.offset + place.length]
         if self._keys.blob_id(kind, data) != blob_id:
-            raise ObjectDamaged(
-                f"pack {place.pack.id.hex()} holds other contents than the index says"
-            )
+            raise other_contents(place)
         return data
+
+    def take_all(
+        self, kind: BlobKind, blobs: Sequence[tuple[bytes, BlobLocation]], plain: Buffer
+    ) -> list[memoryview | None]:
+        """``take`` for many blobs of one frame; None for those it does not hold."""
+        view, spans = memoryview(plain), array("Q")
+        for _, place in blobs:
+            begin = min(place.offset, len(view))
+            spans.append(begin)
+            spans.append(min(begin + place.length, len(view)))
+        ids = self._keys.ids_of(kind, view, spans)
+        return [
+            view[spans[2 * n] : spans[2 * n + 1]] if ids[32 * n : 32 * n + 32] == blob_id else None
+            for n, (blob_id, _) in enumerate(blobs)
+        ]
 
     def frame(self, kind: BlobKind, place: BlobLocation) -> Buffer:
         """Plaintext of the frame a blob lies in, from the cache if it is there."""

@@ -33,10 +33,13 @@ class Catalog:
 
     def known(self, kind: BlobKind, blob_id: bytes) -> bool:
         """Whether the blob is stored in a pack that is there and not condemned."""
+        return blob_id in self._known_blobs(kind)
+
+    def _known_blobs(self, kind: BlobKind) -> BlobSet:
         if self._version != self._index.version:
             with self._lock:
                 self._enter_runs()
-        return blob_id in self._known[kind]
+        return self._known[kind]
 
     def _enter_runs(self) -> None:
         """Bring the table of known blobs up to date with the index."""
@@ -60,6 +63,10 @@ class Catalog:
         if blob_id in taken or self.known(kind, blob_id):
             return False
         return taken.claim(blob_id)
+
+    def claim_many(self, kind: BlobKind, ids: bytes) -> bytes:
+        """``claim`` for many ids, one behind the other: a byte 1 or 0 for each."""
+        return self._taken[kind].claim_many(ids, self._known_blobs(kind))
 
     def add_pack(self, kind: BlobKind, entry: PackEntry) -> None:
         """A pack is durable in the store and waits to be listed."""

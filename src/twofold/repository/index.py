@@ -11,6 +11,7 @@ size than it should counts as absent for a writer, who stores it again.
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from twofold.backend import Backend
 from twofold.errors import DamageFound, FormatError, NewerFormat, ObjectNotFound
@@ -70,6 +71,14 @@ class Index:
                 yield place
         if impossible is not None and not found:
             raise impossible
+
+    def place(self, kind: BlobKind, blob_id: bytes) -> BlobLocation | None:
+        """The first of ``places``, for the many that have one; None for the rest."""
+        for run in reversed(self.runs[kind]):
+            for position in run.positions(blob_id):
+                with suppress(FormatError):
+                    return run.location(position)
+        return None
 
     def locations(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:
         """``places`` for readers: looks again before it finds none."""

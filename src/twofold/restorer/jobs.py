@@ -51,6 +51,8 @@ class FileJob:
     spoiled: bool = False
     zeros: Sequence[tuple[int, int]] = ()
     holes: Sequence[tuple[int, int]] = ()
+    turn: int = 0
+    """Spreads large files of one directory over the writers."""
 
     @classmethod
     def of(

@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 from twofold import clock
 from twofold.errors import DamageFound
-from twofold.events import Emit, Event, Finding, ItemDone, Progress, Severity, SourceWarning
+from twofold.events import (
+    Emit,
+    Event,
+    Finding,
+    ItemDone,
+    Progress,
+    Severity,
+    SourceWarning,
+    hears_items,
+)
 from twofold.restorer.compare import Decision
 from twofold.restorer.directory import Directory, steps_from
 from twofold.restorer.jobs import FileJob
@@ -71,6 +80,7 @@ class Funnel:
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
+        self.hears_items = hears_items(emit)
         self._owner = threading.get_ident()
         self._waiting: deque[Event] = deque()
 
@@ -222,12 +232,13 @@ class Report:
     def _count_files(self, item: Written) -> bytes:
         """Most entries of most restores come here, so nothing is done twice."""
         before = self._shown(item.directory, b"-")[:-1]
-        emit, size, path = self._funnel.put, 0, before
-        for job in item.jobs:
-            node = job.node
-            path = before + node.name
-            size += node.size
-            emit(ItemDone(_WORDS[job.decision], path, node.size))
+        size = sum([job.node.size for job in item.jobs])
+        path = before + item.jobs[-1].node.name
+        if self._funnel.hears_items:
+            for job in item.jobs:
+                node = job.node
+                shown = before + node.name
+                self._funnel.put(ItemDone(_WORDS[job.decision], shown, node.size))
         for decision, count in Counter(job.decision for job in item.jobs).items():
             self.counts.add(decision, count)
         self.bytes_done += size

@@ -16,6 +16,7 @@ from twofold.format.layout import Buffer
 from twofold.format.names import BLOB_ID_SIZE
 from twofold.format.pages import NodeKind
 from twofold.format.segments import Segment, iterate, pack_blob
+from twofold.native import keep_memory
 from twofold.parallel import Threads
 from twofold.repository import BlobReader
 from twofold.restorer.directory import Navigator
@@ -43,6 +44,7 @@ class Runner:
     """Threads that execute windows. Use as a context; leaving it by an error drops open work."""
 
     def __init__(self, target: Target, reader: BlobReader, tools: Tools) -> None:
+        keep_memory()
         self._tools = tools
         self._report = tools.report
         self._root = target.another()
@@ -54,6 +56,7 @@ class Runner:
         self._batches: dict[int, Batch] = {}
         self._pool = ThreadPoolExecutor(1, "window")
         self._running: Future[None] | None = None
+        self._turn = 0
 
     def submit(self, window: Window) -> None:
         """Execute a window after the one before. Raises what stopped the run."""
@@ -150,6 +153,8 @@ class Runner:
 
     def _large(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece[FileJob]]:
         zeros: list[tuple[int, int]] = []
+        self._turn += 1
+        job.turn = self._turn
         job.zeros = zeros
         job.holes = self._tools.tree.holes(job.node)
         offset = 0
@@ -209,16 +214,27 @@ class Runner:
         batch.add(job, data)
         if batch.size >= BATCH_BYTES or len(batch.jobs) >= BATCH_FILES:
             del self._batches[serial]
-            self._put(job, batch)
+            self._put(self._writer(job), [batch])
 
     def _flush(self) -> None:
+        """Hand over all batches, many small ones at a time: a task costs more than a small file."""
         batches, self._batches = self._batches, {}
+        gathered: dict[Writer, list[Batch]] = {}
         for batch in batches.values():
-            self._put(batch.jobs[0], batch)
+            writer = self._writer(batch.jobs[0])
+            waiting = gathered.setdefault(writer, [])
+            waiting.append(batch)
+            if sum(len(each.jobs) for each in waiting) >= BATCH_FILES:
+                self._put(writer, gathered.pop(writer))
+        for writer, waiting in gathered.items():
+            self._put(writer, waiting)
 
-    def _put(self, job: FileJob, batch: Batch) -> None:
-        writer = self._writer(job)
-        writer.put(lambda: writer.write_batch(batch))
+    def _put(self, writer: Writer, batches: list[Batch]) -> None:
+        def task() -> None:
+            for batch in batches:
+                writer.write_batch(batch)
+
+        writer.put(task)
 
     def _end(self, job: FileJob) -> None:
         writer = self._writer(job)
@@ -233,7 +249,7 @@ class Runner:
             self._damaged(job, error)
 
     def _writer(self, job: FileJob) -> Writer:
-        return self._writers[job.directory.serial % len(self._writers)]
+        return self._writers[(job.directory.serial + job.turn) % len(self._writers)]
 
     def _damaged(self, job: FileJob, error: DamageFound) -> None:
         self._report.damaged(job.directory, job.node.name, error, job.node.size)

@@ -1,7 +1,8 @@
 """Threads that write to the target.
 
-A directory belongs to one writer, which serves its tasks in order, so no handle is ever used by
-two threads and a file's parts arrive before its end. After an error that stops the run (a full
+The small files of a directory belong to one writer and so does each large file, which has a handle
+of its own; a writer serves its tasks in order. So no handle is ever used by two threads and a
+file's parts arrive before its end. After an error that stops the run (a full
 target, a bug) writers only drain their queues; the error is raised where the next task is put.
 """
 

@@ -96,6 +96,11 @@ def parse_argument(path: bytes) -> tuple[bytes, ...]:
     return parse_path(text) if _DRIVE.match(text) else split_path(path)
 
 
+def is_absolute(path: bytes) -> bool:
+    """Whether a path given as an argument begins at the top: with a slash or a drive."""
+    return path.startswith(b"/") or _DRIVE.match(os.fsdecode(path)) is not None
+
+
 def split_path(path: bytes) -> tuple[bytes, ...]:
     """The names along a path. ``UsageError`` for a way upwards, which no snapshot has."""
     names = tuple(name for name in path.split(b"/") if name not in (b"", b"."))
@@ -107,6 +112,12 @@ def split_path(path: bytes) -> tuple[bytes, ...]:
 def path_text(path: Sequence[bytes]) -> bytes:
     """A path in a snapshot as it is shown."""
     return b"/" + b"/".join(path)
+
+
+def address_text(snapshot: str, partition: int | None, path: Sequence[bytes]) -> bytes:
+    """An address out of its parts, as people type it."""
+    middle = f":p{partition}" if partition is not None else ""
+    return f"{snapshot}{middle}:".encode() + path_text(path)
 
 
 def _end_of(match: re.Match[str]) -> int:

@@ -10,12 +10,15 @@ from typing import NamedTuple, Protocol
 
 from twofold.disk import Content
 from twofold.errors import DamageFound
-from twofold.format.pages import Node, Owner
+from twofold.format.pages import Node, NodeKind, Owner
 from twofold.format.records import Root
 from twofold.format.segments import Segment
 
 Path = tuple[bytes, ...]
 OnDamage = Callable[[Path, DamageFound], None]
+
+KIND_NAMES: dict[int, str] = {kind: kind.name.lower().replace("_", " ") for kind in NodeKind}
+"""What an entry is, in words."""
 
 NO_OWNER = Owner(-1, -1)
 """Of entries whose file system keeps none, or none that this system has."""
@@ -115,6 +118,10 @@ class FileTree(Protocol):
 
     def content(self, node: Node) -> Content | None:
         """Content of a file that must be decoded, None where ``segments`` give it."""
+        ...
+
+    def fingerprint(self, node: Node) -> bytes:
+        """Equal ones of one repository mean equal contents; empty where nothing is known."""
         ...
 
     def holes(self, node: Node) -> list[tuple[int, int]]:

@@ -15,8 +15,9 @@ from twofold.errors import DamageFound, FormatError, ObjectDamaged
 from twofold.format.index import BlobLocation
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
+from twofold.format.records import PageRef
 from twofold.parallel import Threads
-from twofold.repository import BlobReader
+from twofold.repository import BlobReader, other_contents
 
 _AHEAD = 2  # frames per thread that may wait to be written
 
@@ -46,6 +47,11 @@ class _Frame(Generic[JobT]):
 
 
 Result = tuple[Buffer | DamageFound, list[Piece[JobT]]]
+
+
+def fingerprint(content: bytes, ref: PageRef | None) -> bytes:
+    """What stored contents have in common if they are equal: their segments or the page of them."""
+    return b"s" + content if ref is None else b"p%d:" % ref.level + ref.id
 
 
 class Contents(Generic[JobT]):
@@ -94,14 +100,27 @@ class Contents(Generic[JobT]):
         return ordered, lost
 
     def _place(self, blob: bytes) -> BlobLocation:
-        for place in self._reader.index.locations(BlobKind.DATA, blob):
+        index = self._reader.index
+        found = index.place(BlobKind.DATA, blob)
+        if found is not None:
+            return found
+        for place in index.locations(BlobKind.DATA, blob):
             return place
         raise ObjectDamaged(f"data {blob.hex()[:16]} is in no index")
 
     def _decode(self, frame: _Frame[JobT]) -> list[Result[JobT]]:
         """Runs in a thread."""
         plain = self._plain(frame.place)
-        return [self._take(blob, wanted, plain) for blob, wanted in frame.blobs.items()]
+        if isinstance(plain, DamageFound):
+            return [self._lost_blob(blob, each, plain) for blob, each in frame.blobs.items()]
+        places = [(blob, each.place) for blob, each in frame.blobs.items()]
+        taken = self._reader.take_all(BlobKind.DATA, places, plain)
+        return [
+            self._fitting(data, each.pieces)
+            if data is not None
+            else self._lost_blob(blob, each, other_contents(each.place))
+            for (blob, each), data in zip(frame.blobs.items(), taken, strict=True)
+        ]
 
     def _plain(self, place: BlobLocation) -> Buffer | DamageFound:
         """A frame, or why it is lost; each lost one is only tried once, for that takes long."""
@@ -115,19 +134,15 @@ class Contents(Generic[JobT]):
             self._lost[key] = error
             return error
 
-    def _take(
-        self, blob: bytes, wanted: _Wanted[JobT], plain: Buffer | DamageFound
-    ) -> Result[JobT]:
-        try:
-            data = self._cut(blob, wanted.place, plain)
-        except DamageFound as error:
-            found = self._elsewhere(blob, wanted.place)
-            if found is None:
-                return error, wanted.pieces
-            data = found
-        if len(data) != wanted.pieces[0].length:
-            return FormatError("a file's list of contents gives a wrong length"), wanted.pieces
-        return data, wanted.pieces
+    def _lost_blob(self, blob: bytes, wanted: _Wanted[JobT], why: DamageFound) -> Result[JobT]:
+        """From another place if there is one, else the reason."""
+        found = self._elsewhere(blob, wanted.place)
+        return (why, wanted.pieces) if found is None else self._fitting(found, wanted.pieces)
+
+    def _fitting(self, data: Buffer, pieces: list[Piece[JobT]]) -> Result[JobT]:
+        if len(data) != pieces[0].length:
+            return FormatError("a file's list of contents gives a wrong length"), pieces
+        return data, pieces
 
     def _cut(self, blob: bytes, place: BlobLocation, plain: Buffer | DamageFound) -> Buffer:
         if isinstance(plain, DamageFound):

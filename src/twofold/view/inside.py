@@ -28,6 +28,7 @@ from twofold.graph import PageStore
 from twofold.graph.pages import Owned
 from twofold.view import nodes
 from twofold.view.base import Found, Group, OnDamage, Path, Visit
+from twofold.view.contents import fingerprint
 from twofold.view.image import ImageVolume
 
 _FACTS = 256
@@ -54,6 +55,8 @@ class ImageTree:
         self, pages: PageStore, root: Root, volume: ImageVolume, system: FileSystem
     ) -> None:
         self.root = root
+        self.record = volume.record
+        self.kind = system.facts.kind
         self._pages = pages
         self._streams = volume.streams
         self._unit = volume.record.unit
@@ -140,6 +143,16 @@ class ImageTree:
             return None
         with self._lock:
             return Guarded(self._system.open(nodes.number_of(node)), self._lock)
+
+    def stream(self, node: Node, name: bytes) -> Content:
+        """A further stream of a file, by its name. ``DamageFound``."""
+        with self._lock:
+            return Guarded(self._system.open(nodes.number_of(node), name), self._lock)
+
+    def fingerprint(self, node: Node) -> bytes:
+        """The segments of a file that is an entry of the image, or the page that leads to them."""
+        entry = self._entry(node) if node.kind == NodeKind.FILE else None
+        return fingerprint(entry.content, entry.ref) if entry is not None else b""
 
     def holes(self, node: Node) -> list[tuple[int, int]]:
         """(start, length) of what larger files had not allocated. ``DamageFound``."""

@@ -2,12 +2,15 @@
 
 from twofold.disk.probe import open_file_system
 from twofold.errors import TwofoldError, UsageError
+from twofold.format.image import VolumeRecord
 from twofold.format.records import Root
 from twofold.graph import PageStore
 from twofold.view.base import FileTree
 from twofold.view.image import ImageDisk
 from twofold.view.inside import ImageTree
 from twofold.view.tree import Tree
+
+VolumeKey = tuple[bytes, int, int, int, int, int]
 
 
 def snapshot_tree(pages: PageStore, root: Root, partition: int | None) -> FileTree:
@@ -31,12 +34,25 @@ def partition_tree(pages: PageStore, root: Root, partition: int) -> ImageTree:
     ``SnapshotNotFound`` when there is none of that number, ``TwofoldError`` when its file system
     cannot be looked into, ``DamageFound``.
     """
-    volume = ImageDisk(pages, root).volume(partition)
-    system = open_file_system(volume)
-    if system is None:
-        kind = volume.record.system or "unknown contents"
+    disk = ImageDisk(pages, root)
+    tree = files_of(pages, root, disk, partition)
+    if tree is None:
+        kind = disk.volume(partition).record.system or "unknown contents"
         raise TwofoldError(
             f"partition {partition} holds no file system that can be looked into ({kind})",
             hint=f"'twofold export --part {partition}' writes all of it into a file",
         )
-    return ImageTree(pages, root, volume, system)
+    return tree
+
+
+def files_of(pages: PageStore, root: Root, disk: ImageDisk, partition: int) -> ImageTree | None:
+    """The same out of an open image; None where the contents are not understood."""
+    volume = disk.volume(partition)
+    system = open_file_system(volume)
+    return None if system is None else ImageTree(pages, root, volume, system)
+
+
+def volume_key(record: VolumeRecord) -> VolumeKey:
+    """What volumes that hold the same bytes mostly have in common."""
+    ref = record.entries
+    return ref.id, ref.level, record.size, record.unit, record.units, record.origin

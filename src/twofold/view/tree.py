@@ -16,6 +16,7 @@ from twofold.format.segments import Segment, iterate_holes
 from twofold.graph import PageStore
 from twofold.graph.pages import Owned
 from twofold.view.base import Found, OnDamage, Path, Visit
+from twofold.view.contents import fingerprint
 from twofold.view.links import LinkGroups
 
 _AWAKE = 16
@@ -73,6 +74,10 @@ class Tree:
         """None: all content is in segments."""
         del node
         return None
+
+    def fingerprint(self, node: Node) -> bytes:
+        """The segments, or the id of the page that leads to them."""
+        return fingerprint(node.content, node.ref.page if node.ref is not None else None)
 
     def refusal(self, node: Node) -> str:
         """Empty: whatever could not be read is not in the snapshot."""
@@ -175,12 +180,13 @@ class Walk:
     def _below(self, here: Path) -> Iterator[Visit]:
         """The rest of the lowest directory, going down where it leads down."""
         cursor = self._levels[-1]
+        new = tuple.__new__  # a named tuple without the price of its Python-level constructor
         while True:
             for owned in cursor.rest:
                 node, owner = owned
                 cursor.last = node.name
                 self._skipped = False
-                yield Visit(here, node, owner, False)
+                yield new(Visit, (here, node, owner, False))
                 if node.kind == NodeKind.DIRECTORY and not self._skipped:
                     self._enter(owned)
                     cursor, here = self._levels[-1], tuple(self._names)

@@ -34,6 +34,11 @@ class Failure:
 class Renderer(Protocol):
     """Shows one run of one verb, from start to close."""
 
+    @property
+    def items(self) -> bool:
+        """Whether anything is made of single entries."""
+        ...
+
     def start(self, verb: str) -> None:
         """The verb is known and about to run."""
         ...

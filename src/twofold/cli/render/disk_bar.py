@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from twofold.cli.render.base import Line
-from twofold.cli.render.words import columns, printable, size, width
+from twofold.cli.render.words import columns, printable, shortened, size, width
 
 WIDTH = 80
 _LEAST = 2  # cells of a block
@@ -191,10 +191,4 @@ def _table(
 
 
 def _short(text: str, most: int = _NAME) -> str:
-    """Printable text of at most so many columns, with an ellipsis where some is left out."""
-    text = printable(text)
-    if width(text) <= most:
-        return text
-    while text and width(text) > most - 1:
-        text = text[:-1]
-    return text + _JOINED if most > 0 else ""
+    return shortened(text, most)

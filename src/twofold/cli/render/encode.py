@@ -21,7 +21,9 @@ from twofold.cli.render.words import utc_time
 
 VERSION = 1
 MARK = "record"
-PATHS = frozenset({"path", "paths", "current", "source", "sources", "target", "name_bytes"})
+PATHS = frozenset(
+    {"path", "paths", "current", "source", "sources", "target", "name_bytes", "address"}
+)
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Schema = dict[str, Json]

@@ -62,6 +62,10 @@ class JsonRenderer:
         self._next_progress = 0.0
         self._verb = ""
 
+    @property
+    def items(self) -> bool:
+        return self._items
+
     def start(self, verb: str) -> None:
         self._verb = verb
         self._put("start", Start(verb, f"twofold {__version__}", clock.now_ns()))

@@ -20,11 +20,16 @@ RESULTS = {
     "key remove": "twofold.commands.key:KeyRemoveResult",
     "key recovery-kit": "twofold.commands.key:RecoveryKitResult",
     "ls": "twofold.commands.ls:LsResult",
+    "stats": "twofold.commands.stats:StatsResult",
+    "find": "twofold.commands.find:FindResult",
+    "versions": "twofold.commands.versions:VersionsResult",
+    "diff": "twofold.commands.diff:DiffResult",
     "cat": "twofold.commands.cat:CatResult",
     "export": "twofold.commands.export:ExportResult",
     "restore": "twofold.commands.restore:RestoreResult",
     "backup": "twofold.commands.backup:BackupResult",
     "image": "twofold.commands.image:ImageResult",
+    "import": "twofold.commands.import_image:ImportResult",
     "restore-disk": "twofold.commands.restore_disk:RestoreDiskResult",
     "check": "twofold.commands.check:CheckResult",
     "version": "twofold.commands.version:VersionResult",
@@ -32,6 +37,8 @@ RESULTS = {
 ITEMS = {
     "node": "twofold.commands.ls:ListedEntry",
     "partition": "twofold.commands.ls:ListedPartition",
+    "found": "twofold.commands.find:FoundEntry",
+    "difference": "twofold.commands.diff:DiffEntry",
 }
 """Elements of results that are shown as they are found."""
 

@@ -46,6 +46,10 @@ class TextRenderer:
         self._verbosity = verbosity
         self._meter = meter(self._note)
 
+    @property
+    def items(self) -> bool:
+        return self._verbosity > 0
+
     def start(self, verb: str) -> None: ...
 
     def event(self, event: Event) -> None:
@@ -55,8 +59,7 @@ class TextRenderer:
             case Phase():
                 self._meter.phase(event)
             case ItemDone():
-                if self._verbosity > 0:  # there are many of them
-                    self._item(event)
+                self._item(event)
             case SourceWarning(path, action, reason):
                 self._note(f"warning: {_name(path)}: {action}: {reason}", "yellow")
             case Finding():

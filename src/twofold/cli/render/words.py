@@ -4,6 +4,7 @@ A name may hold escape sequences that recolour, retitle or rewrite a terminal, a
 text around. ``printable`` spells all of them out, whatever the source.
 """
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
@@ -83,12 +84,12 @@ def ago(seconds: float) -> str:
     return "just now"
 
 
-def local_time(time_ns: int) -> str:
-    """The clock on the wall here: ``2026-11-01 10:20``."""
+def local_time(time_ns: int, *, seconds: bool = False) -> str:
+    """The clock on the wall here: ``2026-11-01 10:20``, with seconds ``2026-11-01 10:20:30``."""
     when = moment(time_ns)
     with suppress(OverflowError, OSError, ValueError):  # out of what this system's clock knows
         when = when.astimezone()
-    return when.isoformat(" ")[:16]
+    return when.isoformat(" ")[: 19 if seconds else 16]
 
 
 def utc_time(time_ns: int) -> str:
@@ -109,6 +110,24 @@ def width(text: str) -> int:
         return len(text)
     wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
     return len(text) + wide - sum(unicodedata.category(one) in ("Mn", "Me", "Cf") for one in text)
+
+
+def shortened(text: str, most: int) -> str:
+    """Printable text of at most so many columns, with an ellipsis where some is left out."""
+    text = printable(text)
+    if width(text) <= most:
+        return text
+    while text and width(text) > most - 1:
+        text = text[:-1]
+    return text + "…" if most > 0 else ""
+
+
+def wrapped(text: str, most: int, indent: str = "") -> list[str]:
+    """Text in as many lines as it takes; those after the first stand a little further in."""
+    lines = textwrap.wrap(
+        printable(text), most, initial_indent=indent, subsequent_indent=indent + "  "
+    )
+    return [shortened(line, most) for line in lines]
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

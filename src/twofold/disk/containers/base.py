@@ -80,6 +80,11 @@ class Container(ABC):
             length -= count
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def hole(self, offset: int) -> int:
+        """How many bytes from there on were never written."""
+        source, _, length = self.place(offset)
+        return length if source is None else 0
+
     def extents(self) -> Iterator[Extent]:
         """What is stored, neighbours joined."""
         start = offset = 0

@@ -3,8 +3,9 @@
 A *subject* is what to act on without any name: a descriptor, or for symbolic links and special
 files, which must not be opened, the /proc path of a descriptor that only pins them.
 
-The order of giving matters: owner, mode (a change of owner clears set-user-id), extended
-attributes (a change of owner removes capabilities), times, and flags after the final rename (an
+The order of giving matters: owner, attributes of the user (its owner may not add them to a file he
+may not write), mode (a change of owner clears set-user-id), other extended attributes (a change of
+owner removes capabilities), times, and flags after the final rename (an
 immutable file cannot be renamed). What cannot be given is told in words that are equal for equal
 causes. Rights are never given more widely than they were: set-user-id, set-group-id and file
 capabilities only with their owner, the group bits behind an access control list only with the list.
@@ -15,6 +16,7 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from twofold.clock import now_ns
 from twofold.platform.base import Attributes, Extras
@@ -126,9 +128,9 @@ def give(subject: Subject, attributes: Attributes, *, pristine: bool = False) ->
     if xattrs is not None and not pristine:
         _drop_unlisted(subject, {name for name, _ in xattrs}, losses)
     owned, grouped = _give_owner(subject, attributes, losses)
+    given = _give_writable(subject, xattrs or ())
     _give_mode(subject, attributes, owned, grouped, losses)
-    if xattrs:
-        _give_xattrs(subject, xattrs, owned, losses)
+    _give_xattrs(subject, [pair for pair in xattrs or () if pair[0] not in given], owned, losses)
     _give_time(subject, attributes.mtime_ns, losses)
     return losses
 
@@ -222,6 +224,17 @@ def _without_acl(mode: int, acl: bytes) -> int:
         elif tag == _ACL_MASK:
             mask = rights
     return mode & ~0o070 | (group & mask) << 3
+
+
+def _give_writable(subject: Subject, xattrs: Sequence[tuple[bytes, bytes]]) -> set[bytes]:
+    """Give what only a writable file takes, before its mode may forbid writing; names given."""
+    given = set()
+    for name, value in xattrs:
+        if name.startswith(b"user."):
+            with suppress(OSError, ValueError):  # tried again, and told, once it has its mode
+                os.setxattr(subject, name, value)
+                given.add(name)
+    return given
 
 
 def _give_xattrs(

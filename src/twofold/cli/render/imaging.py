@@ -1,0 +1,34 @@
+"""What is told of disks that become images: what is on them before, and what came of it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from twofold.cli.render.base import Line
+from twofold.cli.render.disk_bar import DiskPicture, Part, disk_lines, part_name
+from twofold.cli.render.words import size, things
+
+if TYPE_CHECKING:
+    from twofold.commands.disk_image import DiskImaged
+    from twofold.commands.import_image import DiskImported
+    from twofold.imaging import Estimate
+
+
+def estimate_lines(title: str, what: "Estimate") -> Iterator[str | Line]:
+    """A disk before it is read: what is on it, and how much is in use."""
+    table = {"gpt": "GPT", "mbr": "MBR"}.get(what.table, "no partition table")
+    parts = tuple(
+        Part(f"p{p.number}", part_name(p.system, p.label or p.name), p.start, p.size, p.used)
+        for p in what.parts
+    )
+    yield from disk_lines(DiskPicture(f"{title}, {table}", what.size, parts))
+    yield f"{size(what.used)} in use"
+
+
+def imaged_lines(disk: "DiskImaged | DiskImported") -> Iterator[str | Line]:
+    """A disk that was read."""
+    yield f"  {size(disk.bytes_total)} in use on a disk of {size(disk.bytes_disk)}"
+    share = f" ({disk.bytes_stored / disk.bytes_total:.1%})" if disk.bytes_total else ""
+    yield f"  {size(disk.bytes_read)} read, {size(disk.bytes_stored)} stored{share}"
+    if disk.failed:
+        told = things(disk.failed, "range")
+        yield Line(f"  {told} could not be read; zeros stand in their place", "yellow")

@@ -1,0 +1,200 @@
+"""One disk and its snapshot: what ``image`` and ``import`` have in common."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from twofold.commands.access import remember_head
+from twofold.disk.base import BlockReader
+from twofold.disk.blocks import hole_at
+from twofold.disk.containers import ImageKind, Sibling, kind_of, open_container
+from twofold.errors import FormatError, SourceDamaged, UsageError
+from twofold.events import Emit, Notice
+from twofold.imaging import Estimate, ImageRequest, Source, capture, estimate, open_source
+from twofold.imaging.volume import VolumeOptions
+from twofold.options import Options, RepositoryAccess
+from twofold.pipeline import Outcome
+from twofold.platform import current
+from twofold.repository import Repository
+
+INCOMPLETE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureOptions(Options):
+    """How disks are read, and what their snapshots are called.
+
+    ``exact`` keeps every sector; ``skip_unchanged`` does not read what the file system proves
+    unchanged since the image before; ``page_files`` keeps the contents of page and hibernation
+    files.
+    """
+
+    access: RepositoryAccess
+    exact: bool = False
+    skip_unchanged: bool = False
+    page_files: bool = False
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    host: str = ""
+    dry_run: bool = False
+
+    def request(self, path: bytes) -> ImageRequest:
+        """What the engine is asked for of one disk."""
+        return ImageRequest(
+            path=path,
+            options=VolumeOptions(
+                exact=self.exact,
+                skip_unchanged=self.skip_unchanged,
+                keep_discardable=self.page_files or self.exact,
+            ),
+            name=self.name,
+            tags=self.tags,
+            host=self.host,
+            dry_run=self.dry_run,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DiskImaged:
+    """One disk and its snapshot (None for a dry run); sizes in bytes."""
+
+    path: bytes
+    snapshot: bytes | None
+    parent: bytes | None
+    bytes_disk: int
+    bytes_total: int
+    bytes_read: int
+    bytes_stored: int
+    failed: int
+
+
+def looked_at(reader: BlockReader, path: bytes) -> tuple[Source, Estimate]:
+    """The parts of a disk, and what an image would hold. ``SourceDamaged`` if it cannot be read."""
+    try:
+        source = open_source(reader)
+        return source, estimate(source)
+    except OSError as error:
+        shown = os.fsdecode(path)
+        raise SourceDamaged(f"'{shown}' cannot be read: {error.strerror or error}") from error
+
+
+def image_disk(
+    repository: Repository, source: Source, request: ImageRequest, emit: Emit
+) -> DiskImaged:
+    """Make the snapshot of a disk."""
+    outcome = capture(repository, current(), source, request, emit)
+    if outcome.snapshot is not None:
+        remember_head(repository, outcome.snapshot, emit)
+    return _told(request.path, source, outcome)
+
+
+def _told(path: bytes, source: Source, outcome: Outcome) -> DiskImaged:
+    root = outcome.root
+    return DiskImaged(
+        path=path,
+        snapshot=outcome.snapshot.id if outcome.snapshot else None,
+        parent=root.parent,
+        bytes_disk=source.reader.size,
+        bytes_total=root.bytes_total,
+        bytes_read=root.bytes_read,
+        bytes_stored=root.bytes_stored,
+        failed=root.counts.get("failed", 0),
+    )
+
+
+def tell_writable_mounts(path: bytes, emit: Emit) -> None:
+    """Warn of file systems on the disk that may change while it is read."""
+    for mount in current().mounts_of(path):
+        if mount.writable:
+            shown = os.fsdecode(mount.point)
+            emit(Notice(f"{shown} is in use: files that change meanwhile may be torn"))
+
+
+@contextmanager
+def opened(path: bytes) -> Iterator[BlockReader]:
+    """The disk at a path: a device, or what a disk-image file holds.
+
+    ``UsageError`` when it cannot be opened. ``SourceDamaged`` when the file is not in order, which
+    may show only while the disk is read.
+    """
+    shown = os.fsdecode(path)
+    with _files() as open_file:
+        try:
+            disk, is_device = open_file(path)
+        except OSError as error:
+            raise UsageError(f"'{shown}' cannot be read as a disk: {error.strerror}") from error
+        if is_device:
+            yield disk
+            return
+        folder = Path(shown).parent
+
+        def sibling(name: str) -> BlockReader:
+            return open_file(os.fsencode(folder / Path(name).name))[0]
+
+        yield _Inside(_container(disk, sibling, shown), shown)
+
+
+def _container(disk: BlockReader, sibling: Sibling, shown: str) -> BlockReader:
+    """What is in the file. One without the signature of its kind was cut short, and is not raw."""
+    try:
+        kind = kind_of(disk)
+        named = Path(shown).suffix.lower().removeprefix(".")
+        if kind is ImageKind.RAW and named in {each.value for each in ImageKind} - {kind.value}:
+            hint = "if it is a raw disk, give it a name that ends with .raw"
+            raise SourceDamaged(
+                f"'{shown}' has not the form of a {named} file; it may have been cut short",
+                hint=hint,
+            )
+        return open_container(disk, kind=kind, sibling=sibling)
+    except FormatError as error:
+        raise _damaged(shown, error) from error
+    except OSError as error:
+        raise UsageError(f"'{shown}' cannot be read as a disk: {error}") from error
+
+
+class _Inside:
+    """The disk in a file: what is wrong with the file is not what is wrong with the disk."""
+
+    def __init__(self, disk: BlockReader, shown: str) -> None:
+        self._disk = disk
+        self._shown = shown
+        self.size = disk.size
+        self.sector_size = disk.sector_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes."""
+        try:
+            return self._disk.read(offset, length)
+        except FormatError as error:
+            raise _damaged(self._shown, error) from error
+
+    def hole(self, offset: int) -> int:
+        """As the file says."""
+        try:
+            return hole_at(self._disk, offset)
+        except FormatError as error:
+            raise _damaged(self._shown, error) from error
+
+
+def _damaged(shown: str, error: FormatError) -> SourceDamaged:
+    hint = error.hint if error.hint != error.default_hint else ""
+    return SourceDamaged(f"'{shown}' cannot be read as a disk: {error.message}", hint=hint)
+
+
+@contextmanager
+def _files() -> Iterator[Callable[[bytes], tuple[BlockReader, bool]]]:
+    """Opens disks and files, and closes them all in the end."""
+    held = []
+
+    def open_file(path: bytes) -> tuple[BlockReader, bool]:
+        disk = current().open_disk(path)
+        held.append(disk)
+        return disk, disk.is_device
+
+    try:
+        yield open_file
+    finally:
+        for disk in held:
+            disk.close()

@@ -1,0 +1,52 @@
+"""The facts of an operating system, whichever it is."""
+
+from dataclasses import dataclass, field
+
+from twofold.options import shown_as
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person's account: ``id`` is a SID or a number, ``home`` the folder as the system has it."""
+
+    name: str
+    id: str
+    home: str
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An installed program; ``user`` is empty where it is there for everybody.
+
+    ``installed`` is a day (2026-11-01) or empty, ``bits`` 32 or 64.
+    """
+
+    partition: int
+    name: str
+    version: str
+    publisher: str
+    installed: str
+    user: str
+    bits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemFacts:
+    """One installed system; texts are empty where it does not tell."""
+
+    partition: int
+    family: str
+    name: str
+    version: str = ""
+    build: str = ""
+    edition: str = ""
+    computer: str = ""
+    time_zone: str = ""
+    owner: str = ""
+    installed_ns: int | None = None
+    mounts: tuple[str, ...] = ()
+    users: tuple[User, ...] = ()
+    programs: tuple[Program, ...] = field(default=(), metadata=shown_as("program"))
+    notes: tuple[str, ...] = ()
+    """Sentences about what could not be read, or may be out of date."""
