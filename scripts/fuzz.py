@@ -173,7 +173,7 @@ def _count(record: Record, done: Done) -> None:
 
 def _guided(record: Record, runs: int, seed: int) -> None:
     folder = STATE / "guided" / record.target.replace(" ", "-")
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "corpus").mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", "tests.fuzz.guided", record.target, str(runs), str(seed)]
     began = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}

@@ -17,6 +17,8 @@ from twofold.disk.exfat.system import read_system
 from twofold.disk.ext import acl, directory, superblock
 from twofold.disk.fat import directory as fat_directory
 from twofold.disk.fat.boot import is_fat
+from twofold.disk.hive import Hive, checksum
+from twofold.disk.hive_log import marvin, recovered
 from twofold.disk.lvm_text import parse_text
 from twofold.disk.ntfs import attributes, fixups, lznt1, reparse, values, wof, xpress
 from twofold.disk.ntfs.boot import parse_boot
@@ -230,7 +232,39 @@ def cluster_zstd(data: bytes) -> None:
     assert len(inflate_zstd(data, 1 << 16)) <= 1 << 16
 
 
+def registry_hive(data: bytes) -> None:
+    """Keys, values and their data, as far as a few hundred of them go."""
+    hive = Hive(data)
+    pending = [hive.root]
+    for _ in range(100):
+        if not pending:
+            break
+        key = pending.pop()
+        with suppress(FormatError):
+            pending += islice(key.subkeys(), 50)
+        with suppress(FormatError):
+            key.texts()
+        with suppress(FormatError):
+            for value in islice(key.values(), 50):
+                hive.data(value)
+
+
+def registry_log(data: bytes) -> None:
+    """A hive with a log: length of the hive, the hive, the log. Sums of the log are mended."""
+    size = int.from_bytes(data[:4], "little")
+    log = bytearray(data[4 + size :])
+    if len(log) >= 552:
+        log[508:512] = checksum(log[:512]).to_bytes(4, "little")
+        length = min(int.from_bytes(log[516:520], "little"), 8192)
+        log[536:544] = marvin(bytes(log[552 : 512 + length])).to_bytes(8, "little")
+        log[544:552] = marvin(bytes(log[512:544])).to_bytes(8, "little")
+    found = recovered(data[4 : 4 + size], [bytes(log)])
+    assert found is None or len(found) < 1 << 28
+
+
 CODECS: dict[str, Decode] = {
+    "hive": registry_hive,
+    "hive log": registry_log,
     "ntfs boot": ntfs_boot,
     "ntfs record": ntfs_record,
     "ntfs values": ntfs_values,

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from backports import zstd
 
-from tests.disk import fat_builder, ntfs_volumes, wim_resources
+from tests.disk import fat_builder, hives, ntfs_volumes, test_hive_log, wim_resources
 from tests.disk import test_exfat_files as exfat_files
 from tests.disk import test_fat_fuzz as fat_fuzz
 from tests.disk.containers.dirty import PAGE, Change, entry, name_log, put_log
@@ -317,6 +317,7 @@ def codecs(folder: Path) -> Iterator[tuple[str, str, bytes]]:
 
 
 def _others(folder: Path) -> Iterator[tuple[str, str, bytes]]:
+    yield from _hives(folder)
     yield (
         "reparse",
         "symlink",
@@ -356,6 +357,19 @@ def _others(folder: Path) -> Iterator[tuple[str, str, bytes]]:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     yield "deflate", "words", packer.compress(_WORDS[:5000]) + packer.flush()
     yield "zstd", "words", zstd.compress(_WORDS[:5000])
+
+
+def _hives(folder: Path) -> Iterator[tuple[str, str, bytes]]:
+    path = hives.made(folder / "hive", {"Names": {"who": "string:first", "many": "dword:5"}})
+    old = path.read_bytes()
+    hives.fill(path, {"Step": {"text": "string:" + "x" * 100, "": "string:default"}})
+    new = path.read_bytes()
+    yield "hive", "small", old
+    yield "hive", "changed", new
+    dirty = bytes(hives.rewritten(old, primary=100, secondary=99))
+    entry = test_hive_log.entry(100, len(new) - 4096, test_hive_log.changes(old, new))
+    log = test_hive_log.log(old, [entry])
+    yield "hive log", "one entry", struct.pack("<I", len(dirty)) + dirty + log
 
 
 def _index(key: bytes) -> bytes:
@@ -399,11 +413,12 @@ def main(names: list[str]) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 for name, data in build(Path(folder)):
                     _store(kind, f"{name}.xz", packed(data))
-    if not names or "codecs" in names:
+    if not names or not set(names) <= {build.__name__ for build in VOLUMES}:
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "ntfs").mkdir()
             for kind, name, data in codecs(Path(folder)):
-                _store(kind.replace(" ", "-"), name.replace(" ", "-"), data)
+                if not names or kind in names:
+                    _store(kind.replace(" ", "-"), name.replace(" ", "-"), data)
 
 
 def _store(kind: str, name: str, data: bytes) -> None:

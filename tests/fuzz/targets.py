@@ -13,7 +13,7 @@ from tests.fuzz.damage import LONG, Mend, Sample, damage
 from tests.fuzz.subject import Meter, Subject, Tracer, load
 from tests.fuzz.volumes import VOLUMES, anything, boot_record, container, table, volume_group
 from tests.hostile.format.test_hostile_codecs import SAMPLES
-from tests.native.fuzz.mutate import mutated
+from tests.native.fuzz.mutate import LARGEST, mutated
 from twofold.disk.containers import ImageKind
 from twofold.errors import FormatError, NewerFormat
 
@@ -51,10 +51,11 @@ class CodecTarget:
         self.runs = runs
         self._decode = decode
         self._corpus = corpus
+        self._largest = max(LARGEST, 2 * max(map(len, corpus)))
 
     def attempt(self, number: int) -> bool:
         """See ``Target``."""
-        return self._run(mutated(self._corpus, f"{self.name} {number}"))
+        return self._run(mutated(self._corpus, f"{self.name} {number}", self._largest))
 
     def _run(self, data: bytes) -> bool:
         try:
@@ -180,6 +181,8 @@ def _codecs() -> list[Target]:
 
 
 SLOWER: dict[str, int] = {
+    "hive": 50_000,
+    "hive log": 10_000,
     "xpress": 20_000,
     "wof": 10_000,
     "ntfs": 40_000,
