@@ -33,6 +33,11 @@ TESTS: dict[str, tuple[str, ...]] = {  # part of the extension, and the tests th
     ),
 }
 
+ADDRESS_OPTIONS = (
+    "allocator_may_return_null=1",  # as malloc does, so that MemoryError is seen
+    "detect_leaks=0",
+    "detect_stack_use_after_return=1",
+)
 FLAGS = (
     "-shared -fPIC -O1 -g -std=c11 -fno-strict-aliasing -fno-omit-frame-pointer -Wall -Wextra "
     "-fsanitize=address,undefined -fno-sanitize-recover=all -DPy_LIMITED_API=0x030B0000"
@@ -77,7 +82,7 @@ def _environment(folder: Path) -> dict[str, str]:
     if not library.exists():
         raise Trouble("gcc has no AddressSanitizer; on Debian it is in the package libasan8")
     return {
-        "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1",
+        "ASAN_OPTIONS": ":".join(ADDRESS_OPTIONS),
         "LD_PRELOAD": str(library.resolve()),
         "PYTHONMALLOC": "malloc",
         "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]),
@@ -89,7 +94,7 @@ def main() -> int:
     """Build, run, print what was said; the exit code is that of what ran."""
     parser = argparse.ArgumentParser(prog="scripts.sanitize")
     parser.add_argument("--fuzz", metavar="PART", help="fuzz a part instead of running tests")
-    parser.add_argument("--runs", default="100000")
+    parser.add_argument("--runs", default="0", help="as many as the part says when 0")
     parser.add_argument("--seed", default="0")
     options, tests = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as name:

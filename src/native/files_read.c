@@ -259,6 +259,14 @@ read_names(int fd, PyObject *names, PyObject *sizes, const Py_buffer *buffer,
     return list;
 }
 
+/* Whether results can be made with the classes given; the constructor of tuples takes only its own. */
+static int
+make_tuples(const struct makers *makers)
+{
+    return PyType_IsSubtype((PyTypeObject *)makers->read, &PyTuple_Type) &&
+           PyType_IsSubtype((PyTypeObject *)makers->entry, &PyTuple_Type);
+}
+
 PyObject *
 read_batch(PyObject *module, PyObject *args)
 {
@@ -275,7 +283,9 @@ read_batch(PyObject *module, PyObject *args)
     PyObject *names = PySequence_Tuple(given_names);
     PyObject *sizes = names ? PySequence_Tuple(given_sizes) : NULL;
     if (sizes) {
-        if (PyTuple_Size(names) == PyTuple_Size(sizes))
+        if (!make_tuples(&makers))
+            PyErr_SetString(PyExc_TypeError, "results are named tuples");
+        else if (PyTuple_Size(names) == PyTuple_Size(sizes))
             list = read_names(fd, names, sizes, &buffer, &makers);
         else
             PyErr_SetString(PyExc_ValueError, "as many sizes as names are needed");

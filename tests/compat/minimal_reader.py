@@ -457,8 +457,8 @@ def outside(holes: list[Any], start: int, blob: bytes) -> Iterator[tuple[int, in
     yield at, end
 
 
-def choose(keys: Keys, wanted: str) -> Record:
-    """The root of the snapshot wanted: an id's beginning, or the latest whole one."""
+def choose(keys: Keys, wanted: str, kind: str = "files") -> Record:
+    """The root of the snapshot wanted: an id's beginning, or the latest whole one of a kind."""
     path, latest = keys.path, wanted == "latest"
     found = set(ids(path / "sessions/committed")) & set(ids(path / "roots"))
     if latest:
@@ -467,6 +467,7 @@ def choose(keys: Keys, wanted: str) -> Record:
         found = {ident for ident in found if ident.hex().startswith(wanted)}
     small = [keys.small(path / "roots" / ident.hex(), ident, ROOT)[1] for ident in found]
     roots: list[Record] = [msgpack.unpackb(contents) for contents in small]
+    roots = [root for root in roots if root.get("kind", "files") == kind]
     roots = [root for root in roots if not (latest and root.get("partial"))]
     need(roots and (latest or len(roots) == 1), f"there are {len(roots)} snapshots '{wanted}'")
     return max(roots, key=lambda root: int(root.get("time_ns", 0)))

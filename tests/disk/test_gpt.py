@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -284,3 +285,21 @@ def test_overlaps_and_ends_beyond_the_disk(disk: Path) -> None:
         4: ("It ends before it begins.",),
         9: ("It goes beyond the end of the disk.",),
     }
+    regions = table(bytes(data)).regions
+    assert all(one.start + one.size <= other.start for one, other in pairwise(regions))
+
+
+def test_a_partition_that_ends_before_it_begins_takes_no_region(disk: Path) -> None:
+    """Regions do not meet, and those of a disk without that partition are the same."""
+    gpt = gpt_of(disk.read_bytes())
+    data = bytearray(disk.read_bytes())
+    backwards = replace(gpt.entries[1], first=SIZE // 512 + 99, last=50)
+    without = None
+    for second in (replace(gpt.entries[1], type=UUID(int=0)), backwards):
+        entries = (gpt.entries[0], second, *gpt.entries[2:])
+        for offset, piece in encode(replace(gpt, entries=entries)):
+            data[offset : offset + len(piece)] = piece
+        regions = table(bytes(data)).regions
+        assert all(one.start + one.size <= other.start for one, other in pairwise(regions))
+        assert without in (None, regions)
+        without = regions

@@ -184,12 +184,6 @@ def test_some_mutations(corpus: list[bytes]) -> None:
     fuzz(corpus, 150, seed=1)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
-def test_many_mutations(corpus: list[bytes], seed: int) -> None:
-    fuzz(corpus, 10_000, seed=100 + seed)
-
-
 @pytest.mark.parametrize("keep", [0, 100, 511, 512, 4096, 1 * MIB])
 def test_cut_short(corpus: list[bytes], keep: int) -> None:
     with pytest.raises(FormatError):

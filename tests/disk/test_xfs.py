@@ -18,7 +18,8 @@ from tests.disk.used_blocks import (
     units,
     zeroed,
 )
-from twofold.disk.blocks import FileBlocks
+from twofold.disk import xfs_log
+from twofold.disk.blocks import FileBlocks, MemoryBlocks
 from twofold.disk.xfs import XfsUsed, open_xfs
 from twofold.errors import FormatError
 
@@ -149,3 +150,12 @@ def test_changed_bytes_lead_to_nothing_but_format_errors(tmp_path: Path) -> None
         except FormatError:
             pass
     assert understood > 50
+
+
+def test_an_empty_record_at_the_end_of_the_log_is_no_unmounting() -> None:
+    """A header that says that nothing follows it, and one operation all the same."""
+    block = struct.pack(">I", 7).ljust(512, b"\0")
+    header = bytearray(struct.pack(">IIII", 0xFEEDBABE, 7, 1, 0).ljust(512, b"\0"))
+    struct.pack_into(">I", header, 40, 1)
+    log = MemoryBlocks(block * 3 + bytes(header))
+    assert not xfs_log.is_clean(log, 0, log.size)

@@ -28,6 +28,7 @@ from tests.platform.trees import (
     without_extension,
 )
 from tests.twins import needs_extension
+from twofold.native import EXTENSION
 from twofold.platform import FLAG_FAILED, FLAG_FAR_TIME, Entry, SmallRead, iterate
 from twofold.platform.linux import source
 
@@ -190,6 +191,15 @@ def test_what_does_not_go_together(tmp_path: Path) -> None:
         with pytest.raises((TypeError, BufferError)):
             source.read_batch(fd, names, [1, 1], memoryview(bytes(9)))
     assert source.read_batch(0, [], [], memoryview(bytearray())) == []
+
+
+@pytest.mark.parametrize("made", [(object, Entry), (SmallRead, object), (int, int)])
+def test_results_are_tuples(tmp_path: Path, made: tuple[type, type]) -> None:
+    """Other classes are refused; their constructors would be called as if they were tuples."""
+    assert EXTENSION is not None
+    (tmp_path / "a").write_bytes(b"a")
+    with opened(tmp_path) as fd, pytest.raises(TypeError, match="tuples"):
+        EXTENSION.read_batch(fd, [b"a"], [1], bytearray(9), 0, *made, dict)
 
 
 def test_a_lease_is_waited_for_while_others_go_on(tmp_path: Path) -> None:

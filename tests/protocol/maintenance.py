@@ -184,7 +184,7 @@ class Maintainer(Stepper):
     def do_k1(self, store: Store, mind: Mind) -> Outcomes:
         """Copy what is live; the copy belongs to everybody as soon as it is there."""
         old, new, _ = self.repacked or (0, 0, 0)
-        keep = store.contents[old] & live_blobs(store.roots, store.sessions)
+        keep = store.contents[old] & live_blobs(store, store.sessions, self.rules.reach)
         if not store.packs >> old & 1 or not keep:
             yield store, Mind(), END
             return
@@ -224,7 +224,7 @@ class Maintainer(Stepper):
         if not self.rules.forgotten_is_live:
             marked = {s for s, mark in enumerate(store.marks) if mark & MARKED}
             sessions = tuple(0 if s in marked else x for s, x in enumerate(sessions))
-        return live_blobs(store.roots, sessions)
+        return live_blobs(store, sessions, self.rules.reach)
 
     def _stale(self, look: Look) -> Look:
         """Of the first look, what a mutated run goes on to rely on."""

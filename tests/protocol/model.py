@@ -30,12 +30,24 @@ class Tomb(NamedTuple):
     indices: int = 0
 
 
+class Page(NamedTuple):
+    """A metadata blob: what sort of page it is, and the blobs it names. Data blobs name none."""
+
+    sort: str = ""
+    names: int = 0
+
+
+Pages = tuple[Page, ...]
+"""By blob; blobs beyond the end are data."""
+
+
 class Store(NamedTuple):
     """Everything in the repository.
 
     ``contents`` (blobs of each pack ever written) outlives the pack, because those who read a
     pack's table remember it; ``packs`` says which packs exist. An index object holds the packs it
-    describes, 0 when it does not exist; a root holds its blobs likewise and has its session's id.
+    describes, 0 when it does not exist; a root names blobs likewise and has its session's id. What
+    pages name never changes, so ``pages`` is the same in all stores of a world.
     """
 
     contents: Row
@@ -45,6 +57,7 @@ class Store(NamedTuple):
     sessions: Row
     marks: Row
     tombs: tuple[Tomb, ...]
+    pages: Pages = ()
 
 
 Local = tuple[int, Any]  # program counter, knowledge
@@ -101,9 +114,26 @@ def tombstoned(tombs: tuple[Tomb, ...], state: int) -> tuple[int, int]:
 
 
 @cache
-def live_blobs(roots: Row, sessions: Row) -> int:
-    """Blobs of the committed snapshots."""
-    return union(roots, where(sessions, COMMITTED))
+def reached(pages: Pages, blobs: int, follow: tuple[str, ...] | None = None) -> int:
+    """These blobs and all that they lead to; only through pages of the sorts to follow, if told.
+
+    A page whose sort is not followed is not entered and, like one that nobody heard of, not found.
+    """
+    found = 0
+    while blobs:
+        step = 0
+        for blob in members(blobs):
+            page = pages[blob] if blob < len(pages) else Page()
+            if not page.sort or follow is None or page.sort in follow:
+                found |= 1 << blob
+                step |= page.names
+        blobs = step & ~found
+    return found
+
+
+def live_blobs(store: Store, sessions: Row, follow: tuple[str, ...] | None = None) -> int:
+    """Blobs of the committed snapshots, as far as a walk follows pages."""
+    return reached(store.pages, union(store.roots, where(sessions, COMMITTED)), follow)
 
 
 @cache
@@ -113,7 +143,7 @@ def damage(store: Store) -> str:
     for s in members(where(store.sessions, COMMITTED)):
         if not store.roots[s]:
             return f"snapshot {s} is committed but has no root"
-        if not store.marks[s] & FINAL and store.roots[s] & ~reachable:
+        if not store.marks[s] & FINAL and reached(store.pages, store.roots[s]) & ~reachable:
             return f"snapshot {s} needs a blob that no index and existing pack provide"
     return ""
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import image_scenarios as images
 from . import scenarios as on
 from .model import Scenario
-from .rules import DELETION, Rules
+from .rules import DELETION, REACH, Rules
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,34 @@ MERGING = (
 
 EXCLUSIVE = (Mutation("look before the flag is up", on.exclusive, {"flag_before_look": False}),)
 
+
+def unfollowed(*sorts: str) -> dict[str, Any]:
+    """A walk that does not enter pages of these sorts."""
+    return {"reach": tuple(sort for sort in REACH if sort not in sorts)}
+
+
+IMAGING = (
+    Mutation("files not followed", images.files_beside_image, unfollowed("tree")),
+    Mutation("images not followed", images.image_reach, unfollowed("image")),
+    Mutation("references not followed", images.image_reach, unfollowed("references")),
+    Mutation("extents not followed", images.image_reach, unfollowed("extents")),
+    Mutation("segments not followed", images.image_reach, unfollowed("segments")),
+    Mutation("images not followed, data shared", images.image_beside_files, unfollowed("image")),
+    Mutation("extents not followed in a repack", images.image_repack, unfollowed("extents")),
+    Mutation("tombstones not heeded", images.image_twice, {"tombstoned_is_absent": False}),
+    Mutation("commit cannot be fenced", images.image_twice, {"commit_is_conditional": False}),
+    Mutation("commit before index", images.image_twice, finish("W4", "W6", "W7", "W5")),
+    Mutation("commit before root", images.image_twice, finish("W4", "W5", "W7", "W6")),
+    Mutation("session opened last", images.image_twice, start("W2a", "W2b", "W3", "A1", "W1")),
+    Mutation("failed writer deletes its packs", images.image_twice, {"packs_belong_to_all": False}),
+    Mutation("inherited under tombstones", images.image_parent, {"parent_wants_no_tombs": False}),
+    Mutation("forgotten is gone", images.files_beside_image, {"forgotten_is_live": False}),
+    Mutation("mark only looked at", images.files_beside_image, {"removal_takes_mark": False}),
+    Mutation("sessions not awaited", images.image_twice, {"sessions_are_awaited": False}),
+    Mutation("roots not read again", images.image_twice, {"roots_are_read_again": False}),
+    Mutation("readers not awaited", images.image_merge, {"sessions_are_awaited": False}),
+)
+
 DETECTED = {
     "writing": WRITING,
     "partial": PARTIAL,
@@ -165,6 +194,7 @@ DETECTED = {
     "deleting": DELETING,
     "merging": MERGING,
     "exclusive": EXCLUSIVE,
+    "imaging": IMAGING,
 }
 
 LATE_FLUSH = half_way("P2 P3a P3b P3c P3d P1a P1b P4 P5") | {"partial_checks_own_packs": False}

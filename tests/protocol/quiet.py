@@ -7,7 +7,7 @@ exploration reaches, so a crash of everybody at any step is covered.
 from collections.abc import Iterator
 
 from .maintenance import Maintainer
-from .model import ABSENT, COMMITTED, OVER, Store, damage, members, present, union, whole
+from .model import ABSENT, COMMITTED, OVER, Store, damage, members, present, reached, union, whole
 from .rules import Rules
 
 
@@ -49,7 +49,7 @@ def _left(store: Store) -> Iterator[str]:
         yield "a root without a session is left"
     if whole(store.indices) != store.packs or present(store.indices).bit_count() > 1:
         yield "there is more or less in the index than one object for the packs that exist"
-    live = union(store.roots, (1 << len(store.roots)) - 1)
+    live = reached(store.pages, union(store.roots, (1 << len(store.roots)) - 1))
     for p in members(store.packs):
         if not live & ~union(store.contents, store.packs & ~(1 << p)):
             yield f"pack {p} is left and nobody needs it"

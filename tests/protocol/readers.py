@@ -17,6 +17,7 @@ from .model import (
     Store,
     Tomb,
     put,
+    reached,
     union,
 )
 from .rules import FORGET
@@ -72,7 +73,7 @@ class Reader(Stepper):
 
     def _missing(self, store: Store, view: Reading) -> bool:
         there = union(store.contents, view.known & store.packs)
-        return bool(store.roots[self.snapshot] & ~there)
+        return bool(reached(store.pages, store.roots[self.snapshot]) & ~there)
 
     def do_b5(self, store: Store, view: Reading) -> Outcomes:
         """Release the pruners."""

@@ -84,6 +84,8 @@ UNDELETE = ("U1", "U2", "U3")
 REMOVAL = ("Q1", "Q2", "Q3", "Q4")
 CLEANING = ("C2", "C3", "C4", "C5")
 MERGE = ("M1", "M2", "M3")
+REACH = ("tree", "image", "references", "extents", "segments")
+"""The sorts of pages that lead on to what a snapshot needs, as ``graph/reach.py`` follows them."""
 DELETION = ("R2", "R3a", "R3b", "R4a", "R4b", "R5a", "R5b", "R5c", "R5d", "R6", "R7", "R8")
 
 
@@ -100,6 +102,7 @@ class Rules:
     cleaning: tuple[str, ...] = CLEANING
     merge: tuple[str, ...] = MERGE
     deletion: tuple[str, ...] = DELETION
+    reach: tuple[str, ...] = REACH  # R5a and K1 walk through all pages of a snapshot
 
     # writers
     commit_is_conditional: bool = True  # W7 and P5 fail once fenced

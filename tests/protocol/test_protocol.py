@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from . import scenarios
+from .image_scenarios import IMAGES
 from .model import COMMITTED, FENCED, Explorer, Scenario
 from .mutations import DETECTED, HARMLESS, LATE_FLUSH, Mutation
 from .quiet import leaks
@@ -48,7 +49,7 @@ def explore_everything(make: Make) -> None:
     assert left is None
 
 
-@pytest.mark.parametrize("make", scenarios.DEFAULT, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", (*scenarios.DEFAULT, *IMAGES), ids=lambda make: make.__name__)
 def test_no_interleaving_does_harm(make: Make) -> None:
     explore_everything(make)
 

@@ -5,15 +5,18 @@ from typing import Any
 
 from .exclusive import ExclusiveMaintainer, PoliteWriter
 from .maintenance import Maintainer
-from .model import COMMITTED, Actor, Scenario, Store, Tomb
+from .model import COMMITTED, Actor, Page, Scenario, Store, Tomb
 from .readers import Forgetter, LateDuplicate, Reader
 from .rules import Rules
-from .writers import LongWriter, Writer
+from .writers import ImageWriter, LongWriter, Writer
+
+LETTERS = "abcdefTIJREFS"
+"""Names of blobs: small ones for data, large ones for pages."""
 
 
 def blobs(letters: str) -> int:
     """``"ac"`` as a set of blobs."""
-    return sum(1 << "abcdef".index(letter) for letter in letters)
+    return sum(1 << LETTERS.index(letter) for letter in letters)
 
 
 @dataclass
@@ -27,6 +30,7 @@ class World:
     roots: dict[str, int] = field(default_factory=dict)
     tombs: list[str] = field(default_factory=list)
     actors: list[Actor] = field(default_factory=list)
+    pages: dict[str, Page] = field(default_factory=dict)
 
     def pack(self, name: str, letters: str = "") -> int:
         """A pack that exists when it has contents; its number."""
@@ -34,6 +38,10 @@ class World:
         self.packs[name] = blobs(letters)
         self.existing |= bool(letters) << number
         return number
+
+    def page(self, letter: str, sort: str, names: str) -> None:
+        """A blob that is a page and names others."""
+        self.pages[letter] = Page(sort, blobs(names))
 
     def indexed(self, name: str, *packs: int) -> int:
         """An index object; its number."""
@@ -70,6 +78,16 @@ class World:
         )
         self.actors.append(actor)
         return partial
+
+    def image_writer(self, name: str, need: str, **options: Any) -> int:
+        """An image of a disk; its session."""
+        session = self.snapshot(name)
+        own = self.pack(name), self.indexed(name), blobs(need)
+        actor = ImageWriter(
+            name, self.rules, session, *own, meta_pack=self.pack(name + "-meta"), **options
+        )
+        self.actors.append(actor)
+        return session
 
     def reader(self, name: str, snapshot: int, *, torn: bool = False) -> None:
         """A restore."""
@@ -126,6 +144,7 @@ class World:
             sessions=sessions,
             marks=(0,) * len(sessions),
             tombs=(Tomb(),) * len(self.tombs),
+            pages=tuple(self.pages.get(letter, Page()) for letter in LETTERS) if self.pages else (),
         )
         names = {
             "packs": tuple(self.packs),

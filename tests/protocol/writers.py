@@ -1,7 +1,8 @@
 """Those who back up: writers, and long runs with partial commits."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import NamedTuple
 
 from .model import (
@@ -13,11 +14,13 @@ from .model import (
     OPEN,
     PROPOSED,
     Store,
+    members,
     put,
+    reached,
     tombstoned,
     union,
 )
-from .stepper import END, NEXT, Outcomes, Stepper, load_index
+from .stepper import END, NEXT, STAY, Outcomes, Stepper, load_index
 
 
 class View(NamedTuple):
@@ -86,7 +89,7 @@ class Writer(Stepper):
     def do_a3(self, store: Store, view: View) -> Outcomes:
         """A parent that is a snapshot now, with no pack doomed before, is whole and stays so."""
         if store.sessions[self.parent] == COMMITTED:
-            view = view._replace(inherited=store.roots[self.parent])
+            view = view._replace(inherited=reached(store.pages, store.roots[self.parent]))
         yield store, view, NEXT
 
     def do_w4(self, store: Store, view: View) -> Outcomes:
@@ -132,7 +135,13 @@ class Writer(Stepper):
 
     def do_w6(self, store: Store, view: View) -> Outcomes:
         """The body of the snapshot."""
-        yield store._replace(roots=put(store.roots, self.session, self.need)), view, NEXT
+        root = self._root(store, self.need)
+        yield store._replace(roots=put(store.roots, self.session, root)), view, NEXT
+
+    def _root(self, store: Store, need: int) -> int:
+        """What a root names: the blobs that no page among them does."""
+        pages = (store.pages[blob] for blob in members(need) if blob < len(store.pages))
+        return need & ~reduce(or_, (page.names for page in pages), 0)
 
     def do_w7(self, store: Store, view: View) -> Outcomes:
         """The commit point; whoever moved the session first has decided."""
@@ -145,6 +154,38 @@ class Writer(Stepper):
             yield store, view, END
         else:
             yield store._replace(packs=store.packs & ~(1 << pack)), view, END
+
+
+@dataclass(frozen=True)
+class ImageWriter(Writer):
+    """An image of a disk: data and pages go into packs of their own, the pages' one last.
+
+    A page can be written once its data are known, so a crash between the two packs leaves data
+    without pages, never the other way round.
+    """
+
+    meta_pack: int = 0
+
+    def do_w4(self, store: Store, view: View) -> Outcomes:
+        """First the data that no pack holds, then the pages."""
+        view = self._planned(view)
+        data = self.need & ~where_pages(store)
+        if self._missing(store, view, data):
+            yield *self._stored(store, view, data, self.pack), STAY
+        else:
+            yield *self._stored(store, view, self.need, self.meta_pack), NEXT
+
+    def do_w5(self, store: Store, view: View) -> Outcomes:
+        """Both packs, if they were needed."""
+        own = view.relied & (1 << self.pack | 1 << self.meta_pack)
+        entries = own | view.adopted
+        after = store._replace(indices=put(store.indices, self.index, entries))
+        yield after if entries else store, view, NEXT
+
+
+def where_pages(store: Store) -> int:
+    """The blobs that are pages."""
+    return sum(1 << blob for blob, page in enumerate(store.pages) if page.sort)
 
 
 @dataclass(frozen=True)
@@ -198,7 +239,8 @@ class LongWriter(Writer):
         holds = self._holds(store, view)
         view = view._replace(tombs=0, listed=0, orphaned=False)
         if holds:
-            yield store._replace(roots=put(store.roots, self.partial, self.first)), view, NEXT
+            root = self._root(store, self.first)
+            yield store._replace(roots=put(store.roots, self.partial, root)), view, NEXT
         else:
             given_up = put(store.sessions, self.partial, ABSENT)
             yield store._replace(sessions=given_up), view, self.rules.writer_end[0]

@@ -268,7 +268,7 @@ def _regions(
     disk_size: int, parts: Iterable[Partition], tables: Iterable[Region]
 ) -> Iterator[Region]:
     """What no partition covers, cut at the borders of the tables."""
-    covered = [(part.start, part.end) for part in parts if not part.is_container]
+    covered = [(p.start, p.end) for p in parts if not p.is_container and p.size > 0]
     named = [table for table in tables if table.start + table.size <= disk_size]
     for start, end in uncovered(disk_size, covered):
         borders = {start, end}

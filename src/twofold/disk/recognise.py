@@ -36,9 +36,9 @@ def recognise(reader: BlockReader) -> Recognised:
         found = probe(reader)
         if found:
             return found
-    if not any(_part(reader, 0, _EMPTY_START)) and not any(
-        _part(reader, max(reader.size - _EMPTY_END, 0), _EMPTY_END)
-    ):
+    end = max(reader.size - _EMPTY_END, 0)
+    ends = _part(reader, 0, _EMPTY_START), _part(reader, end, _EMPTY_END)
+    if not any(part.strip(b"\0") for part in ends):
         return Recognised("empty", "Nothing: it begins and ends with zeros.")
     return Recognised("unknown", "Something that Twofold does not know; it is kept as it is.")
 

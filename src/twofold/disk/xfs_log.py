@@ -57,5 +57,6 @@ def _ends_with_unmount(reader: BlockReader, start: int, head: int) -> bool:
             headers = max(1, -(-span // _HEADER_SPAN)) if version & 2 else 1
             body = place + headers * _BLOCK
             complete = body + -(-length // _BLOCK) * _BLOCK == len(raw)
-            return complete and operations == 1 and bool(raw[body + 9] & _UNMOUNT)
+            one = complete and operations == 1 and body + 9 < len(raw)
+            return one and bool(raw[body + 9] & _UNMOUNT)
     return False

@@ -12,11 +12,11 @@ import sys
 from itertools import pairwise
 from struct import Struct
 
+from tests.native.fuzz.material import expand, memory
 from twofold.native import EXTENSION
 
 # flags, two kernels, key seed, minimum, normal, maximum, strict, loose
 HEADER = Struct("<BBBB5Q")
-STEP = Struct("<BH")
 ZERO_RUN = 65_536
 LARGEST = 150_000  # bytes of data; two zero runs fit in
 SLOW = 4096  # bytes of data, above which the portable kernel is left out
@@ -26,16 +26,16 @@ def target(data: bytes) -> None:
     """Raises AssertionError where the extension is wrong."""
     head = data[: HEADER.size].ljust(HEADER.size, b"\1")
     flags, first, second, seed, *numbers = HEADER.unpack(head)
-    material = _expand(data[HEADER.size :])
+    material = expand(data[HEADER.size :], LARGEST)
     if flags & 2:
         numbers = _plausible(numbers)
-    memory = (ctypes.c_uint8 * len(material)).from_buffer_copy(material)
+    held = memory(material)
     names = _kernels(len(material))
     chosen = [names[number % len(names)] for number in (first, second)]
-    outcomes = [_cut(bytes([seed] * 16), numbers, memory, bool(flags & 1), k) for k in chosen]
+    outcomes = [_cut(bytes([seed] * 16), numbers, held, bool(flags & 1), k) for k in chosen]
     assert outcomes[0] == outcomes[1], chosen
     _check_ends(outcomes[0], numbers, len(material), bool(flags & 1))
-    _check_zeros(memory, material)
+    _check_zeros(held, material)
 
 
 def _kernels(size: int) -> list[str]:
@@ -56,28 +56,12 @@ def _plausible(numbers: list[int]) -> list[int]:
     ]
 
 
-def _expand(steps: bytes) -> bytes:
-    material = bytearray()
-    at = 0
-    while at + STEP.size <= len(steps) and len(material) < LARGEST:
-        kind, size = STEP.unpack_from(steps, at)
-        at += STEP.size
-        if kind % 4 == 0:
-            material += bytes(size + kind)
-        elif kind % 4 == 1:
-            material += bytes(material[-(kind // 4 + 1) :]) * (size % 256)
-        else:
-            material += steps[at : at + size % 1024]
-            at += size % 1024
-    return bytes(material[:LARGEST])
-
-
 def _cut(
-    key: bytes, numbers: list[int], memory: "ctypes.Array[ctypes.c_uint8]", final: bool, kernel: str
+    key: bytes, numbers: list[int], held: "ctypes.Array[ctypes.c_uint8]", final: bool, kernel: str
 ) -> list[int] | None:
     assert EXTENSION is not None
     try:
-        ends: list[int] = EXTENSION.cut(key, *numbers, memory, final, kernel=kernel)
+        ends: list[int] = EXTENSION.cut(key, *numbers, held, final, kernel=kernel)
     except (ValueError, OverflowError):
         return None
     return ends
@@ -96,9 +80,9 @@ def _check_ends(ends: list[int] | None, numbers: list[int], size: int, final: bo
     assert not final or all(0 < each <= maximum for each in sizes[-1:])
 
 
-def _check_zeros(memory: "ctypes.Array[ctypes.c_uint8]", material: bytes) -> None:
+def _check_zeros(held: "ctypes.Array[ctypes.c_uint8]", material: bytes) -> None:
     assert EXTENSION is not None
     spans = [found.span() for found in re.finditer(rb"\0+", material)]
-    assert EXTENSION.zero_runs(memory) == [(a, b) for a, b in spans if b - a >= ZERO_RUN]
-    assert EXTENSION.leading_zeros(memory) == len(material) - len(material.lstrip(b"\0"))
-    assert EXTENSION.trailing_zeros(memory) == len(material) - len(material.rstrip(b"\0"))
+    assert EXTENSION.zero_runs(held) == [(a, b) for a, b in spans if b - a >= ZERO_RUN]
+    assert EXTENSION.leading_zeros(held) == len(material) - len(material.lstrip(b"\0"))
+    assert EXTENSION.trailing_zeros(held) == len(material) - len(material.rstrip(b"\0"))

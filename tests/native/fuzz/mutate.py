@@ -7,15 +7,15 @@ LARGEST = 1 << 14  # bytes of an input
 BORDERS = [0, 1, 15, 16, 17, 63, 64, 65, 255, 256, 65535, 65536, 2**31, 2**32 - 1, 2**32, 2**63, -1]
 
 
-def mutated(corpus: list[bytes], seed: str) -> bytes:
-    """One input, which depends on the corpus and the seed alone."""
+def mutated(corpus: list[bytes], seed: str, largest: int = LARGEST) -> bytes:
+    """One input, which depends on corpus, seed and the largest size alone."""
     rng = random.Random(seed)
     data = bytearray(rng.choice(corpus))
     for _ in range(rng.choice([1, 1, 2, 4, 8])):
         rng.choice(MUTATIONS)(data, rng)
     if rng.random() < 0.1:
         data += rng.choice(corpus)
-    return bytes(data[:LARGEST])
+    return bytes(data[:largest])
 
 
 def _span(data: bytearray, rng: random.Random) -> slice:
