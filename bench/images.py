@@ -74,11 +74,24 @@ def _measure(options: argparse.Namespace) -> Results:
     found.describe(machine.describe(programs.all([*everyone, FixedBlocks]), options.scale))
     place = places.memory(options.memory.absolute())
     work = Parts(place, options.scale, options.rounds, programs, found)
-    for part in options.only.split(",") if options.only else PARTS:
-        work.measure(part.strip())
+    for part in _parts(options):
+        try:
+            work.measure(part)
+        except Broken as reason:
+            found.fail(part, "the disks", str(reason))
+            tell(f"{part}: {reason}")
     found.describe({"load after": "/".join(f"{each:.1f}" for each in os.getloadavg())})
     _publish(options, found)
     return found
+
+
+def _parts(options: argparse.Namespace) -> Sequence[str]:
+    """What is to be measured."""
+    chosen = [part.strip() for part in options.only.split(",")] if options.only else PARTS
+    for part in chosen:
+        if part not in PARTS:
+            raise Broken(f"there is no part '{part}', only {', '.join(PARTS)}")
+    return chosen
 
 
 def _publish(options: argparse.Namespace, found: Results) -> None:

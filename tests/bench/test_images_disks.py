@@ -10,8 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from bench import images, images_files, images_make, images_stored
-from bench.images_cases import FILES_FIRST, IMAGE_FIRST, KINDS, TIMES, one_file, stored, times
+from bench import images, images_files, images_make, images_parts, images_stored
+from bench.images_cases import (
+    FILES_FIRST,
+    IMAGE_FIRST,
+    KINDS,
+    PRESSED,
+    TIMES,
+    one_file,
+    stored,
+    times,
+)
 from bench.images_disks import START, Disk, part_of, used_of
 from bench.images_fixed import FixedBlocks
 from bench.images_peers import QemuImg, TwofoldImage
@@ -185,6 +194,20 @@ def test_a_part_that_is_not_there_is_told(
     words = [f"--twofold={OURS}", f"--memory={fast}", f"--cache={tmp_path}", "--only=zfs"]
     assert images.main([*words, "--programs=twofold"]) == 1
     assert "there is no part 'zfs'" in capsys.readouterr().err
+
+
+def test_a_part_without_room_is_told_and_the_others_are_measured(
+    fast: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images_files, "ROOTS", ROOTS)
+    monkeypatch.setattr(images_parts, "ROOM", 1e6)
+    page = tmp_path / "page.md"
+    words = [f"--twofold={OURS}", f"--memory={fast}", f"--cache={tmp_path}", "--only=ntfs,lznt1"]
+    chosen = ["--quick", "--scale=0.25", "--programs=twofold", f"--output={page}"]
+    assert images.main([*words, *chosen]) == 1
+    told = page.read_text("utf-8")
+    assert "- the disks, ntfs: this needs 6250.0 GB free" in told
+    assert f"| {PRESSED} |" in told
 
 
 def test_the_copies_for_the_others_are_the_partition_and_what_is_in_use(disk: Disk) -> None:
