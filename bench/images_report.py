@@ -1,5 +1,6 @@
 """The page of the image benchmark: machine, budgets, what is stored, times, what lacks."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -44,6 +45,10 @@ in a hundred was edited, {changed:,.1f} MB of files; *other PC*: the image of an
 the same system and another user, who has {own:,.1f} MB of files that the first one has not. What
 each added to the same repository, in MB.
 """
+BUSY = """\
+**The machine was busy with other work** (see the load below), so wall clocks tell more about that
+than about the programs, and so do the budgets on them; processor seconds and sizes can be used.
+"""
 PRESSED_WORDS = """\
 ## Files that NTFS compresses
 
@@ -59,7 +64,8 @@ TIME_HEADS = {"proven": "`--skip-unchanged`", "export": "to QCOW2"}
 def render(results: Results) -> str:
     """The whole page."""
     whole = float(results.machine["scale"]) >= WHOLE
-    parts = [INTRODUCTION, "" if whole else SMOKE, "\n".join(machine_lines(results))]
+    parts = [INTRODUCTION, "" if whole else SMOKE, BUSY if _busy(results) else ""]
+    parts.append("\n".join(machine_lines(results)))
     if whole:
         parts.append("\n".join(budget_lines(judge(results))))
     for kind in KINDS:
@@ -70,6 +76,16 @@ def render(results: Results) -> str:
     parts.append("\n".join(_one_file(results)))
     parts.append("\n".join(missing_lines(results)))
     return "\n".join(part.strip() + "\n" for part in parts if part.strip())
+
+
+def _busy(results: Results) -> bool:
+    """Whether others kept all cores busy before the run, or half of the load at its end."""
+    cores = re.search(r"(\d+) cores? used", results.machine.get("processor", ""))
+    before, after = (
+        max(map(float, results.machine.get(f"load {when}", "0").split("/")))
+        for when in ("before", "after")
+    )
+    return cores is not None and max(before, after / 2) > int(cores[1])
 
 
 def _head(results: Results, title: str, case: str) -> str:

@@ -102,6 +102,19 @@ def test_records_read_back_give_the_same_page(found: Results, tmp_path: Path) ->
     assert images_report.render(again) == images_report.render(found)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "busy"),
+    [
+        ("0.5/1.9/1.0", "3.9/2.0/1.0", False),
+        ("0.3/0.9/4.5", "1.0/1.0/1.0", True),
+        ("0.5/1.9/1.0", "4.1/1.0/1.0", True),
+    ],
+)
+def test_a_busy_machine_is_told(found: Results, before: str, after: str, busy: bool) -> None:
+    found.describe({"processor": "Some, 2 cores used", "load before": before, "load after": after})
+    assert ("machine was busy" in images_report.render(found)) is busy
+
+
 def test_small_scales_are_not_judged(found: Results) -> None:
     found.describe({"scale": "0.1"})
     page = images_report.render(found)
