@@ -1,6 +1,6 @@
 """What the disks hold: files of the system that this runs on, and made-up ones of a user.
 
-System files are whole folders below /usr, drawn by a seed, so they differ from computer to
+System files are those of folders below /usr, drawn by a seed, so they differ from computer to
 computer: figures count only beside each other. User files are pictures (noise) and letters (text),
 another set for each user.
 """
@@ -23,17 +23,17 @@ Items = Mapping[str, Path]  # where a file goes, and where its contents are
 
 
 def system(size: int) -> dict[str, Path]:
-    """Files of whole folders with ``size`` bytes in all; each at most a sixteenth of that."""
+    """Files, folder by folder, of ``size`` bytes in all; each at most a sixteenth of that."""
     folders = [folder for root in ROOTS for folder in _folders(root)]
     random.Random(SEED).shuffle(folders)
     chosen: dict[str, Path] = {}
     left = size
     for folder in folders:
         for path, length in _files(folder, size // 16):
+            if left <= 0:
+                return chosen
             left -= length
             chosen[f"system{path}"] = path
-        if left <= 0:
-            break
     return chosen
 
 
