@@ -5,6 +5,7 @@ python3 -m bench --quick         a hundredth of it in one round, printed only
 python3 -m bench --peers-only    fetch the peers and stop
 python3 -m bench --report FILE   make the page again from the records of a run
 python3 -m bench.scaling         cost by number of files and of threads; writes docs/scaling.md
+python3 -m bench.images          images of disks; writes docs/image-benchmarks.md
 """
 
 import argparse

@@ -11,13 +11,12 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from bench.measure import Broken
+from bench.images_mounts import mounted_ntfs
 from bench.stored import files
 from twofold.archiver import BackupRequest, RuleOptions, backup
 from twofold.backend import create_backend
@@ -76,7 +75,7 @@ def make(volume: Path, size: int, folder: Path, source: Path, names: Sequence[st
     volume.write_bytes(b"")
     os.truncate(volume, size)
     tool("mkntfs", "-q", "-F", "-f", "-L", volume.name, volume)
-    with mounted(volume, folder):
+    with mounted_ntfs(volume, folder):
         order = list(names)
         if volume.name == "B":
             random.Random(SEED).shuffle(order)
@@ -95,26 +94,6 @@ def make_gaps(folder: Path, count: int) -> None:
         (folder / f"gap {number}").write_bytes(rng.randbytes(FILLER))
     for number in range(1, count, 2):
         (folder / f"gap {number}").unlink()
-
-
-@contextmanager
-def mounted(volume: Path, folder: Path) -> Iterator[None]:
-    """With the volume mounted for writing; afterwards everything is in it.
-
-    ntfs-3g writes on after an unmount that has returned, so its end is waited for. The unmount is
-    lazy, as others who look at all mounts may hold this one for a moment.
-    """
-    folder.mkdir(exist_ok=True)
-    words = ["ntfs-3g", "-o", "no_detach", str(volume), str(folder)]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as driver:
-        while not folder.is_mount() and driver.poll() is None:
-            time.sleep(0.02)
-        try:
-            yield
-        finally:
-            tool("umount", "--lazy", folder)
-    if driver.returncode:
-        raise Broken(f"ntfs-3g ended with code {driver.returncode}")
 
 
 def tool(*words: str | Path) -> None:

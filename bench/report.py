@@ -15,7 +15,7 @@ rounds in seconds of wall clock, with processor seconds (user and system, all th
 are on a tmpfs. *disk*: on ext4, where a step ends when everything is on the disk; *cold*: it begins
 with an empty page cache. *stored* is the repository after the first backup, *edits* what a backup
 after a hundred scattered edits added. Each restored tree was compared with its source, byte by byte
-in the first round and by sample later.
+in the first round and by sample later. [Images of disks](image-benchmarks.md) have their own page.
 """
 SMOKE = """
 **These are smoke sizes.** They prove that every program works and is verified. Fixed costs such as
@@ -28,15 +28,16 @@ WHOLE = 0.5  # the smallest scale at which budgets are judged
 def render(results: Results) -> str:
     """The whole page."""
     whole = float(results.machine["scale"]) >= WHOLE
-    parts = [INTRODUCTION, "" if whole else SMOKE, "\n".join(_machine(results))]
+    parts = [INTRODUCTION, "" if whole else SMOKE, "\n".join(machine_lines(results))]
     if whole:
-        parts.append("\n".join(_budgets(judge(results))))
+        parts.append("\n".join(budget_lines(judge(results))))
     parts += ["\n".join(_case(results, case)) for case in results.inputs]
-    parts.append("\n".join(_missing(results)))
+    parts.append("\n".join(missing_lines(results)))
     return "\n".join(part.strip() + "\n" for part in parts if part.strip())
 
 
-def _machine(results: Results) -> Iterator[str]:
+def machine_lines(results: Results) -> Iterator[str]:
+    """The section on what was measured where."""
     yield "## Machine and programs\n"
     yield "| | |\n|---|---|"
     for key, value in results.machine.items():
@@ -44,7 +45,8 @@ def _machine(results: Results) -> Iterator[str]:
             yield f"| {key} | {value} |"
 
 
-def _budgets(verdicts: list[Verdict]) -> Iterator[str]:
+def budget_lines(verdicts: list[Verdict]) -> Iterator[str]:
+    """The section on budgets."""
     measured = [each for each in verdicts if each.measured is not None]
     missed = [each for each in measured if not each.held]
     yield f"## Budgets: {len(measured) - len(missed)} of {len(measured)} measured ones held\n"
@@ -98,7 +100,8 @@ def _time(found: Medians | None) -> str:
     return "–" if found is None else f"{found.wall:.2f} ({found.cpu:.2f})"
 
 
-def _missing(results: Results) -> Iterator[str]:
+def missing_lines(results: Results) -> Iterator[str]:
+    """The section on what could not be measured; nothing when there is none."""
     if not results.absent and not results.broken:
         return
     yield "## Not measured\n"

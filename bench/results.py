@@ -2,6 +2,7 @@
 
 machine   once per run: date, processor, kernel, versions, scale
 case      files and bytes of an input
+fact      a figure more about an input
 step      one measured step of one program in one round
 broken    a program that did not do its work, and why; it is not measured any further there
 absent    a program that could not be had, and why
@@ -51,6 +52,7 @@ class Results:
     path: Path | None = None
     machine: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, tuple[int, int]] = field(default_factory=dict)
+    facts: dict[tuple[str, str], float] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     broken: list[dict[str, str]] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
@@ -69,6 +71,11 @@ class Results:
         """Say what a case's input is: files, and bytes in all."""
         self.inputs[case] = files, size
         self._write({"type": "case", "case": case, "files": files, "bytes": size})
+
+    def tell(self, case: str, name: str, value: float) -> None:
+        """Say a figure more about a case's input."""
+        self.facts[case, name] = value
+        self._write({"type": "fact", "case": case, "name": name, "value": value})
 
     def fail(self, case: str, program: str, reason: str) -> None:
         """Note that a program did not do its work."""
@@ -130,6 +137,8 @@ def _keep(results: Results, record: dict[str, Any]) -> None:
             results.machine |= record
         case "case":
             results.inputs[record["case"]] = record["files"], record["bytes"]
+        case "fact":
+            results.facts[record["case"], record["name"]] = record["value"]
         case "step":
             results.steps.append(Step(**record))
         case "broken":

@@ -43,6 +43,7 @@ DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("util-linux", "unshare"),
     ("wimtools", "wimcapture"),
     ("xfsprogs", "mkfs.xfs"),
+    ("zstd", "zstd"),
 )
 
 CHECKS = (

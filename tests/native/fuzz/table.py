@@ -79,8 +79,25 @@ def _step(table: Any, known: set[bytes], kind: int, number: int) -> None:
             usable = bytes((number >> pack % 16) & 1 for pack in range(run.pack_count))
             table.add(run.columns, usable)
             known.update(one for one, pack in owners.items() if usable[pack])
+        case 7 if number & 1:
+            _many(table, known, number >> 1)
         case _:
             _odd(table, ODD[number % len(ODD)], number)
+
+
+def _many(table: Any, known: set[bytes], number: int) -> None:
+    """Claim several at once, some twice, but for those that another table holds."""
+    assert EXTENSION is not None
+    run, owners = run_of(number & FIRST, 9)
+    other = EXTENSION.IndexTable(bytes(32))
+    other.add(run.columns)
+    ids = [blob((number + step * step) % 1024) for step in range(-3, 9)]
+    wanted = []
+    for one in ids:
+        wanted.append(one not in owners and one not in known)
+        if one not in owners:
+            known.add(one)
+    assert list(table.claim_many(b"".join(ids), other)) == wanted
 
 
 def _odd(table: Any, what: Any, number: int) -> None:
@@ -90,6 +107,8 @@ def _odd(table: Any, what: Any, number: int) -> None:
     for attempt in (
         lambda: table.claim(what),
         lambda: what in table,
+        lambda: table.claim_many(what if what != b"" else b"x", table),
+        lambda: table.claim_many(bytes(32), 7),
         lambda: table.add(what),
         lambda: table.add(run.columns, bytes(number % 64 + run.pack_count + 1)),
         lambda: EXTENSION.IndexColumns(what),
