@@ -153,7 +153,8 @@ def test_what_went_wrong_once_is_written_again(
     disk, back = tmp_path / "disk", tmp_path / "back"
     disk.write_bytes(os.urandom(6 * MIB) + bytes(MIB))
     world.image(disk)
-    write, spoiled = FileTarget.write_at, []
+    write = FileTarget.write_at
+    spoiled: list[int] = []
 
     def once(self: FileTarget, data: Buffer, offset: int) -> None:
         if offset >= 3 * MIB and not spoiled:
