@@ -27,9 +27,9 @@ def _lines(records: list[dict[str, Any]]) -> Iterable[str]:
     seconds = sum(record["seconds"] + record["guided_seconds"] for record in records)
     crashes = sum(len(record["crashes"]) for record in records)
     dates = sorted({record["date"] for record in records})
-    yield f"Last run {dates[-1] if dates else 'never'}: {runs:,} runs with our own mutations and "
-    yield f"{guided:,} by coverage on {len(records)} targets, {seconds:,.0f} s of processor time, "
-    yield f"**{crashes} crashes** open."
+    yield f"Last run {dates[-1] if dates else 'never'}: {runs:,} runs with our own mutations and"
+    yield f"{guided:,} by coverage on {len(records)} targets, {seconds:,.0f} s of processors"
+    yield f"(guided runs: elapsed), **{crashes} crashes** open. Some are of earlier commits."
     yield ""
     yield f"{_versions()}."
     yield ""
