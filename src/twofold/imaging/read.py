@@ -29,11 +29,14 @@ class Batch(NamedTuple):
     """Neighbouring streams with the bytes of each, all valid ones, and the units read of each.
 
     ``stored`` is everything that lies in the stream's units, in its order: ``valid`` bytes of it
-    are the stream's, the rest is what happens to lie behind.
+    are the stream's, the rest is what happens to lie behind. ``starts`` tells where in the
+    ``window`` each lies, -1 for one that was put together from several places.
     """
 
     positions: list[int]
     stored: list[memoryview]
+    starts: list[int]
+    window: memoryview
 
 
 def batches(layout: Layout, streams: Sequence[Wanted], small: Sequence[int]) -> Iterator[Batch]:
@@ -72,7 +75,8 @@ def _batch(
 ) -> Batch:
     window = memoryview(layout.reader.read(layout.origin + low, high - low))
     stored = [_bytes(layout, runs, window, low, high) for runs in placed]
-    return Batch(positions, stored)
+    starts = [runs[0][0] * layout.unit - low if len(runs) == 1 else -1 for runs in placed]
+    return Batch(positions, stored, starts, window)
 
 
 def _bytes(

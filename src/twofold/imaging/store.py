@@ -5,11 +5,12 @@ the blobs that a file backup of the same file has. If what lies in its last unit
 zero, or units hold something behind the valid bytes, a raw entry keeps those units as well.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 
-from twofold.chunker import Piece, StreamCutter, cut_whole
+from twofold.chunker import ZERO_RUN, Piece, StreamCutter, cut_whole
 from twofold.format.image import EntryRole, iterate_runs
-from twofold.format.segments import ZERO, iterate, pack_zeros
+from twofold.format.segments import ZERO, iterate, pack_blob, pack_zeros
 from twofold.imaging.gather import Wanted
 from twofold.imaging.read import WINDOW, Batch, Layout, batches, pieces_of
 from twofold.imaging.units import UnitSet
@@ -42,15 +43,26 @@ class StreamStore:
                 self._long(streams[position], segments, position)
 
     def _batch(self, streams: Sequence[Wanted], batch: Batch, segments: list[list[bytes]]) -> None:
-        work = []
-        for position, stored in zip(batch.positions, batch.stored, strict=True):
+        work, short, spans = [], [], array("Q")
+        longest = min(self._run.chunker.params.minimum, ZERO_RUN - 1)
+        for position, stored, start in zip(
+            batch.positions, batch.stored, batch.starts, strict=True
+        ):
             wanted = streams[position]
             self.bytes_read += len(stored)
             self._judge(wanted, stored[wanted.valid :], wanted.valid)
-            work.append((position, wanted.role, _as_read(wanted, stored)))
+            whole = start >= 0 and wanted.valid >= wanted.size
+            if whole and wanted.size <= longest and wanted.role is EntryRole.FILE:
+                short.append(position)
+                spans.extend((start, start + wanted.size))
+            else:
+                work.append((position, wanted.role, _as_read(wanted, stored)))
         chunker = self._run.chunker
 
         def task(worker: Worker) -> None:
+            ids = worker.store_many(batch.window, spans)
+            for position, blob_id in zip(short, ids, strict=True):
+                segments[position] = [pack_blob(blob_id, streams[position].size)]
             for position, role, data in work:
                 cut = cut_whole(chunker, data) if role is EntryRole.FILE else fixed(data, 0)
                 segments[position] = merged(store_piece(worker, piece) for piece in cut)
