@@ -1,4 +1,8 @@
-"""What is said about a volume: what is special, what is not understood, what was left out."""
+"""What is said about a volume: what is special, what is not understood, what was left out.
+
+That only the check sums of the superblock and the groups are verified is not said: it holds for
+every volume that has them, and nobody can do anything about it.
+"""
 
 from twofold.disk.ext import features
 from twofold.disk.ext.superblock import Superblock
@@ -12,7 +16,6 @@ _TOLD = {
     "shared_blocks": "files share blocks; the volume can only be read",
     "needs_recovery": "it was not unmounted: the newest changes are in its journal, and read there",
     "orphan_present": "files that were deleted while open wait to be removed",
-    "metadata_csum": "check sums of the superblock and the groups are verified, others are not",
     "mmp": "several computers may be using the volume",
 }
 
