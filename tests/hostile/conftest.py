@@ -18,7 +18,7 @@ from twofold.repository import create_repository, open_repository
 KEY = b"a key file of at least sixteen bytes"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)  # of the session would be for tests of others too
 def _no_waiting_for_the_drive() -> Iterator[None]:
     """None of these tests is about power cuts."""
     with pytest.MonkeyPatch.context() as patch:

@@ -8,7 +8,7 @@ import pytest
 from tests.repository.sample import Lab, Sample, add_marks, make_sample
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)  # of the session would be for tests of others too
 def _no_waiting_for_the_drive() -> Iterator[None]:
     """Thousands of small writes; none of these tests is about power cuts."""
     with pytest.MonkeyPatch.context() as patch:
