@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from bench import measure, verify
 from bench.measure import Broken
+from scripts.environment import ROOT
 
 ENV = dict(os.environ)
 
@@ -18,8 +20,14 @@ def python(code: str) -> list[str]:
 
 
 def test_memory_that_a_command_touched_is_seen(tmp_path: Path) -> None:
-    cost = measure.run([python("b'x' * (200 << 20)")], ENV, tmp_path)
-    assert 200 << 20 < cost.memory < 300 << 20
+    """Measured from a small process, as benchmarks do it: that of the starter counts as well."""
+    measuring = (
+        "import pathlib, sys; from bench import measure\n"
+        "command = [sys.executable, '-c', \"b'x' * (200 << 20)\"]\n"
+        f"print(measure.run([command], {ENV!r}, pathlib.Path({str(tmp_path)!r})).memory)"
+    )
+    done = subprocess.run(python(measuring), cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 200 << 20 < int(done.stdout) < 300 << 20
 
 
 def test_processor_time_of_a_grandchild_counts(tmp_path: Path) -> None:
