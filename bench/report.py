@@ -15,7 +15,7 @@ rounds in seconds of wall clock, with processor seconds (user and system, all th
 are on a tmpfs. *disk*: on ext4, where a step ends when everything is on the disk; *cold*: it begins
 with an empty page cache. *stored* is the repository after the first backup, *edits* what a backup
 after a hundred scattered edits added. Each restored tree was compared with its source, byte by byte
-in the first round and by sample later. [Images of disks](image-benchmarks.md) have their own page, and
+in the first round and by sample later. [Images of disks](image-benchmarks.md) have their own page;
 [where the time goes](speed.md) says what rules the figures.
 """
 SMOKE = """
