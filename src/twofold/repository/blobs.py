@@ -8,7 +8,6 @@ import threading
 from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import suppress
 
 from twofold.errors import DamageFound, ObjectDamaged
 from twofold.format.index import BlobLocation
@@ -51,9 +50,13 @@ class BlobReader:
         last: DamageFound | None = None
         first = self.index.place(kind, blob_id)
         if first is not None:
-            with suppress(DamageFound):  # tried again below, in its turn
+            try:
                 return self.take(kind, blob_id, first, self.frame(kind, first))
+            except DamageFound as error:
+                last = error
         for place in self.index.places(kind, blob_id):
+            if place == first:
+                continue
             try:
                 return self.take(kind, blob_id, place, self.frame(kind, place))
             except DamageFound as error:
