@@ -26,6 +26,8 @@ inode_flags(int fd)
 static PyMethodDef functions[] = {
     {"scan_dir", scan_dir, METH_VARARGS,
      "scan_dir(fd) -> bytes: the packed listing of an open directory."},
+    {"scan_tree", scan_tree, METH_VARARGS,
+     "scan_tree(fd, names, depths, limit) -> list of what each directory of a tree holds."},
     {"read_batch", read_batch, METH_VARARGS,
      "read_batch(fd, names, sizes, buffer, kept, read, entry, extras) -> list of small files read."},
     {"write_batch", write_batch, METH_VARARGS,

@@ -10,6 +10,7 @@
 #ifdef __linux__
 
 PyObject *scan_dir(PyObject *module, PyObject *args);
+PyObject *scan_tree(PyObject *module, PyObject *args);
 PyObject *read_batch(PyObject *module, PyObject *args);
 PyObject *write_batch(PyObject *module, PyObject *args);
 

@@ -5,7 +5,7 @@
    more than their own bytes. Names are compared by their first eight bytes as one number, and only
    where those are equal by the rest. */
 
-#include "files.h"
+#include "files_scan.h"
 
 #ifdef __linux__
 
@@ -31,13 +31,6 @@ struct listed { /* as getdents64(2) gives it */
 struct name {
     uint64_t key; /* the first eight bytes, so that most names compare as numbers */
     const char *bytes;
-};
-
-struct names {
-    char *bytes; /* each with its zero byte */
-    size_t used, room, count;
-    struct name *sorted;
-    size_t packed; /* bytes of all records */
 };
 
 static int
@@ -120,13 +113,20 @@ sort_names(struct names *names)
     return 0;
 }
 
-/* Lists and sorts; the offset is left at the beginning, so that the next one sees all again. */
-static int
-collect(int fd, struct names *names)
+int
+collect_names(int fd, struct names *names)
 {
     int error = list_names(fd, names);
     lseek(fd, 0, SEEK_SET);
     return error ? error : sort_names(names);
+}
+
+void
+free_names(struct names *names)
+{
+    free(names->sorted);
+    free(names->bytes);
+    *names = (struct names){0};
 }
 
 static char *
@@ -175,9 +175,8 @@ put_record(char *at, const struct stat *status, const char *name, unsigned flags
     return at + size;
 }
 
-/* Looks at names [start, stop) and puts down their records; a vanished one is left out. */
-static char *
-examine(int fd, const struct names *names, size_t start, size_t stop, char *at)
+char *
+examine_names(int fd, const struct names *names, size_t start, size_t stop, char *at)
 {
     for (size_t i = start; i < stop; i++) {
         const char *name = names->sorted[i].bytes;
@@ -203,7 +202,7 @@ pack(int fd, const struct names *names)
         size_t left = names->count - start;
         stop = start + (left < LOOKS_BETWEEN_SIGNALS ? left : LOOKS_BETWEEN_SIGNALS);
         Py_BEGIN_ALLOW_THREADS
-        end = examine(fd, names, start, stop, end);
+        end = examine_names(fd, names, start, stop, end);
         Py_END_ALLOW_THREADS
         if (PyErr_CheckSignals() < 0) { /* a slow file system must not hold off an interrupt */
             Py_DECREF(listing);
@@ -226,7 +225,7 @@ scan_dir(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "i", &fd))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    error = collect(fd, &names);
+    error = collect_names(fd, &names);
     Py_END_ALLOW_THREADS
     PyObject *listing = NULL;
     if (error == 0) {
@@ -235,8 +234,7 @@ scan_dir(PyObject *module, PyObject *args)
         errno = error;
         PyErr_SetFromErrno(PyExc_OSError);
     }
-    free(names.sorted);
-    free(names.bytes);
+    free_names(&names);
     return listing;
 }
 

@@ -155,7 +155,7 @@ class SameDirectory:
     parent: ParentDir
     save: SavePage
     page_key: bytes
-    device: int
+    identity: tuple[int, int]
     item: Item | None = None
     changed: dict[bytes, Item] = field(default_factory=dict)
 
@@ -182,7 +182,7 @@ class SameDirectory:
     def rewrite(self, changed: dict[bytes, Item]) -> Closed:
         """New pages with some subdirectories replaced; without ``below`` they are left out."""
         nodes = NodeWriter(self.save, self.page_key)
-        listing = ListingWriter(self.save, self.page_key, self.device)
+        listing = ListingWriter(self.save, self.page_key, self.identity[0])
         old_listings = self.parent.children()
         for old in self.parent.entries():
             node, owner = old.owned if old.owned is not None else (None, None)

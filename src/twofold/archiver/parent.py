@@ -5,15 +5,16 @@ compared one by one by merging the old listing with the new (both are sorted by 
 read only when needed; an unchanged directory never has its nodes decoded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from twofold.errors import DamageFound
-from twofold.format.pages import NodeKind
+from twofold.format.pages import ListingPage, NodeKind
 from twofold.format.records import PageRef, Root, TreeRef
 from twofold.graph import PageStore
 from twofold.graph.pages import Owned
-from twofold.platform import records
+from twofold.platform import Seen, records
 
 
 class Old(NamedTuple):
@@ -32,8 +33,29 @@ class Totals(NamedTuple):
     excluded: int
 
 
+_KEPT_LEVELS = 1
+
+
 class ParentDir:
-    """One directory of a parent snapshot."""
+    """One directory of a parent snapshot.
+
+    ``coming``: whether it is being listed ahead of the walk, None where that is not known yet;
+    afterwards ``seen`` is what was found. ``expected_below``: its subdirectories are or will be.
+    """
+
+    __slots__ = (
+        "_below",
+        "_children",
+        "_kept",
+        "_tree",
+        "above",
+        "coming",
+        "expected_below",
+        "listing",
+        "name",
+        "pages",
+        "seen",
+    )
 
     def __init__(
         self,
@@ -47,25 +69,58 @@ class ParentDir:
         self.listing = listing
         self._tree = tree
         self.above = above
-        self._name = name
+        self.name = name
+        self.coming: bool | None = None
+        self.expected_below = False
+        self.seen: Seen | None = None
+        self._kept: list[ListingPage] | None = None
         self._children: dict[bytes, PageRef] | None = None
+        self._below: dict[bytes, ParentDir] = {}
 
     @property
     def tree(self) -> TreeRef:
         """Its node pages; looked up in the directory above when first asked for."""
         if self._tree is None:
             assert self.above is not None
-            found = self.pages.find(self.above.tree, self._name)
+            found = self.pages.find(self.above.tree, self.name)
             if found is None or found.node.kind != NodeKind.DIRECTORY or found.node.ref is None:
-                raise DamageFound(f"the parent snapshot lists {self._name!r} but does not hold it")
+                raise DamageFound(f"the parent snapshot lists {self.name!r} but does not hold it")
             self._tree = found.node.ref
         return self._tree
+
+    def keep_pages(self) -> bool:
+        """Read the listing now, for later; False for one too large or damaged."""
+        if self._kept is None and self.listing.level <= _KEPT_LEVELS:
+            with suppress(DamageFound):
+                self._kept = list(self.pages.listing(self.listing))
+        return self._kept is not None
+
+    def keep_pages_below(self, names: Iterable[bytes]) -> None:
+        """``keep_pages`` for subdirectories, many at once; where one is damaged, for none."""
+        places = [place for name in names if (place := self.child(name)) is not None]
+        with suppress(DamageFound):
+            found = self.pages.listings([place.listing for place in places])
+            for place, page in zip(places, found, strict=True):
+                if page is not None:
+                    place._kept = [page]  # noqa: SLF001
+
+    def drop_pages(self) -> None:
+        """They will be read again if anybody asks."""
+        self._kept = None
+
+    @property
+    def size_before(self) -> int:
+        """Bytes of the listing that is kept."""
+        return sum(len(page.packed) for page in self._kept or ())
+
+    def _leaves(self) -> Iterable[ListingPage]:
+        return self._kept if self._kept is not None else self.pages.listing(self.listing)
 
     def totals_if_same(self, scan: bytes) -> Totals | None:
         """What is stored of the directory, if its listing equals a fresh one byte for byte."""
         place = stored = size = excluded = 0
         children: dict[bytes, PageRef] = {}
-        for page in self.pages.listing(self.listing):
+        for page in self._leaves():
             end = place + len(page.packed)
             if scan[place:end] != page.packed:
                 return None
@@ -81,16 +136,25 @@ class ParentDir:
         """Listings of the subdirectories that were entered."""
         if self._children is None:
             self._children = {
-                child.name: child.ref
-                for page in self.pages.listing(self.listing)
-                for child in page.children
+                child.name: child.ref for page in self._leaves() for child in page.children
             }
         return self._children
 
     def child(self, name: bytes, tree: TreeRef | None = None) -> "ParentDir | None":
         """A subdirectory that was entered; ``tree`` if its node is at hand."""
-        ref = self.children().get(name)
-        return ParentDir(self.pages, ref, tree, self, name) if ref is not None else None
+        known = self._below.get(name)
+        if known is None:
+            ref = self.children().get(name)
+            if ref is None:
+                return None
+            known = self._below[name] = ParentDir(self.pages, ref, tree, self, name)
+        elif tree is not None:
+            known._tree = tree
+        return known
+
+    def forget(self, name: bytes) -> None:
+        """The walk is through with a subdirectory."""
+        self._below.pop(name, None)
 
     def entries(self) -> Iterator[Old]:
         """Everything it lists, by name, with the nodes of what was stored."""

@@ -81,6 +81,12 @@ class Rules:
             wanted.add(CACHE_TAG)
         return [name for name in names if name in wanted] if wanted else []
 
+    def may_be_marked(self, listing: bytes) -> bool:
+        """Whether a packed listing might hold one of the ``marks``; False is certain."""
+        return self.has_marks and (
+            CACHE_TAG in listing or any(name in listing for name in self.options.if_present)
+        )
+
     @property
     def has_marks(self) -> bool:
         """Whether directories can be left out by a file in them."""

@@ -1,7 +1,7 @@
 """The walk: depth first by handle, in name order, reading as it goes.
 
     enter directory ─► same listing as in the parent snapshot? ─yes─► visit subdirectories only
-          │no
+          │no                                                         (listed ahead: ``Ahead``)
     slices of entries: sort out (excluded · unchanged · small · large · other · directory),
     read files while the directory is open, visit its subdirectories, queue the slice
 
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from twofold import clock
+from twofold.archiver.ahead import Ahead
 from twofold.archiver.directory import Closed, Item, NewDirectory, SameDirectory, Slice
 from twofold.archiver.entries import EntryReader
 from twofold.archiver.nodes import FAILED, NodeMaker, flagged
@@ -92,8 +93,11 @@ class Walk:
         self._queue: deque[Slice | End] = deque()
         self._queued = 0
         self._handles: HandleStack[SourceDir]
+        self._root: SourceDir
         self._closed: Closed | None = None
         self._told = 0.0
+        self._ahead: Ahead | None = None
+        self._ahead_of: Level | None = None
 
     def run(self, root: SourceDir, waypoint: Waypoint, parents: list[ParentDir]) -> Iterator[None]:
         """Walk everything below ``root``; yields between directories, for ``partial`` to be asked.
@@ -101,6 +105,7 @@ class Walk:
         The result is in ``result`` afterwards.
         """
         self._handles = HandleStack(root)
+        self._root = root
         try:
             self._enter(Step(Item(b"", b""), parents, waypoint), root, b"", root.device)
             while self._levels:
@@ -112,6 +117,7 @@ class Walk:
                 yield
             self._collect(wait=True)
         finally:
+            self._end_ahead()
             self._handles.close()
 
     @property
@@ -174,26 +180,55 @@ class Walk:
 
     def _enter(self, step: Step, handle: SourceDir, path: bytes, top_device: int) -> None:
         waypoint = step.waypoint
-        way = waypoint is not None and not waypoint.whole
+        way = waypoint if waypoint is not None and not waypoint.whole else None
         if waypoint is not None and waypoint.whole:
             top_device = handle.device
-        scan = self._scan(handle, path, waypoint if way else None)
+        before = self._listed_ahead(step, handle)
+        scan = before if before is not None else self._scan(handle, path, way)
         rule = "" if way else self._left_out(handle, scan, top_device)
         if rule:
             self._skip(step.item, path, rule)
             return
         self._ledger.directory()
         self._entries.complete_directory(step.item, handle, path)
-        level = self._same(step, handle, path, scan, waypoint if way else None)
-        level = level or self._new(step, handle, path, scan, waypoint if way else None)
+        level = self._same(step, handle, path, scan, way)
+        if level is None and before is not None:
+            scan = self._scan(handle, path, way)
+        level = level or self._new(step, handle, path, scan, way)
         level.top_device = top_device
         self._levels.append(level)
+        if way is None and self._ahead is None:
+            self._begin_ahead(step, path, level)
+
+    def _begin_ahead(self, step: Step, path: bytes, level: Level) -> None:
+        """List ahead below here, if one parent snapshot tells what to expect."""
+        if len(step.parents) == 1:
+            names = path.split(b"/")[1:]
+            self._ahead, self._ahead_of = Ahead(self._root, names, step.parents[0]), level
+
+    def _end_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+        self._ahead = self._ahead_of = None
+
+    def _listed_ahead(self, step: Step, handle: SourceDir) -> bytes | None:
+        """The listing made ahead, if it is of the directory that was opened."""
+        if self._ahead is None or len(step.parents) != 1:
+            return None
+        place = step.parents[0]
+        self._ahead.arrived(place)
+        seen, place.seen = place.seen, None
+        if seen is None or seen.identity != handle.identity:
+            return None
+        return self._comparable(seen.listing, handle)
+
+    def _comparable(self, listing: bytes, handle: SourceDir) -> bytes:
+        stable = self._platform.stable_inodes(handle.fs_type)
+        return listing if stable else without_inodes(listing)
 
     def _scan(self, handle: SourceDir, path: bytes, way: Waypoint | None) -> bytes:
         found = self._waypoints(handle, path, way) if way is not None else None
-        listing = handle.scan() if found is None else pack_listing(found)
-        stable = self._platform.stable_inodes(handle.fs_type)
-        return listing if stable else without_inodes(listing)
+        return self._comparable(handle.scan() if found is None else pack_listing(found), handle)
 
     def _waypoints(self, handle: SourceDir, path: bytes, way: Waypoint) -> Iterator[Entry]:
         for name in way.children:
@@ -233,19 +268,43 @@ class Walk:
                 continue  # a damaged parent proves nothing; everything is read again
             if totals is None:
                 continue
-            self._ledger.unchanged(totals.stored, totals.bytes)
-            self._ledger.counts["excluded"] += totals.excluded
+            self._ledger.unchanged(totals.stored, totals.bytes, totals.excluded)
             directory = SameDirectory(
-                path, parent, self._flow.save_page, self._page_key, handle.device, step.item
+                path, parent, self._flow.save_page, self._page_key, handle.identity, step.item
             )
-            return Level(directory, self._same_steps(directory, way), 0)
+            return Level(directory, self._same_steps(directory, handle, way), 0)
         return None
 
-    def _same_steps(self, directory: SameDirectory, way: Waypoint | None) -> Iterator[Step]:
-        for name in directory.parent.children():
-            child = directory.parent.child(name)
-            waypoint = way.children.get(name) if way is not None else None
-            yield Step(Item(name, b""), [child] if child is not None else [], waypoint)
+    def _same_steps(
+        self, directory: SameDirectory, handle: SourceDir, way: Waypoint | None
+    ) -> Iterator[Step]:
+        parent = directory.parent
+        stable = self._platform.stable_inodes(handle.fs_type)
+        for name in parent.children():
+            child = parent.child(name)
+            assert child is not None
+            if way is not None or not self._passes(child, directory.identity, stable=stable):
+                waypoint = way.children.get(name) if way is not None else None
+                yield Step(Item(name, b""), [child], waypoint)
+            parent.forget(name)
+
+    def _passes(self, child: ParentDir, above: tuple[int, int], *, stable: bool) -> bool:
+        """Whether a directory without subdirectories is the same, as far as seen from above.
+
+        It is of the file system of the one above, so that no rule about those needs a look.
+        """
+        if self._ahead is None or not self._ahead.arrived(child) or child.children():
+            return False
+        seen = child.seen
+        if seen is None or seen.above != above or seen.identity[0] != above[0]:
+            return False
+        listing = seen.listing if stable else without_inodes(seen.listing)
+        totals = child.totals_if_same(listing)
+        if totals is None or self._rules.may_be_marked(listing):
+            return False
+        self._ledger.directory()
+        self._ledger.unchanged(totals.stored, totals.bytes, totals.excluded)
+        return True
 
     def _new(
         self, step: Step, handle: SourceDir, path: bytes, scan: bytes, way: Waypoint | None
@@ -272,6 +331,8 @@ class Walk:
             for item, olds in part.directories:
                 below = _children(parents, item.name, olds)
                 yield Step(item, below, way.children.get(item.name) if way is not None else None)
+                for parent in parents:
+                    parent.forget(item.name)
             directory.current = None
             self._put(part.slice)
             self._collect()
@@ -279,6 +340,8 @@ class Walk:
 
     def _leave(self) -> None:
         level = self._levels.pop()
+        if level is self._ahead_of:
+            self._end_ahead()
         above = self._levels[-1].directory if self._levels else None
         self._put(End(level.directory, above))
         if self._levels:

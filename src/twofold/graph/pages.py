@@ -5,7 +5,7 @@ of hostile input can exhaust memory or the interpreter's stack. A page that refe
 exist: ids are hashes of contents.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from twofold.errors import FormatError
@@ -89,6 +89,12 @@ class PageStore:
     def listing(self, ref: PageRef) -> Iterator[ListingPage]:
         """Leaves of a packed listing."""
         return self.leaves(ref, ListingPage)
+
+    def listings(self, refs: Sequence[PageRef]) -> list[ListingPage | None]:
+        """The only leaf of each of many listings; None for a listing of several."""
+        single = [ref.id for ref in refs if ref.level == 0]
+        pages = iter(self.blobs.read_many(BlobKind.META, single))
+        return [decode_page(next(pages), ListingPage) if ref.level == 0 else None for ref in refs]
 
     def segments(self, node: Node) -> Iterator[Segment]:
         """Content of a file. ``FormatError`` unless it adds up to the file's size."""

@@ -39,10 +39,12 @@ class Ledger:
         self.counts["stored"] += count
         self.bytes_total += size
 
-    def unchanged(self, count: int, size: int) -> None:
-        """Proven unchanged since the parent snapshot."""
+    def unchanged(self, count: int, size: int, excluded: int = 0) -> None:
+        """Proven unchanged since the parent snapshot; ``excluded`` were left out then as now."""
         self.counts["unchanged"] += count
         self.bytes_total += size
+        if excluded:
+            self.counts["excluded"] += excluded
 
     def excluded(self, path: bytes, rule: str) -> None:
         """Left out by a rule."""

@@ -21,6 +21,7 @@ from twofold.platform.base import (
     Hole,
     Machine,
     Platform,
+    Seen,
     SmallRead,
     SourceDir,
     SourceFile,
@@ -39,13 +40,16 @@ from twofold.platform.listing import (
     without_inodes,
 )
 from twofold.platform.names import is_temporary
+from twofold.platform.tree import DEEPEST, ONLY_OPEN
 from twofold.platform.walk import HandleStack, TargetCache
 
 __all__ = [
+    "DEEPEST",
     "FLAG_AWAY",
     "FLAG_FAILED",
     "FLAG_FAR_TIME",
     "FLAG_RACY",
+    "ONLY_OPEN",
     "RECORD",
     "RECORD_SIZE",
     "Attributes",
@@ -60,6 +64,7 @@ __all__ = [
     "Mount",
     "PartitionInfo",
     "Platform",
+    "Seen",
     "SmallRead",
     "SourceDir",
     "SourceFile",

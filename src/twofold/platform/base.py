@@ -117,6 +117,14 @@ class SourceFile(Protocol):
     def close(self) -> None: ...
 
 
+class Seen(NamedTuple):
+    """A directory listed from afar; identities are (device, inode), of the one above it first."""
+
+    above: tuple[int, int]
+    identity: tuple[int, int]
+    listing: bytes
+
+
 class SourceDir(Protocol):
     """An open directory of the source."""
 
@@ -141,6 +149,10 @@ class SourceDir(Protocol):
         A name that vanishes meanwhile is left out; one that cannot be examined for any other
         reason stays in, marked ``FLAG_FAILED``, so that it is counted.
         """
+        ...
+
+    def scan_tree(self, names: tuple[bytes, ...], depths: bytes, limit: int) -> list[Seen | None]:
+        """List many directories below this one, in preorder; see ``scan_tree`` of tree.py."""
         ...
 
     def stat_self(self) -> Entry:

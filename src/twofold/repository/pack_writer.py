@@ -92,6 +92,9 @@ class FrameWorks:
         return size == len(payload) and self._opened.startswith(payload)
 
 
+_FIRST_ROOM = 64 << 10
+
+
 class PackBuilder:
     """One pack being filled, in the memory of an earlier one if that is given."""
 
@@ -108,7 +111,7 @@ class PackBuilder:
         self._seal = keys.object_seal(keys.new_header(kind.pack_kind, self.id))
         self._limit = pack_size
         self._works = works or FrameWorks()
-        self.memory = memory or bytearray(pack_size)
+        self.memory = memory or bytearray()
         self._size = 0
         self._frames: list[FrameEntry] = []
         self._blobs = 0
@@ -167,7 +170,8 @@ class PackBuilder:
     def _reserve(self, length: int) -> None:
         missing = self._size + length - len(self.memory)
         if missing > 0:
-            self.memory += bytes(max(missing, self._limit // 8))
+            more = min(self._size + _FIRST_ROOM, self._limit // 8)
+            self.memory += bytes(max(missing, more))
 
     def finish(self, *, pad: bool = False) -> FinishedPack:
         """Close the pack; ``pad`` hides the size of a run's last pack."""

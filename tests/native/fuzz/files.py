@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from twofold.native import EXTENSION
+from twofold.platform import tree
 from twofold.platform.base import Attributes, Entry, SmallRead
 from twofold.platform.linux import flags, metadata, mounts, source
+from twofold.platform.linux.source import LinuxSourceDir
 from twofold.platform.linux.target import LinuxTargetDir
 
 RUNS = 60_000
@@ -101,7 +103,7 @@ def _fill(folder: Path) -> None:
     (folder / "big").write_bytes(bytes(70_000))
     (folder / ("n" * 255)).write_bytes(b"long name")
     (folder / "link").symlink_to("b")
-    (folder / "folder").mkdir()
+    (folder / "folder" / "below").mkdir(parents=True)
     (folder / "packed").write_bytes(b"packed")
     os.mkfifo(folder / "fifo")
 
@@ -109,6 +111,7 @@ def _fill(folder: Path) -> None:
 def _remove(base: Path, opened: list[int], process: int) -> None:
     if os.getpid() != process:
         return
+    base.joinpath("read", "folder", "below").rmdir()
     for fd in opened:
         _empty(fd)
         os.close(fd)
@@ -161,7 +164,38 @@ def _without_sums(result: SmallRead, buffer: bytearray) -> object:
     return result, bytes(buffer[result.offset : end])
 
 
+def _scan_tree(numbers: Numbers) -> None:
+    """Of names that are there, are something else, or are none at all."""
+    fd = numbers.one_of([*folders(), 0, 1 << 30])
+    count = numbers.below(6)
+    pool = WRONG_NAMES if numbers.below(8) == 0 else [*NAMES, b"below", b"fifo"]
+    names = tuple(numbers.one_of(pool) for _ in range(count))
+    depths = bytes(numbers.one_of([1, 1, 1, 2, 2, 3, 0, 64, 65, 255]) for _ in range(count))
+    limit = numbers.one_of([1, 100, 1 << 20, 1 << 20, 0])
+    assert EXTENSION is not None
+    folder = LinuxSourceDir.__new__(LinuxSourceDir)
+    folder._fd, folder._mounts, folder._identity = fd, mounts.Mounts(), _identity(fd)
+    outcomes: list[object] = []
+    for scan in (LinuxSourceDir.scan_tree, tree.scan_tree):
+        try:
+            outcomes.append(scan(folder, names, depths, limit))
+        except ValueError as error:
+            outcomes.append(str(error))
+    assert outcomes[0] == outcomes[1]
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
+
+
 def _scan(numbers: Numbers) -> None:
+    if numbers.below(2):
+        _scan_tree(numbers)
+        return
     fd = numbers.one_of([*folders(), 0, -1, 1 << 30])
     outcomes: list[object] = []
     for scan in (source.scan_dir, source._scan_in_python):
@@ -237,7 +271,9 @@ def _nonsense(numbers: Numbers) -> None:
     function: Callable[..., Any]
     arguments: list[Any]
     read, one, _ = folders()
-    if numbers.below(2):
+    if numbers.below(4) == 3:
+        function, arguments = EXTENSION.scan_tree, [read, (b"a", b"folder"), b"\1\1", 1000]
+    elif numbers.below(2):
         function = EXTENSION.read_batch
         buffer = memoryview(bytearray(400))
         made = metadata.extras_of_parts

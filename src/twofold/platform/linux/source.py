@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from twofold.native import EXTENSION
-from twofold.platform.base import FLAG_FAILED, RECORD, Entry, Extras, Hole, SmallRead
+from twofold.platform import tree
+from twofold.platform.base import FLAG_FAILED, RECORD, Entry, Extras, Hole, Seen, SmallRead
 from twofold.platform.linux import flags, metadata, mounts, system
 from twofold.platform.listing import pack_record
 from twofold.platform.names import check_name
@@ -223,6 +224,13 @@ class LinuxSourceDir:
     def scan(self) -> bytes:
         """The packed listing, without ``.`` and ``..``. OSError if the listing itself fails."""
         return scan_dir(self._fd)
+
+    def scan_tree(self, names: tuple[bytes, ...], depths: bytes, limit: int) -> list[Seen | None]:
+        """List many directories below this one, in preorder."""
+        if EXTENSION is None:
+            return tree.scan_tree(self, names, depths, limit)
+        found = EXTENSION.scan_tree(self._fd, names, depths, limit)
+        return [Seen(*one) if one is not None else None for one in found]
 
     def stat_self(self) -> Entry:
         """A fresh fstat of the directory itself (name empty)."""

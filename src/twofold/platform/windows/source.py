@@ -8,8 +8,8 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 
-from twofold.platform import listing
-from twofold.platform.base import FLAG_FAILED, Entry, Extras, Hole, SmallRead
+from twofold.platform import listing, tree
+from twofold.platform.base import FLAG_FAILED, Entry, Extras, Hole, Seen, SmallRead
 from twofold.platform.windows import metadata, mounts, paths, records, system
 
 assert sys.platform == "win32"
@@ -156,6 +156,10 @@ class WindowsSourceDir:
     def scan(self) -> bytes:
         """The packed listing. OSError if the listing itself fails."""
         return listing.pack_listing(scan(self._handle, self._path))
+
+    def scan_tree(self, names: tuple[bytes, ...], depths: bytes, limit: int) -> list[Seen | None]:
+        """List many directories below this one, in preorder."""
+        return tree.scan_tree(self, names, depths, limit)
 
     def stat_self(self) -> Entry:
         """A fresh look at the directory itself (name empty)."""
