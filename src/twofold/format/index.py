@@ -209,7 +209,9 @@ class IndexRun:
         """The place of the blob at a position. ``FormatError`` if there can be none."""
         if self.columns is not None:
             pack, frame, offset, length = self.columns.place(position)
-            return BlobLocation(*_frame_in_pack(pack, frame), offset, length)
+            known = _frame_in_pack(pack, frame)
+            # a named tuple without the price of its Python-level constructor
+            return tuple.__new__(BlobLocation, (*known, offset, length))
         number, offset, length = INDEX_BLOB.read(
             self._data, self._rows + position * INDEX_BLOB.size
         )

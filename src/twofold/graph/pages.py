@@ -30,7 +30,8 @@ from twofold.format.records import PageRef, TreeRef
 from twofold.format.segments import Segment, iterate
 from twofold.repository import BlobReader
 
-_KINDS = frozenset(NodeKind)
+_KINDS = frozenset(map(int, NodeKind))
+_DIRECTORY = int(NodeKind.DIRECTORY)
 LeafT = TypeVar("LeafT", NodePage, ListingPage, SegmentPage, FailurePage, ImagePage, ExtentsPage)
 
 
@@ -168,10 +169,12 @@ def entry_path(volume: bytes, entry: ExtentEntry) -> bytes:
 def check_entries(page: NodePage) -> None:
     """Every entry has an owner on the page, a kind we know and what its kind needs."""
     count = len(page.owners)
+    directory = _DIRECTORY
     for node in page.nodes:
-        if not 0 <= node.owner < count or node.kind not in _KINDS:
+        kind = node.kind
+        if not 0 <= node.owner < count or kind not in _KINDS:
             raise FormatError(f"the entry {node.name!r} is impossible")
-        if node.kind == NodeKind.DIRECTORY and node.ref is None:
+        if kind == directory and node.ref is None:
             raise FormatError(f"the directory {node.name!r} has no contents")
 
 

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from twofold.platform.devices import Disk, DiskInfo, Mount
 
 Buffer = bytes | bytearray | memoryview
@@ -196,8 +198,7 @@ class SourceDir(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True):
     """Metadata to give a restored entry. None means: leave as the system made it.
 
     An empty ``xattrs`` therefore removes access control lists inherited from the directory.

@@ -11,7 +11,6 @@ size than it should counts as absent for a writer, who stores it again.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 from twofold.backend import Backend
 from twofold.errors import DamageFound, FormatError, NewerFormat, ObjectNotFound
@@ -76,8 +75,10 @@ class Index:
         """The first of ``places``, for the many that have one; None for the rest."""
         for run in reversed(self.runs[kind]):
             for position in run.positions(blob_id):
-                with suppress(FormatError):
+                try:
                     return run.location(position)
+                except FormatError:
+                    continue
         return None
 
     def locations(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:

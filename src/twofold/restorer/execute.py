@@ -12,8 +12,10 @@ lead to what is wanted are made when that is met. All of the target is reached b
 import errno
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
+
+import msgspec
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind, Owner, kind_of_mode
@@ -143,7 +145,7 @@ class Execution:
 
         Removing the mark needs the right to write and changes the time, so both come last.
         """
-        first = replace(wanted, mode=wanted.mode | _ACCESS)
+        first = msgspec.structs.replace(wanted, mode=wanted.mode | _ACCESS)
         for left in (
             LeftDirectory(self._target.top, first, once_more=True),
             LeftDirectory(self._target.top, wanted),

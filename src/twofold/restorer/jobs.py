@@ -4,6 +4,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from twofold.format.pages import Node
 from twofold.platform import Attributes
 from twofold.restorer.compare import Decision
@@ -30,8 +32,7 @@ class LinkState:
     damaged: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class FileJob:
+class FileJob(msgspec.Struct, eq=False):
     """A regular file to be written; ``aside``: what stands there is moved aside first.
 
     ``small``: it is put together in memory, where ``missing`` parts are still to come. Of others
@@ -102,8 +103,9 @@ class Window:
     @property
     def full(self) -> bool:
         """Whether it should be executed before more is added."""
-        entries = len(self.files) + len(self.links) + len(self.left)
-        return entries >= WINDOW_ENTRIES or self.size >= WINDOW_BYTES
+        if self.size >= WINDOW_BYTES:
+            return True
+        return len(self.files) + len(self.links) + len(self.left) >= WINDOW_ENTRIES
 
     def add(self, job: FileJob) -> None:
         """One more file."""

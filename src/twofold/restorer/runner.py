@@ -198,7 +198,7 @@ class Runner:
             return
         job.missing -= 1
         if job.buffer is None:
-            self._ready(job, bytes(data))  # a copy, so that the frame need not stay
+            self._ready(job, data)
             return
         job.buffer[piece.offset : piece.offset + piece.length] = data
         if not job.missing:

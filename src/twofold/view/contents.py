@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
+import msgspec
+
 from twofold.errors import DamageFound, FormatError, ObjectDamaged
 from twofold.format.index import BlobLocation
 from twofold.format.layout import Buffer
@@ -34,10 +36,9 @@ class Piece(NamedTuple, Generic[JobT]):
     length: int
 
 
-@dataclass(slots=True, eq=False)
-class _Wanted(Generic[JobT]):
+class _Wanted(msgspec.Struct, Generic[JobT], eq=False):
     place: BlobLocation
-    pieces: list[Piece[JobT]] = field(default_factory=list)
+    pieces: list[Piece[JobT]]
 
 
 @dataclass(slots=True, eq=False)
@@ -80,7 +81,7 @@ class Contents(Generic[JobT]):
     def read(self, pieces: Iterable[Piece[JobT]]) -> Iterator[Result[JobT]]:
         """(data or why there is none, the pieces it is for), in no promised order.
 
-        Data is only good until the next is asked for; copy what must stay.
+        Data may be kept: what is kept holds on to at most twice its size.
         """
         frames, lost = self.by_frame(pieces)
         yield from lost
@@ -134,6 +135,8 @@ class Contents(Generic[JobT]):
             return [self._lost_blob(blob, each, plain) for blob, each in frame.blobs.items()]
         places = [(blob, each.place) for blob, each in frame.blobs.items()]
         taken = self._reader.take_all(BlobKind.DATA, places, plain)
+        if 2 * sum([place.length for _, place in places]) < len(plain):
+            taken = [data and memoryview(bytes(data)) for data in taken]
         return [
             self._fitting(data, each.pieces)
             if data is not None
@@ -156,7 +159,7 @@ class Contents(Generic[JobT]):
     def _lost_blob(self, blob: bytes, wanted: _Wanted[JobT], why: DamageFound) -> Result[JobT]:
         """From another place if there is one, else the reason."""
         found = self._elsewhere(blob, wanted.place)
-        return (why, wanted.pieces) if found is None else self._fitting(found, wanted.pieces)
+        return (why, wanted.pieces) if found is None else self._fitting(bytes(found), wanted.pieces)
 
     def _fitting(self, data: Buffer, pieces: list[Piece[JobT]]) -> Result[JobT]:
         if len(data) != pieces[0].length:
