@@ -2,21 +2,27 @@
 
 import os
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from twofold.backend import create_backend
+from twofold.format.index import IndexRun
 from twofold.format.names import BlobKind
 from twofold.pipeline import Flow, Worker
 from twofold.repository import Catalog, Repository, create_repository
+from twofold.repository import catalog as catalogs
 
 KIB = 1024
 
 
+def task(size: int, worker: Worker) -> None:
+    worker.store(os.urandom(size))
+
+
 def frames(repository: Repository, sizes: list[int]) -> list[list[int]]:
     """Store random blobs of these sizes with one worker; the blobs' sizes in each frame."""
-
-    def task(size: int, worker: Worker) -> None:
-        worker.store(os.urandom(size))
 
     with Flow(
         repository.backend,
@@ -44,3 +50,45 @@ def test_small_blobs_share_frames_of_two_mib_and_chunks_stand_alone(tmp_path: Pa
         small = 400 * KIB
         found = frames(repository, [small, 512 * KIB, small, 870 * KIB, *[small] * 4])
     assert found == [[512 * KIB], [870 * KIB], [small] * 5, [small]]
+
+
+def test_long_runs_list_their_packs_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No index object is there before its packs are, and in the end each pack is in one."""
+    monkeypatch.setattr(catalogs, "MANY", 3)
+    made = create_repository(create_backend(str(tmp_path / "repository")), b"password")
+    with made.repository as repository:
+        catalog = Catalog(repository.load_index(), set())
+        listed: list[int] = []
+
+        def after_pack() -> None:
+            catalog.flush_if_many(repository.objects)
+            packs = [pack.id for run in runs(repository) for pack in run.packs()]
+            assert set(packs) <= set(repository.listed_packs())
+            assert len(packs) == len(set(packs))
+            listed.append(len(packs))
+
+        with Flow(
+            repository.backend,
+            repository.keys,
+            catalog,
+            pack_size=64 * KIB,
+            frame_size=32 * KIB,
+            workers=1,
+            after_pack=after_pack,
+        ) as flow:
+            for _ in range(20):
+                flow.submit(partial(task, 40 * KIB))
+            flow.drain()
+        assert listed == sorted(listed)
+        assert len(runs(repository)) > 2
+        assert max(after - before for before, after in pairwise([0, *listed])) <= 3
+        catalog.flush(repository.objects)
+        packs = [pack.id for run in runs(repository) for pack in run.packs()]
+        assert sorted(packs) == sorted(repository.listed_packs())
+
+
+def runs(repository: Repository) -> list[IndexRun]:
+    """Every index object of data in the store."""
+    return repository.load_index().runs[BlobKind.DATA]

@@ -134,14 +134,19 @@ class Flow:
         frame_size: int,
         workers: int = 0,
         dry: bool = False,
+        after_pack: Callable[[], object] = lambda: None,
     ) -> None:
-        """``dry``: everything is hashed and claimed, nothing is stored."""
+        """``dry``: everything is hashed and claimed, nothing is stored.
+
+        ``after_pack`` is called by the storer when a pack is durable and in the catalog.
+        """
         keep_memory()
         self.dry = dry
         self.keys = keys
         self.catalog = catalog
         self.pack_size = pack_size
         self._backend = backend
+        self._after_pack = after_pack
         self._error: BaseException | None = None
         count = workers or min(4, os.cpu_count() or 1)
         self._tasks: queue.Queue[Task | None] = queue.Queue(count * _QUEUE_PER_WORKER)
@@ -248,6 +253,7 @@ class Flow:
         finally:
             writer.abort()
         self.catalog.add_pack(pack.kind, pack.entry)
+        self._after_pack()
         self.stored.packs += 1
         self.stored.bytes_stored += pack.entry.pack.size
         pack.release()

@@ -114,6 +114,7 @@ class Run:
             pack_size=repository.config.pack_size,
             frame_size=repository.config.frame_size,
             dry=session is None,
+            after_pack=lambda: self._catalog.flush_if_many(repository.objects),
         )
 
     @classmethod

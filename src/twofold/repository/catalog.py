@@ -15,6 +15,10 @@ from twofold.repository.blob_set import BlobSet, new_blob_set
 from twofold.repository.index import Index
 from twofold.repository.objects import ObjectStore
 
+MANY = 1 << 17
+"""So many blobs at most, and those of one pack, wait to be listed: each takes 170 bytes until then,
+and 180 more while its index object is made."""
+
 
 class Catalog:
     """Threads may share it."""
@@ -28,6 +32,7 @@ class Catalog:
         self._absent: frozenset[bytes] = frozenset()
         self._version = -1
         self._unlisted: dict[BlobKind, list[PackEntry]] = {kind: [] for kind in BlobKind}
+        self._waiting = dict.fromkeys(BlobKind, 0)
         self._own: dict[bytes, int] = {}
         self._lock = threading.Lock()
 
@@ -72,6 +77,7 @@ class Catalog:
         """A pack is durable in the store and waits to be listed."""
         with self._lock:
             self._unlisted[kind].append(entry)
+            self._waiting[kind] += _blobs_of(entry)
             self._own[entry.pack.id] = entry.pack.size
 
     def relied_on(self) -> dict[bytes, int]:
@@ -82,20 +88,33 @@ class Catalog:
         with self._lock:
             return reusable | self._own
 
+    def flush_if_many(self, objects: ObjectStore) -> None:
+        """``flush`` before what waits to be listed takes much memory."""
+        for kind, blobs in self._waiting.items():
+            if blobs >= MANY:
+                self._flush(objects, kind)
+
     def flush(self, objects: ObjectStore) -> int:
         """W5: list all durable packs; bytes stored. Packs stay unlisted if this fails."""
+        return sum(self._flush(objects, kind) for kind in BlobKind)
+
+    def _flush(self, objects: ObjectStore, kind: BlobKind) -> int:
         stored = 0
-        for kind in BlobKind:
-            with self._lock:
-                entries = list(self._unlisted[kind])
-            for part in _split(entries):
-                contents = encode_index(part)
-                ident = names.new_id()
-                span = IndexRun(contents).id_range
-                stored += objects.write(kind.index_kind, names.INDEX, ident, contents, span)
-            with self._lock:
-                del self._unlisted[kind][: len(entries)]
+        with self._lock:
+            entries = list(self._unlisted[kind])
+        for part in _split(entries):
+            contents = encode_index(part)
+            ident = names.new_id()
+            span = IndexRun(contents).id_range
+            stored += objects.write(kind.index_kind, names.INDEX, ident, contents, span)
+        with self._lock:
+            del self._unlisted[kind][: len(entries)]
+            self._waiting[kind] -= sum(map(_blobs_of, entries))
         return stored
+
+
+def _blobs_of(entry: PackEntry) -> int:
+    return sum(len(frame.blobs) for frame in entry.frames)
 
 
 def _split(entries: list[PackEntry]) -> Iterator[list[PackEntry]]:
@@ -103,7 +122,7 @@ def _split(entries: list[PackEntry]) -> Iterator[list[PackEntry]]:
     part: list[PackEntry] = []
     blobs = 0
     for entry in entries:
-        count = sum(len(frame.blobs) for frame in entry.frames)
+        count = _blobs_of(entry)
         if part and blobs + count > MAX_BLOBS_PER_INDEX:
             yield part
             part, blobs = [], 0
