@@ -85,7 +85,8 @@ class EntryReader:
         """Decide what becomes of each entry (with its record); nothing is read yet."""
         part = Part(Slice(directory, []))
         prefix = directory.path + b"/"
-        plain = not lookups and (waypoints or self._rules.trivial)
+        trivial = waypoints or self._rules.trivial_in(directory.path)
+        plain = not lookups and trivial
         for entry, record in batch:
             item = Item(entry.name, record)
             part.slice.items.append(item)
@@ -96,7 +97,7 @@ class EntryReader:
             if entry.flags & FLAG_FAILED:
                 self._fail(item, path, "examine", OSError(entry.size, os.strerror(entry.size)))
                 continue
-            rule = "" if waypoints or self._rules.trivial else self._rules.excludes(path, entry)
+            rule = "" if trivial else self._rules.excludes(path, entry)
             rule = rule or ("not on this computer" if entry.flags & FLAG_AWAY else "")
             if rule:
                 self._ledger.excluded(path, rule)
@@ -154,15 +155,15 @@ class EntryReader:
         wanted = [entry for _, entry in part.small]
         for position, read, job in self._reader.read_small(directory, wanted):
             item, listed = part.small[position]
-            if job is None:
+            entry = read.entry
+            if job is None or entry is None:
                 self._not_read(part, Todo(item, listed), read.error, path)
-            elif plain and read.extras is None and _is_as_listed(listed, read.entry, settled):
-                item.job, item.plain = job, read.entry
+            elif plain and read.extras is None and _is_as_listed(listed, entry, settled):
+                item.job, item.plain = job, entry
                 item.owner = self._maker.owner(listed)
                 count, size = count + 1, size + job.size
             else:
-                assert read.entry is not None
-                self._stored(Todo(item, listed), job, ReadResult(read.entry, read.extras), place)
+                self._stored(Todo(item, listed), job, ReadResult(entry, read.extras), place)
         self._ledger.stored_many(count, size)
         self._ledger.bytes_read = self._reader.bytes_read
 
@@ -275,15 +276,15 @@ def _is_small(entry: Entry) -> bool:
     )
 
 
-def _is_as_listed(listed: Entry, read: Entry | None, settled: int) -> bool:
+def _is_as_listed(listed: Entry, read: Entry, settled: int) -> bool:
     """Whether a file is still what the listing says, and nothing can hide behind its times."""
+    inode, _, mtime, ctime, *_, flags, _ = listed
     return (
-        read is not None
+        not flags
+        and mtime <= settled
+        and ctime <= settled
         and listed[_SIZE:_LINKS_END] == read[_SIZE:_LINKS_END]
-        and (read.inode == listed.inode or not listed.inode)
-        and not listed.flags
-        and read.mtime_ns <= settled
-        and read.ctime_ns <= settled
+        and (not inode or inode == read[0])
     )
 
 

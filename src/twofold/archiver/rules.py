@@ -47,7 +47,12 @@ class Rules:
         self._never = frozenset(options.never)
         self._spec = _compile(options.patterns) if options.patterns else None
         self.digest = hashlib.sha256(repr(options).encode()).digest()[:16]
-        self.trivial = not (self._spec or self._never or options.larger_than is not None)
+        self._simple = not self._spec and options.larger_than is None
+        self._guarded = frozenset(os.path.dirname(path) for path in self._never)
+
+    def trivial_in(self, directory: bytes) -> bool:
+        """Whether no rule leaves out an entry of this directory (an absolute path, empty for /)."""
+        return self._simple and (directory or b"/") not in self._guarded
 
     def excludes(self, path: bytes, entry: Entry) -> str:
         """The rule that leaves this entry out, empty when none does."""

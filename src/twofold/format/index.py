@@ -78,25 +78,48 @@ class PackEntry:
     frames: tuple[FrameEntry, ...]
 
 
+class IndexBuilder:
+    """An index object in the making: takes packs one by one, 85 bytes of memory for each blob."""
+
+    def __init__(self) -> None:
+        self._packs, self._frames = bytearray(), bytearray()
+        self._blobs: list[bytes] = []
+        self._pack_count = self._frame_count = 0
+
+    def __len__(self) -> int:
+        """Blobs taken so far."""
+        return len(self._blobs)
+
+    @property
+    def empty(self) -> bool:
+        """No pack was taken."""
+        return not self._pack_count
+
+    def add(self, entry: PackEntry) -> None:
+        """List one more pack, whole."""
+        self._packs += _pack_row(entry, self._frame_count)
+        self._pack_count += 1
+        for frame in entry.frames:
+            self._frames += _frame_row(frame)
+            self._blobs += _blob_rows(frame, self._frame_count)
+            self._frame_count += 1
+
+    def encode(self, superseded: Iterable[bytes] = ()) -> bytes:
+        """Contents of the index object; more packs may be added afterwards."""
+        self._blobs.sort()  # by id, as that comes first
+        old, blobs = list(superseded), self._blobs
+        head = INDEX_HEAD.pack(self._pack_count, self._frame_count, len(blobs), len(old))
+        ids = b"".join([blob[:BLOB_ID_SIZE] for blob in blobs])
+        rows = b"".join([blob[BLOB_ID_SIZE:] for blob in blobs])
+        return b"".join([head, self._packs, self._frames, ids, rows, *old])
+
+
 def encode_index(packs: Iterable[PackEntry], superseded: Iterable[bytes] = ()) -> bytes:
     """Contents of an index object listing whole packs."""
-    pack_rows, frame_rows = bytearray(), bytearray()
-    blobs: list[bytes] = []
-    count = frame_number = 0
+    builder = IndexBuilder()
     for entry in packs:
-        pack_rows += _pack_row(entry, frame_number)
-        count += 1
-        for frame in entry.frames:
-            frame_rows += _frame_row(frame)
-            blobs += _blob_rows(frame, frame_number)
-            frame_number += 1
-    blobs.sort()  # by id, as that comes first
-    old = list(superseded)
-    head = INDEX_HEAD.pack(count, frame_number, len(blobs), len(old))
-    columns = [bytes(pack_rows), bytes(frame_rows)]
-    columns.append(b"".join([blob[:BLOB_ID_SIZE] for blob in blobs]))
-    columns.append(b"".join([blob[BLOB_ID_SIZE:] for blob in blobs]))
-    return b"".join([head, *columns, *old])
+        builder.add(entry)
+    return builder.encode(superseded)
 
 
 def _pack_row(entry: PackEntry, first_frame: int) -> bytes:

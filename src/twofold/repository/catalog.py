@@ -6,17 +6,16 @@ what was taken on in this run.
 """
 
 import threading
-from collections.abc import Iterator
 
 from twofold.format import names
-from twofold.format.index import MAX_BLOBS_PER_INDEX, IndexRun, PackEntry, encode_index
+from twofold.format.index import MAX_BLOBS_PER_INDEX, IndexBuilder, IndexRun, PackEntry
 from twofold.format.names import BlobKind
 from twofold.repository.blob_set import BlobSet, new_blob_set
 from twofold.repository.index import Index
 from twofold.repository.objects import ObjectStore
 
 MANY = 1 << 17
-"""So many blobs at most, and those of one pack, wait to be listed: each takes 170 bytes until then,
+"""So many blobs at most, and those of one pack, wait to be listed: each takes 85 bytes until then,
 and 180 more while its index object is made."""
 
 
@@ -31,8 +30,7 @@ class Catalog:
         self._entered: dict[BlobKind, int] = {}
         self._absent: frozenset[bytes] = frozenset()
         self._version = -1
-        self._unlisted: dict[BlobKind, list[PackEntry]] = {kind: [] for kind in BlobKind}
-        self._waiting = dict.fromkeys(BlobKind, 0)
+        self._unlisted: dict[BlobKind, list[IndexBuilder]] = {kind: [] for kind in BlobKind}
         self._own: dict[bytes, int] = {}
         self._lock = threading.Lock()
 
@@ -76,8 +74,11 @@ class Catalog:
     def add_pack(self, kind: BlobKind, entry: PackEntry) -> None:
         """A pack is durable in the store and waits to be listed."""
         with self._lock:
-            self._unlisted[kind].append(entry)
-            self._waiting[kind] += _blobs_of(entry)
+            waiting = self._unlisted[kind]
+            blobs = sum(len(frame.blobs) for frame in entry.frames)
+            if not waiting or len(waiting[-1]) + blobs > MAX_BLOBS_PER_INDEX:
+                waiting.append(IndexBuilder())
+            waiting[-1].add(entry)
             self._own[entry.pack.id] = entry.pack.size
 
     def relied_on(self) -> dict[bytes, int]:
@@ -90,8 +91,8 @@ class Catalog:
 
     def flush_if_many(self, objects: ObjectStore) -> None:
         """``flush`` before what waits to be listed takes much memory."""
-        for kind, blobs in self._waiting.items():
-            if blobs >= MANY:
+        for kind, waiting in self._unlisted.items():
+            if sum(map(len, waiting)) >= MANY:
                 self._flush(objects, kind)
 
     def flush(self, objects: ObjectStore) -> int:
@@ -100,33 +101,16 @@ class Catalog:
 
     def _flush(self, objects: ObjectStore, kind: BlobKind) -> int:
         stored = 0
-        with self._lock:
-            entries = list(self._unlisted[kind])
-        for part in _split(entries):
-            contents = encode_index(part)
+        while True:
+            with self._lock:
+                waiting = self._unlisted[kind]
+                if not waiting or waiting[0].empty:
+                    return stored
+                contents = waiting[0].encode()
+                if len(waiting) == 1:
+                    waiting.append(IndexBuilder())  # for packs that come while this is written
             ident = names.new_id()
             span = IndexRun(contents).id_range
             stored += objects.write(kind.index_kind, names.INDEX, ident, contents, span)
-        with self._lock:
-            del self._unlisted[kind][: len(entries)]
-            self._waiting[kind] -= sum(map(_blobs_of, entries))
-        return stored
-
-
-def _blobs_of(entry: PackEntry) -> int:
-    return sum(len(frame.blobs) for frame in entry.frames)
-
-
-def _split(entries: list[PackEntry]) -> Iterator[list[PackEntry]]:
-    """Groups of packs within the limit of one index object."""
-    part: list[PackEntry] = []
-    blobs = 0
-    for entry in entries:
-        count = _blobs_of(entry)
-        if part and blobs + count > MAX_BLOBS_PER_INDEX:
-            yield part
-            part, blobs = [], 0
-        part.append(entry)
-        blobs += count
-    if part:
-        yield part
+            with self._lock:
+                del waiting[0]
