@@ -171,3 +171,13 @@ def test_payloads_round_trip(masters: list[bytes], dedup: bytes, label: str, mad
     """What a slot protects comes back."""
     payload = SlotPayload(masters, dedup, label, made)
     assert decode_record(encode_record(payload), SlotPayload) == payload
+    payload.check()
+
+
+@pytest.mark.parametrize(
+    ("masters", "dedup"),
+    [([], bytes(32)), ([bytes(31)], bytes(32)), ([bytes(32), b""], bytes(32)), ([bytes(32)], b"x")],
+)
+def test_payloads_without_keys_are_refused(masters: list[bytes], dedup: bytes) -> None:
+    with pytest.raises(FormatError, match="no key"):
+        SlotPayload(masters, dedup).check()

@@ -13,12 +13,16 @@ import pytest
 from tests.hostile.bounded import Cost, run_check
 from tests.hostile.conftest import Place
 from tests.hostile.forge import file_node, with_frame
+from twofold.errors import FormatError
 from twofold.format import names
+from twofold.format.config import Config
 from twofold.format.envelope import BODY, TAG_SIZE, mirror
 from twofold.format.index import encode_index
 from twofold.format.names import BlobKind, Kind
 from twofold.format.pack import FRAME, FrameEntry, section_header
+from twofold.format.records import encode_record
 from twofold.format.segments import pack_blob
+from twofold.pipeline.run import chunker_of
 from twofold.repository import PackBuilder
 
 if sys.version_info >= (3, 14):
@@ -153,3 +157,13 @@ def test_a_folder_of_strange_files(place: Place) -> None:
         (folder / str(number)).touch()
     cost = run_check(place.store)
     assert cost.exit_code == 0 and cost.rss < 200, cost
+
+
+def test_a_config_of_chunks_that_cannot_be(place: Place) -> None:
+    """A backup says that the repository is damaged, not that its user asked for nonsense."""
+    config = encode_record(Config(created_ns=1, writer="w", chunk_min=0))
+    sealed = place.forge.repository.keys.seal_small(Kind.CONFIG, names.new_id(), config)
+    for name in (names.CONFIG, names.CONFIG_COPY):
+        (place.store / name).write_bytes(sealed)
+    with place.again().repository as repository, pytest.raises(FormatError, match="chunk sizes"):
+        chunker_of(repository)

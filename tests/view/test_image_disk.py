@@ -182,6 +182,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "an absurd size": {"size": 1 << 62},
     "a negative size": {"size": -1},
     "an unknown role": {"role": 5},
+    "a file before the first": {"owner": -1},
     "content that is none": {"content": b"\3junk"},
     "a blob longer than it is": {"content": None},
 }

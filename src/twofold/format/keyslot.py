@@ -23,6 +23,7 @@ SLOT = Layout(
     ],
 )
 PARAMETERS_SIZE = 16
+SECRET_SIZE = 32
 MAX_MEMORY_KIB, MAX_ITERATIONS, MAX_LANES = 4 << 20, 64, 64
 MAX_SLOTS = 20
 HKDF, ARGON2ID = 0, 1
@@ -80,6 +81,11 @@ class SlotPayload(msgspec.Struct, frozen=True):
     dedup: bytes
     label: str = ""
     created_ns: int = 0
+
+    def check(self) -> None:
+        """``FormatError`` unless there is a master secret and every secret is as long as one."""
+        if not self.masters or any(len(key) != SECRET_SIZE for key in (*self.masters, self.dedup)):
+            raise FormatError("a key slot holds what is no key")
 
 
 def encode_recovery_key(value: bytes) -> str:

@@ -67,7 +67,7 @@ class _Places:
         self._unit, self._base = unit, at + origin
         self._runs = iterate_runs(entry.runs, volume.size if raw else volume.units)
         self._offset, self._left = 0, 0
-        self._behind = -entry.size % unit
+        self._behind = -entry.size % unit if unit else 0
 
     def take(self, length: int) -> Spans:
         """Places of the next bytes; ``FormatError`` behind the runs."""

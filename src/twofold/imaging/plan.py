@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from twofold.errors import RefusedUnsafe, UsageError
+from twofold.errors import FormatError, RefusedUnsafe, UsageError
 from twofold.format.image import ImagePage, VolumeRecord
 from twofold.imaging.estimate import Estimate
 from twofold.imaging.new_ids import NewIds, Patch, new_ids
@@ -91,8 +91,12 @@ def plan_restore(
             f"the target has sectors of {target.sector_size} bytes, the disk had sectors of"
             f" {page.sector_size}: its partition table would not be understood"
         )
+    if size < 0:
+        raise FormatError("the disk of this image is impossible")
     for plan in parts:
         check_geometry(plan.volume)
+        if plan.at + plan.volume.size > size:
+            raise FormatError(f"partition {plan.volume.number} lies outside of its disk")
     used = sum(plan.volume.used for plan in parts)
     return DiskPlan(page, target, parts, size, used, before)
 

@@ -275,7 +275,8 @@ _PURPOSES = {"files": "file backup", "image": "system image"}
 def chunker_of(repository: Repository) -> Chunker:
     """The repository's chunker."""
     config = repository.config
-    params = ChunkerParams(config.chunk_min, config.chunk_normal, config.chunk_max, config.chunk_nc)
+    sizes = config.chunk_min, config.chunk_normal, config.chunk_max
+    params = ChunkerParams.from_stored(*sizes, config.chunk_nc)
     return Chunker(repository.keys.dedup.chunker, params)
 
 

@@ -114,7 +114,9 @@ class _Slot:
             )
         except InvalidTag as error:  # the commitment matched, so this is damage
             raise FormatError("the key slot's contents fail their authentication") from error
-        return decode_record(plain, SlotPayload)
+        payload = decode_record(plain, SlotPayload)
+        payload.check()
+        return payload
 
 
 def _stretch(parameters: SlotParameters, secret: bytes, salt: bytes) -> bytes:

@@ -129,6 +129,8 @@ def add_entry(spans: Spans, volume: VolumeRecord, number: int, entry: ExtentEntr
     """
     if not 0 <= entry.size < _LARGEST:
         raise FormatError(f"stream {entry.owner} has an impossible size")
+    if entry.owner < 0:
+        raise FormatError(f"a stream belongs to the impossible file {entry.owner}")
     if entry.role == EntryRole.RAW:
         unit, units, origin = 1, volume.size, 0
         length = entry.size
