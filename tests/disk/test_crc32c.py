@@ -33,3 +33,12 @@ def test_long_data_goes_by_words_to_the_same_end() -> None:
         in_pieces = remainder(in_pieces, data[at : at + 1000])
     assert remainder(0xFFFFFFFF, data) == in_pieces
     assert crc32c(data) == in_pieces ^ 0xFFFFFFFF
+
+
+@given(st.lists(st.tuples(st.binary(max_size=9), st.integers(0, 3000)), max_size=4))
+def test_runs_of_zeros_are_what_they_are_byte_by_byte(pieces: list[tuple[bytes, int]]) -> None:
+    data = b"".join(piece + bytes(zeros) for piece, zeros in pieces)
+    in_pieces = 0x12345678
+    for at in range(0, len(data), 100):
+        in_pieces = remainder(in_pieces, data[at : at + 100])
+    assert remainder(0x12345678, data) == in_pieces

@@ -37,8 +37,9 @@ def recognise(reader: BlockReader) -> Recognised:
         if found:
             return found
     end = max(reader.size - _EMPTY_END, 0)
-    ends = _part(reader, 0, _EMPTY_START), _part(reader, end, _EMPTY_END)
-    if not any(part.strip(b"\0") for part in ends):
+    start = min(reader.size, _EMPTY_START)
+    ends = _part(reader, 0, start), _part(reader, end, _EMPTY_END)
+    if all(part == bytes(len(part)) for part in ends):
         return Recognised("empty", "Nothing: it begins and ends with zeros.")
     return Recognised("unknown", "Something that Twofold does not know; it is kept as it is.")
 
