@@ -2,6 +2,7 @@
 
     python -m scripts.fuzz                        all targets, 10^7 runs each, on all processors
     python -m scripts.fuzz ntfs "vhdx log" --runs 1000000
+    python -m scripts.fuzz --minutes 60           all in turns, the same time for each of them
     python -m scripts.fuzz --guided --runs 100000  coverage-guided by atheris, if it is installed
     python -m scripts.fuzz --list                  the targets
     python -m scripts.fuzz --report                only write docs/fuzzing.md from what was done
@@ -28,6 +29,7 @@ from scripts.fuzz_report import write_report
 STATE = ROOT / ".fuzz"
 BLOCK = 5_000  # runs between two notes of what is done
 RUNS = 10_000_000
+LEAST = 100_000  # runs that each target gets before time is shared out
 
 
 @dataclass
@@ -78,7 +80,12 @@ def main(words: Sequence[str] | None = None) -> int:
         for name in names:
             _guided(Record.load(name), options.runs, options.seed)
     elif not options.report:
-        _mutated([Record.load(name) for name in names], options.runs, options.processes)
+        loaded = [Record.load(name) for name in names]
+        if options.minutes:
+            until = time.monotonic() + 60 * options.minutes
+            _in_turns(loaded, options.runs, options.processes, until)
+        else:
+            _mutated(loaded, options.runs, options.processes)
     records = [Record.load(name) for name in _names()]
     write_report([asdict(record) for record in records])
     return int(any(record.crashes for record in records))
@@ -89,6 +96,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("targets", nargs="*")
     parser.add_argument("--runs", type=int, default=RUNS, help="of each target, in all")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--minutes", type=float, default=0, help="in turns, for so long")
     parser.add_argument("--guided", action="store_true", help="by coverage (atheris)")
     parser.add_argument("--seed", type=int, default=1, help="of the guided runs")
     parser.add_argument("--list", action="store_true")
@@ -154,6 +162,25 @@ def _target(pool: ProcessPoolExecutor, record: Record, runs: int, processes: int
             _count(record, finished.pop(record.runs))
         record.save()
     say(f"{record.target}: {record.runs} runs, {len(record.crashes)} crashes")
+
+
+def _in_turns(records: list[Record], runs: int, processes: int, until: float) -> None:
+    """A block of whichever target has had least, until the time is over or all runs are done."""
+    by_name = {record.target: record for record in records}
+    busy: dict[Future[Done], str] = {}
+    with ProcessPoolExecutor(processes) as pool:
+        while True:
+            waiting = [r for r in records if r.runs < runs and r.target not in busy.values()]
+            waiting.sort(key=lambda r: (r.runs >= LEAST, r.seconds))
+            for record in waiting[: processes - len(busy)] if time.monotonic() < until else ():
+                stop = min(record.runs + BLOCK, runs)
+                busy[pool.submit(_block, record.target, record.runs, stop)] = record.target
+            if not busy:
+                return
+            for future in wait(busy, return_when=FIRST_COMPLETED).done:
+                record = by_name[busy.pop(future)]
+                _count(record, future.result())
+                record.save()
 
 
 def _count(record: Record, done: Done) -> None:

@@ -4,10 +4,14 @@ Each is used as its callers use it, and what it gives must be possible: no more 
 asked for, runs inside of their volume, names that are names.
 """
 
+import random
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 
+from tests.fuzz.damage import LONG
+from tests.native.fuzz.mutate import mutated
 from twofold.disk.base import HOLE, Kind
 from twofold.disk.clusters.notes import Notes
 from twofold.disk.containers.qcow2 import inflate_deflate, inflate_zstd
@@ -261,6 +265,38 @@ def registry_log(data: bytes) -> None:
     found = recovered(data[4 : 4 + size], [bytes(log)])
     assert found is None or len(found) < 1 << 28
 
+
+Change = Callable[[bytes, random.Random], bytes]
+
+
+def behind_codes(data: bytes, chance: random.Random) -> bytes:
+    """Damage behind the table of codes, for a table that was touched is mostly none."""
+    rest = mutated([data[258:]], f"{chance.random()}")
+    return field_of_two(data[:2], chance) + data[2:258] + rest
+
+
+def field_of_two(size: bytes, chance: random.Random) -> bytes:
+    """The length that is asked for, seldom another one."""
+    return chance.randbytes(2) if chance.random() < 0.1 else size
+
+
+def by_words(data: bytes, chance: random.Random) -> bytes:
+    """Lines and words of a text lost, doubled, exchanged; numbers at borders."""
+    parts = re.split(rb"(\n)" if chance.random() < 0.5 else rb"([\s=,{}\[\]]+)", data)
+    for _ in range(chance.choice((1, 1, 2, 3))):
+        at, other = chance.randrange(len(parts)), chance.randrange(len(parts))
+        parts[at] = chance.choice(
+            (b"", parts[at] * 2, parts[other], parts[other], b"%d" % chance.choice(LONG))
+        )
+    return b"".join(parts)
+
+
+CHANGES: dict[str, Change] = {
+    "xpress": behind_codes,
+    "lvm text": by_words,
+    "vmdk text": by_words,
+}
+"""Of decoders whose first check refuses nearly all that is damaged byte by byte."""
 
 CODECS: dict[str, Decode] = {
     "hive": registry_hive,

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from backports import zstd
 
-from tests.disk import fat_builder, hives, ntfs_volumes, test_hive_log, wim_resources
+from tests.disk import fat_builder, hives, ntfs_volumes
 from tests.disk import test_exfat_files as exfat_files
 from tests.disk import test_fat_fuzz as fat_fuzz
 from tests.disk.containers.dirty import PAGE, Change, entry, name_log, put_log
@@ -28,7 +28,8 @@ from tests.disk.ext_volumes import mounted, run
 from tests.disk.test_gpt import sgdisk
 from tests.disk.test_lvm import Group
 from tests.disk.test_mbr import LAYOUT, make
-from tests.disk.test_recognise import _md_0, _md_1
+from tests.fuzz.make_formats import formats
+from tests.fuzz.make_variants import IMAGES, texts
 from tests.fuzz.subject import packed
 from tests.fuzz.targets import CORPUS
 from twofold.disk.base import BlockReader
@@ -147,15 +148,6 @@ def mbr(folder: Path) -> Made:
     yield "none", fat_fuzz.fat(12)[0]
 
 
-def md(folder: Path) -> Made:
-    """Members of arrays of both formats."""
-    size = 4 * MIB + 65536 + 512 * 3
-    for name, (place, block) in (("0.90", _md_0(size)), ("1.2", _md_1(size, "1.2"))):
-        data = bytearray(size)
-        data[place : place + len(block)] = block
-        yield name, bytes(data)
-
-
 def anything(folder: Path) -> Made:
     """A volume of each kind that signatures tell."""
     key = folder / "key"
@@ -261,6 +253,7 @@ _WORDS = b"".join(b"line %d of a file\n" % number for number in range(900))
 
 def codecs(folder: Path) -> Iterator[tuple[str, str, bytes]]:
     """(target, name, input) of the small decoders."""
+    (folder / "ntfs").mkdir()
     volume = dict(ntfs(folder / "ntfs"))["4096-512"]
     yield "ntfs boot", "mkntfs", volume[:512]
     table = int.from_bytes(volume[48:56], "little") * 4096
@@ -301,18 +294,6 @@ def codecs(folder: Path) -> Iterator[tuple[str, str, bytes]]:
         "plain",
         struct.pack("<H", 0x3000 | 99) + bytes(range(100)) + struct.pack("<HBB", 0xB001, 0, 65),
     )
-    for chunk in (4096, 16384):
-        below = folder / str(chunk)
-        below.mkdir()
-        stored = wim_resources.compress(_WORDS, below, chunk)
-        method = {4096: 0, 16384: 3}[chunk]
-        yield (
-            "wof",
-            str(chunk),
-            struct.pack("<IIII", 1, 2, 1, method) + len(_WORDS).to_bytes(5, "little") + stored,
-        )
-        table_size = 4 * (-(-len(_WORDS) // chunk) - 1)
-        yield "xpress", str(chunk), struct.pack("<H", chunk - 1) + stored[table_size:][:3000]
     yield from _others(folder)
 
 
@@ -366,10 +347,6 @@ def _hives(folder: Path) -> Iterator[tuple[str, str, bytes]]:
     new = path.read_bytes()
     yield "hive", "small", old
     yield "hive", "changed", new
-    dirty = bytes(hives.rewritten(old, primary=100, secondary=99))
-    entry = test_hive_log.entry(100, len(new) - 4096, test_hive_log.changes(old, new))
-    log = test_hive_log.log(old, [entry])
-    yield "hive log", "one entry", struct.pack("<I", len(dirty)) + dirty + log
 
 
 def _index(key: bytes) -> bytes:
@@ -401,24 +378,24 @@ def _ext_block(folder: Path) -> bytes:
 
 
 VOLUMES = (
-    ntfs, ext, fat, exfat, xfs, btrfs, gpt, mbr, md, anything, lvm, vhd, vhdx, vhdx_log, qcow2, vmdk
+    ntfs, ext, fat, exfat, xfs, btrfs, gpt, mbr, anything, lvm, vhd, vhdx, vhdx_log, qcow2, vmdk
 )  # fmt: skip
 
 
 def main(names: list[str]) -> None:
     """All, or those named."""
-    for build in VOLUMES:
+    for build in (*VOLUMES, *IMAGES):
         kind = build.__name__.replace("_", "-")
         if not names or kind in names:
             with tempfile.TemporaryDirectory() as folder:
                 for name, data in build(Path(folder)):
                     _store(kind, f"{name}.xz", packed(data))
-    if not names or not set(names) <= {build.__name__ for build in VOLUMES}:
-        with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "ntfs").mkdir()
-            for kind, name, data in codecs(Path(folder)):
-                if not names or kind in names:
-                    _store(kind.replace(" ", "-"), name.replace(" ", "-"), data)
+    for source in (codecs, formats, texts):
+        if not names or not set(names) <= {build.__name__ for build in (*VOLUMES, *IMAGES)}:
+            with tempfile.TemporaryDirectory() as folder:
+                for kind, name, data in source(Path(folder)):
+                    if not names or kind in names:
+                        _store(kind.replace(" ", "-"), name.replace(" ", "-"), data)
 
 
 def _store(kind: str, name: str, data: bytes) -> None:

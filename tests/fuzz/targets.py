@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.fuzz import mends
-from tests.fuzz.codecs import CODECS, Decode
+from tests.fuzz.codecs import CHANGES, CODECS, Change, Decode
 from tests.fuzz.damage import LONG, Mend, Sample, damage
+from tests.fuzz.formats import FORMATS, samples
 from tests.fuzz.subject import Meter, Subject, Tracer, load
 from tests.fuzz.volumes import VOLUMES, anything, boot_record, container, table, volume_group
-from tests.hostile.format.test_hostile_codecs import SAMPLES
 from tests.native.fuzz.mutate import LARGEST, mutated
 from twofold.disk.containers import ImageKind
 from twofold.errors import FormatError, NewerFormat
 
 CORPUS = Path(__file__).parent / "corpus"
+RUNS = 100_000  # of each target in the slow tests
 TRACES = 24  # runs on the whole sample, to see what is read of it
 PLACES_PER_READ = 400
+BYTEWISE = 8  # one run in so many is damaged byte by byte where there is a better way
 Run = Callable[[Meter], object]
 
 
@@ -46,16 +48,29 @@ class Target(Protocol):
 class CodecTarget:
     """A function of bytes; inputs have any length."""
 
-    def __init__(self, name: str, decode: Decode, corpus: list[bytes], runs: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        decode: Decode,
+        corpus: list[bytes],
+        runs: int,
+        change: Change | None = None,
+    ) -> None:
+        """``change`` damages an input by its structure; it is used for most of the runs."""
         self.name = name
         self.runs = runs
         self._decode = decode
         self._corpus = corpus
+        self._change = change
         self._largest = max(LARGEST, 2 * max(map(len, corpus)))
 
     def attempt(self, number: int) -> bool:
         """See ``Target``."""
-        return self._run(mutated(self._corpus, f"{self.name} {number}", self._largest))
+        seed = f"{self.name} {number}"
+        if self._change is None or number % BYTEWISE == 0:
+            return self._run(mutated(self._corpus, seed, self._largest))
+        chance = random.Random(seed)
+        return self._run(self._change(chance.choice(self._corpus), chance))
 
     def _run(self, data: bytes) -> bool:
         try:
@@ -173,27 +188,13 @@ def _codecs() -> list[Target]:
     for name, decode in CODECS.items():
         folder = CORPUS / name.replace(" ", "-")
         corpus = [path.read_bytes() for path in sorted(folder.iterdir())]
-        found.append(CodecTarget(name, decode, corpus, SLOWER.get(name, 100_000)))
-    for name, (sample, decode) in SAMPLES.items():
-        runs = SLOWER.get(f"format {name}", 100_000)
-        found.append(CodecTarget(f"format {name}", decode, [sample], runs))
+        found.append(CodecTarget(name, decode, corpus, RUNS, CHANGES.get(name)))
+    for name, form in FORMATS.items():
+        folder = CORPUS / f"format-{name.replace(' ', '-')}"
+        stored = [path.read_bytes() for path in sorted(folder.glob("*"))]
+        corpus = [*samples(name), *stored]
+        found.append(CodecTarget(f"format {name}", form.decode, corpus, RUNS, form.change))
     return found
-
-
-SLOWER: dict[str, int] = {
-    "hive": 50_000,
-    "hive log": 10_000,
-    "xpress": 20_000,
-    "wof": 10_000,
-    "ntfs": 40_000,
-    "ext": 60_000,
-    "exfat": 10_000,
-    "md": 10_000,
-    "anything": 10_000,
-    "vhdx": 4_000,
-    "vhdx log": 4_000,
-}
-"""Runs in the slow tests where 10^5 would take too long there."""
 
 
 def _volumes() -> list[Target]:
@@ -202,7 +203,7 @@ def _volumes() -> list[Target]:
         VolumeTarget(
             name,
             run,
-            SLOWER.get(name, 100_000),
+            RUNS,
             mend=mending.get(name),
             corpus=name.removesuffix(" frozen"),
         )
@@ -222,7 +223,7 @@ def _volumes() -> list[Target]:
         ("vmdk", container(ImageKind.VMDK), None),
     ):
         corpus = {"ebr": "mbr"}.get(name, name)
-        found.append(VolumeTarget(name, run, SLOWER.get(name, 100_000), mend=mend, corpus=corpus))
+        found.append(VolumeTarget(name, run, RUNS, mend=mend, corpus=corpus))
     return found
 
 

@@ -39,6 +39,15 @@ def test_runs_go_on_where_they_stopped(state: Path) -> None:
     assert "| ext acl | 130 |" in text and "260 runs" in text and "**0 crashes**" in text
 
 
+def test_targets_take_turns_until_the_time_is_over(state: Path) -> None:
+    names = ["reparse", "ext acl", "lznt1"]
+    words = [*names, "--processes", "2", "--runs", "150", "--minutes"]
+    assert fuzz.main([*words, "1e-9"]) == 0
+    assert not (state / "state" / "reparse.json").exists()
+    assert fuzz.main([*words, "60"]) == 0
+    assert [record(state, name.replace(" ", "-"))["runs"] for name in names] == [150] * 3
+
+
 def test_crashes_are_told_once_and_fail(
     state: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,9 +6,10 @@ The loop itself must find faults: planted ones are told with the number that rep
 import pytest
 
 from tests.fuzz.damage import Sample
+from tests.fuzz.formats import FORMATS, samples
 from tests.fuzz.loop import SECONDS, bounded, run_range, tell
 from tests.fuzz.subject import Meter, Subject, packed, subject_of, unpacked
-from tests.fuzz.targets import CodecTarget, VolumeTarget, targets
+from tests.fuzz.targets import CORPUS, CodecTarget, VolumeTarget, targets
 
 QUICK = 60
 NAMES = tuple(targets())
@@ -117,3 +118,17 @@ def test_subjects_are_their_bytes() -> None:
     assert subject.part(65_530, 15) == b"across a border"
     assert not subject.changed(0, 300_000)
     assert isinstance(subject, Subject)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_samples_of_the_format_are_taken(name: str) -> None:
+    """A change of the format makes samples useless: then ``make_corpus`` is to be run again."""
+    stored = sorted((CORPUS / f"format-{name.replace(' ', '-')}").glob("*"))
+    for data in (*samples(name), *(path.read_bytes() for path in stored)):
+        FORMATS[name].decode(data)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_damage_by_structure_gets_past_the_first_check(name: str) -> None:
+    tally = run_range(targets()[f"format {name}"], 0, 400)
+    assert tally.refused < 0.85 * tally.runs
