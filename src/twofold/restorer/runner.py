@@ -2,12 +2,15 @@
 
     files ─► rounds of bounded size ─► contents by frame ─► small: batches per directory
                                                          └► large: parts, in any order, then the end
-    writers idle ─► links to what is there now (or a copy) ─► metadata of directories, deepest first
+    all written ─► links to what is there now (or a copy) ─► metadata of directories, deepest first
 
-One window runs at a time, in a thread of its own, while the engine decides about the next one.
+One window runs at a time, in a thread of its own, while the engine decides about the next one. What
+follows when all files of a window are written is done after those of the next one were handed out,
+so that neither readers nor writers stand still in between.
 """
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from twofold.disk import Content
@@ -30,6 +33,8 @@ ROUND_BYTES = 128 << 20
 ROUND_LARGE = 8
 BATCH_FILES = 256
 BATCH_BYTES = 1 << 20
+GATHERED_FILES = 1024
+"""So many small files at most wait for others of their directory."""
 ONE_BLOB = len(pack_blob(bytes(BLOB_ID_SIZE), 0))
 """Length of a list of contents that is a single blob; no other list is as long."""
 
@@ -57,14 +62,22 @@ class Runner:
         self._pool = ThreadPoolExecutor(1, "window")
         self._running: Future[None] | None = None
         self._turn = 0
+        self._gathered = 0
+        self._handed_out: tuple[Window, list[threading.Event]] | None = None
 
     def submit(self, window: Window) -> None:
         """Execute a window after the one before. Raises what stopped the run."""
-        self.wait()
-        self._running = self._pool.submit(self._run, window)
+        self._await()
+        self._running = self._pool.submit(self._noting, lambda: self._run(window))
 
     def wait(self) -> None:
-        """Wait for the window under way, telling what happens. Raises what stopped the run."""
+        """Wait until all windows are executed. Raises what stopped the run."""
+        self._await()
+        self._running = self._pool.submit(self._noting, self._finish)
+        self._await()
+
+    def _await(self) -> None:
+        """Wait for the window under way, telling what happens."""
         while self._running is not None:
             done, _ = wait([self._running], _POLL_SECONDS)
             self._report.flush()
@@ -72,16 +85,32 @@ class Runner:
                 running, self._running = self._running, None
                 running.result()
 
-    def _run(self, window: Window) -> None:
+    def _noting(self, work: Callable[[], None]) -> None:
         try:
-            self._files(window.files)
-            self._links(window.links)
-            for directory in window.left:
-                self._tools.trouble.raise_error()
-                self._give(directory)
+            work()
         except BaseException as error:
             self._tools.trouble.note(error)
             raise
+
+    def _run(self, window: Window) -> None:
+        self._files(window.files)
+        written = [writer.mark() for writer in self._writers]
+        self._finish()
+        self._handed_out = window, written
+
+    def _finish(self) -> None:
+        """What is left of the window before: links and directories, once its files are written."""
+        handed_out, self._handed_out = self._handed_out, None
+        if handed_out is None:
+            return
+        window, written = handed_out
+        for mark in written:
+            while not mark.wait(_POLL_SECONDS):
+                self._tools.trouble.raise_error()
+        self._links(window.links)
+        for directory in window.left:
+            self._tools.trouble.raise_error()
+            self._give(directory)
 
     # files
 
@@ -91,8 +120,6 @@ class Runner:
             for job in ended:
                 self._end(job)
             self._flush()
-        for writer in self._writers:
-            writer.drain()
 
     def _rounds(self, jobs: list[FileJob]) -> Iterator[tuple[list[Piece[FileJob]], list[FileJob]]]:
         """(pieces to read, large files that end with them)."""
@@ -215,10 +242,13 @@ class Runner:
         if batch.size >= BATCH_BYTES or len(batch.jobs) >= BATCH_FILES:
             del self._batches[serial]
             self._put(self._writer(job), [batch])
+        self._gathered += 1
+        if self._gathered >= GATHERED_FILES:
+            self._flush()
 
     def _flush(self) -> None:
         """Hand over all batches, many small ones at a time: a task costs more than a small file."""
-        batches, self._batches = self._batches, {}
+        batches, self._batches, self._gathered = self._batches, {}, 0
         gathered: dict[Writer, list[Batch]] = {}
         for batch in batches.values():
             writer = self._writer(batch.jobs[0])
@@ -278,6 +308,8 @@ class Runner:
                     link.file.state = state
                     self._copy(link.file, copies)
             self._files(copies)
+            for writer in self._writers:
+                writer.drain()
             links = later
 
     def _link(self, link: LinkJob) -> bool:

@@ -109,6 +109,12 @@ class Writer:
         self._tools.trouble.raise_error()
         self._tasks.put(task)
 
+    def mark(self) -> threading.Event:
+        """Set once everything put so far was done; never if something stopped the run."""
+        reached = threading.Event()
+        self.put(reached.set)
+        return reached
+
     def drain(self) -> None:
         """Wait until everything put was done. Raises what stopped the run."""
         self._tasks.join()
