@@ -1,39 +1,81 @@
-"""Looking into snapshots: which one is meant, and what is in it."""
+"""Looking into snapshots: which one is meant, and what is in it.
 
-from twofold.view.address import (
-    Address,
-    address_text,
-    is_absolute,
-    parse_address,
-    parse_argument,
-    path_text,
-    resolve,
-)
-from twofold.view.ahead import ReadAhead
-from twofold.view.base import KIND_NAMES, FileTree, Found, Group, Groups, Path, Visit, Visits
-from twofold.view.changes import Change, Changes, Start, Told
-from twofold.view.contents import Contents, Frame, Piece, Result
-from twofold.view.filters import Filter
-from twofold.view.finding import Finder
-from twofold.view.growth import Growth, Growths, Side
-from twofold.view.history import Sighting, Version, versions_of
-from twofold.view.identity import Cutting, Identities
-from twofold.view.image import FRAME, ImageDisk, ImageVolume
-from twofold.view.inside import ImageTree
-from twofold.view.links import LinkGroups
-from twofold.view.open import (
-    VolumeKey,
-    files_of,
-    partition_tree,
-    snapshot_tree,
-    volume_key,
-)
-from twofold.view.patterns import Patterns
-from twofold.view.same import Comparer, File
-from twofold.view.sharing import Amount, Sharing, Surroundings, sharing
-from twofold.view.system_facts import Program, SystemFacts, User
-from twofold.view.systems import Unread, systems_in
-from twofold.view.tree import Tree, Walk
+What is asked for here is imported then: listing files needs none of the parsers of disks.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from twofold.view.address import (
+        Address,
+        address_text,
+        is_absolute,
+        parse_address,
+        parse_argument,
+        path_text,
+        resolve,
+    )
+    from twofold.view.ahead import ReadAhead
+    from twofold.view.base import KIND_NAMES, FileTree, Found, Group, Groups, Path, Visit, Visits
+    from twofold.view.changes import Change, Changes, Start, Told
+    from twofold.view.contents import Contents, Frame, Piece, Result
+    from twofold.view.filters import Filter
+    from twofold.view.finding import Finder
+    from twofold.view.growth import Growth, Growths, Side
+    from twofold.view.history import Sighting, Version, versions_of
+    from twofold.view.identity import Cutting, Identities
+    from twofold.view.image import FRAME, ImageDisk, ImageVolume
+    from twofold.view.inside import ImageTree
+    from twofold.view.links import LinkGroups
+    from twofold.view.open import (
+        VolumeKey,
+        files_of,
+        partition_tree,
+        snapshot_tree,
+        volume_key,
+    )
+    from twofold.view.patterns import Patterns
+    from twofold.view.same import Comparer, File
+    from twofold.view.sharing import Amount, Sharing, Surroundings, sharing
+    from twofold.view.system_facts import Program, SystemFacts, User
+    from twofold.view.systems import Unread, systems_in
+    from twofold.view.tree import Tree, Walk
+
+_PLACES = {
+    "address": "Address address_text is_absolute parse_address parse_argument path_text resolve",
+    "ahead": "ReadAhead",
+    "base": "KIND_NAMES FileTree Found Group Groups Path Visit Visits",
+    "changes": "Change Changes Start Told",
+    "contents": "Contents Frame Piece Result",
+    "filters": "Filter",
+    "finding": "Finder",
+    "growth": "Growth Growths Side",
+    "history": "Sighting Version versions_of",
+    "identity": "Cutting Identities",
+    "image": "FRAME ImageDisk ImageVolume",
+    "inside": "ImageTree",
+    "links": "LinkGroups",
+    "open": "VolumeKey files_of partition_tree snapshot_tree volume_key",
+    "patterns": "Patterns",
+    "same": "Comparer File",
+    "sharing": "Amount Sharing Surroundings sharing",
+    "system_facts": "Program SystemFacts User",
+    "systems": "Unread systems_in",
+    "tree": "Tree Walk",
+}
+_MODULES = {name: module for module, names in _PLACES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    """The first use of a name; later ones find it without us."""
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
 
 __all__ = [
     "FRAME",

@@ -1,14 +1,20 @@
-"""From an address to the tree of files it is about, in either kind of snapshot."""
+"""From an address to the tree of files it is about, in either kind of snapshot.
 
-from twofold.disk.probe import open_file_system
+Parsers of file systems are imported when an image is looked into.
+"""
+
+from typing import TYPE_CHECKING
+
 from twofold.errors import TwofoldError, UsageError
 from twofold.format.image import VolumeRecord
 from twofold.format.records import Root
 from twofold.graph import PageStore
 from twofold.view.base import FileTree
-from twofold.view.image import ImageDisk
-from twofold.view.inside import ImageTree
 from twofold.view.tree import Tree
+
+if TYPE_CHECKING:
+    from twofold.view.image import ImageDisk
+    from twofold.view.inside import ImageTree
 
 VolumeKey = tuple[bytes, int, int, int, int, int]
 
@@ -28,12 +34,14 @@ def snapshot_tree(pages: PageStore, root: Root, partition: int | None) -> FileTr
     return partition_tree(pages, root, partition)
 
 
-def partition_tree(pages: PageStore, root: Root, partition: int) -> ImageTree:
+def partition_tree(pages: PageStore, root: Root, partition: int) -> "ImageTree":
     """The files of a partition of an image.
 
     ``SnapshotNotFound`` when there is none of that number, ``TwofoldError`` when its file system
     cannot be looked into, ``DamageFound``.
     """
+    from twofold.view.image import ImageDisk  # noqa: PLC0415
+
     disk = ImageDisk(pages, root)
     tree = files_of(pages, root, disk, partition)
     if tree is None:
@@ -45,8 +53,11 @@ def partition_tree(pages: PageStore, root: Root, partition: int) -> ImageTree:
     return tree
 
 
-def files_of(pages: PageStore, root: Root, disk: ImageDisk, partition: int) -> ImageTree | None:
+def files_of(pages: PageStore, root: Root, disk: "ImageDisk", partition: int) -> "ImageTree | None":
     """The same out of an open image; None where the contents are not understood."""
+    from twofold.disk.probe import open_file_system  # noqa: PLC0415
+    from twofold.view.inside import ImageTree  # noqa: PLC0415
+
     volume = disk.volume(partition)
     system = open_file_system(volume)
     return None if system is None else ImageTree(pages, root, volume, system)
