@@ -15,7 +15,7 @@ from twofold.format.records import Root
 from twofold.format.segments import iterate
 from twofold.graph import PageStore
 from twofold.repository import Index, Snapshot
-from twofold.view import Sharing, Surroundings, sharing
+from twofold.view import Sharing, Surroundings, sharing_of
 from twofold.view.marks import BlobMarks
 
 
@@ -90,7 +90,7 @@ def test_files_and_images_against_sets(place: Place, tmp_path: Path) -> None:
             files = mine.keys() & groups["files"]
             images = (mine.keys() & groups["image"]) - files
             own = mine.keys() - files - images
-            found = sharing(around(pages, index, snapshots), snapshot)
+            found = sharing_of(around(pages, index, snapshots), snapshot)
             wanted = tuple(sum(mine[ident] for ident in part) for part in (files, images, own))
             assert raw(found) == wanted
             counts = (found.files.chunks, found.images.chunks, found.own.chunks)
@@ -98,11 +98,11 @@ def test_files_and_images_against_sets(place: Place, tmp_path: Path) -> None:
             assert found.missing == 0
             assert found.metadata.chunks > 0
         first, second = by_kind["image"]
-        shared = sharing(around(pages, index, snapshots), second)
+        shared = sharing_of(around(pages, index, snapshots), second)
         assert shared.images.bytes_raw > 0
         assert shared.own.bytes_raw >= 2 * MIB
-        assert sharing(around(pages, index, snapshots), first).images.chunks == 0
-        total = sharing(around(pages, index, snapshots[:1]), snapshots[0])
+        assert sharing_of(around(pages, index, snapshots), first).images.chunks == 0
+        total = sharing_of(around(pages, index, snapshots[:1]), snapshots[0])
         assert total.own.bytes_stored == total.data.bytes_stored
 
 
@@ -115,7 +115,7 @@ def test_stored_bytes_are_those_of_whole_frames(place: Place) -> None:
         index = repository.load_index()
         pages = PageStore(repository.blob_reader(index))
         snapshots = repository.snapshots()
-        found = sharing(around(pages, index, snapshots), snapshots[0])
+        found = sharing_of(around(pages, index, snapshots), snapshots[0])
         packs = [pack for run in index.runs[BlobKind.DATA] for pack in run.pack_entries()]
         frames = [frame for pack in packs for frame in pack.frames if frame.blobs]  # not padding
         assert found.own.bytes_raw == sum(each.raw_length for each in frames)
@@ -142,7 +142,7 @@ def test_damage_is_told_and_the_rest_counted(place: Place) -> None:
             pages, index, snapshots, lambda which, _: told.append(which.short), lambda _: None
         )
         broken = next(each for each in snapshots if each.root.time_ns == 4 * 10**18)
-        found = sharing(place_, broken)
+        found = sharing_of(place_, broken)
     assert told == [broken.short]
     assert found.files.bytes_raw == 5
     assert found.missing == 1

@@ -35,7 +35,7 @@ from twofold.view import (
     partition_tree,
     path_text,
     resolve,
-    sharing,
+    sharing_of,
     snapshot_tree,
     systems_in,
 )
@@ -354,7 +354,7 @@ def _shared(reading: Reading, losses: _Losses) -> Sharing:
 
     snapshots = reading.repository.snapshots()
     around = Surroundings(reading.pages, reading.index, snapshots, lost, losses.step)
-    return sharing(around, reading.snapshot)
+    return sharing_of(around, reading.snapshot)
 
 
 # two backups

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from twofold.view.patterns import Patterns
     from twofold.view.same import Comparer, File
-    from twofold.view.sharing import Amount, Sharing, Surroundings, sharing
+    from twofold.view.sharing import Amount, Sharing, Surroundings, sharing_of
     from twofold.view.system_facts import Program, SystemFacts, User
     from twofold.view.systems import Unread, systems_in
     from twofold.view.tree import Tree, Walk
@@ -59,7 +59,7 @@ _PLACES = {
     "open": "VolumeKey files_of partition_tree snapshot_tree volume_key",
     "patterns": "Patterns",
     "same": "Comparer File",
-    "sharing": "Amount Sharing Surroundings sharing",
+    "sharing": "Amount Sharing Surroundings sharing_of",
     "system_facts": "Program SystemFacts User",
     "systems": "Unread systems_in",
     "tree": "Tree Walk",
@@ -131,7 +131,7 @@ __all__ = [
     "partition_tree",
     "path_text",
     "resolve",
-    "sharing",
+    "sharing_of",
     "snapshot_tree",
     "systems_in",
     "versions_of",

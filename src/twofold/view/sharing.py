@@ -81,7 +81,7 @@ class Surroundings:
     """Told now and then how many chunks and pages were looked at."""
 
 
-def sharing(around: Surroundings, snapshot: Snapshot) -> Sharing:
+def sharing_of(around: Surroundings, snapshot: Snapshot) -> Sharing:
     """Follow the snapshots it is compared with, then itself."""
     return _Count(around).of(snapshot)
 
