@@ -31,6 +31,7 @@ DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("libc6-dev", "/usr/include/stdlib.h"),
     ("libcap2-bin", "setcap"),
     ("libhivex-bin", "hivexsh"),
+    ("libnbd-bin", "nbdfuse"),
     ("lvm2", "pvcreate"),
     ("mdadm", "mdadm"),
     ("mount", "losetup"),

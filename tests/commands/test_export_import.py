@@ -1,11 +1,15 @@
 """Out of the repository as a file of every kind, through qemu-img into every other, and back in.
 
 A disk with real file systems is imaged, exported, converted, imported and restored; qemu-img, file
-systems of the kernel and ntfs-3g judge each step.
+systems of the kernel and ntfs-3g judge each step. Exports are mounted as they are: qemu-nbd serves
+the disk in the file, nbdfuse (libnbd) shows what is served as a file, and the kernel takes that for
+a disk; so nothing of ours is in between, and no module of the kernel is needed but FUSE.
 """
 
+import hashlib
 import json
 import os
+import select
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import KEY, opened_with
+from tests.disk import ntfs_volumes
 from tests.disk.containers.disks import qemu_img
 from tests.imaging.disks import (
     MIB,
@@ -25,8 +30,10 @@ from tests.imaging.disks import (
     mounted_loop,
     mounted_ntfs,
     run,
+    starts,
     tree,
 )
+from tests.restorer.processes import needs_root
 from twofold.commands import export, image, import_image, init, restore_disk
 from twofold.events import ignore
 from twofold.options import RepositoryAccess
@@ -52,7 +59,10 @@ CONVERTED = {  # name: what qemu-img is asked for
     "fixed.vhd": "-O vpc -o subformat=fixed,force_size=on",
     "rounded.vhd": "-O vpc",  # to whole cylinders, so the disk grows
 }
-EXT4, NTFS = 24 * MIB, 24 * MIB
+EXT4, NTFS, VFAT = 24 * MIB, 24 * MIB, 20 * MIB
+SIZES = {"ext4": EXT4, "ntfs": NTFS, "vfat": VFAT}
+SYSTEMS = {1: "ext4", 2: "ntfs", 3: "vfat"}
+"""Partitions, and what is on them."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +81,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     files = place / "tree"
     tree(files, files=40)
     (files / "large").unlink()
+    (files / ("long " * 40)).rename(files / ("long " * 40).rstrip())  # FAT drops the last space
     make_ext4(place / "ext4", files, EXT4)
     make_ntfs(place / "ntfs", files, place / "mount", NTFS)
     disk = place / "disk"
-    gpt_disk(disk, [(place / "ext4", "8300"), (place / "ntfs", "0700")])
+    make_vfat(place / "vfat", files)
+    gpt_disk(disk, [(place / "ext4", "8300"), (place / "ntfs", "0700"), (place / "vfat", "0700")])
     access = opened_with(place / "repository", KEY)
     init.run(init.InitOptions(access=access), ignore)
     image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
@@ -150,35 +162,127 @@ def test_file_systems_in_an_export_are_mounted(world: World, ending: str, tmp_pa
         assert_same_files(world.tree, folder)
 
 
+@needs_root
 @pytest.mark.parametrize("ending", EXPORTS)
-def test_an_export_is_a_device_of_the_kernel(world: World, ending: str, tmp_path: Path) -> None:
-    with attached(world.exports / f"disk.{ending}", EXPORTS[ending]) as device:
-        start = str(MIB)
-        with_offset = ["-o", f"ro,loop,offset={start},sizelimit={EXT4}"]
-        run("mount", *with_offset, str(device), str(_made(tmp_path / "mount")))
-        try:
-            assert_same_files(world.tree, tmp_path / "mount")
-        finally:
-            run("umount", tmp_path / "mount")
+def test_an_export_is_mounted_through_other_programs(
+    world: World, ending: str, tmp_path: Path
+) -> None:
+    wanted = sums(world.tree)
+    assert len(wanted) > 40
+    with served(world.exports / f"disk.{ending}", EXPORTS[ending], tmp_path / "nbd") as disk:
+        assert disk.stat().st_size == world.disk.stat().st_size
+        assert starts(disk) == starts(world.disk)
+        for number, system in SYSTEMS.items():
+            with opened_part(disk, number, tmp_path / system) as folder:
+                assert sums(folder) == wanted, system
+
+
+@needs_root
+def test_a_changed_byte_in_an_export_is_noticed(world: World, tmp_path: Path) -> None:
+    """The proof above can fail: one byte of one file, changed in a copy of the raw disk."""
+    copy = tmp_path / "disk.raw"
+    copy.write_bytes((world.exports / "disk.raw").read_bytes())
+    victim = max((path for path in world.tree.rglob("*") if path.is_file()), key=_bytes_of_data)
+    with copy.open("r+b") as file:
+        place = file.read().find(victim.read_bytes()[4096:8192])
+        file.seek(place)
+        file.write(b"\0")
+    with (
+        served(copy, "raw", tmp_path / "nbd") as disk,
+        opened_part(disk, 1, tmp_path / "mount") as folder,
+    ):
+        found, wanted = sums(folder), sums(world.tree)
+    assert {path for path in wanted if found[path] != wanted[path]} == {
+        os.fsencode(victim.relative_to(world.tree))
+    }
+
+
+def _bytes_of_data(path: Path) -> int:
+    """Of noise, which lies in one place only."""
+    return path.stat().st_size if path.name.startswith("file ") else 0
+
+
+def make_vfat(image: Path, files: Path) -> None:
+    """A FAT volume filled by mtools."""
+    image.write_bytes(b"")
+    os.truncate(image, VFAT)
+    run("mkfs.vfat", "-F", "16", image)
+    run("mcopy", "-s", "-Q", "-i", image, *sorted(files.iterdir()), "::/")
 
 
 @contextmanager
-def attached(file: Path, kind: str) -> Iterator[Path]:
-    """A network block device that is the disk in a file."""
-    free = [each for each in Path("/sys/block").glob("nbd*") if not (each / "pid").exists()]
-    if not free or os.geteuid():
-        pytest.skip("needs root and a kernel with network block devices (modprobe nbd)")
-    device = Path("/dev") / free[0].name
-    run("qemu-nbd", "--read-only", f"--format={kind}", f"--connect={device}", file)
-    try:
-        yield device
-    finally:
-        run("qemu-nbd", f"--disconnect={device}")
-
-
-def _made(folder: Path) -> Path:
+def served(file: Path, kind: str, folder: Path) -> Iterator[Path]:
+    """The disk in a file, as a file: by qemu-nbd over a socket, and nbdfuse at its other end."""
     folder.mkdir()
-    return folder
+    qemu = ["qemu-nbd", "--read-only", f"--format={kind}", str(file)]
+    words = ["nbdfuse", "--readonly", str(folder / "disk"), "--socket-activation", *qemu]
+    told = folder.with_suffix(".pid")
+    os.mkfifo(told)  # its number is written there when the file is
+    daemon = subprocess.Popen([words[0], "--pidfile", str(told), *words[1:]])
+    try:
+        wait_for(told, daemon)
+        yield folder / "disk"
+    finally:
+        run("umount", folder)
+        assert daemon.wait() == 0
+
+
+def wait_for(told: Path, daemon: subprocess.Popen[bytes]) -> None:
+    """Until something is written into a pipe, or who should do that has ended."""
+    ended, pipe = os.pidfd_open(daemon.pid), os.open(told, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        ready, _, _ = select.select([ended, pipe], [], [])
+        assert ended not in ready, "nbdfuse has given up"
+        assert int(os.read(pipe, 100)) == daemon.pid
+    finally:
+        os.close(ended)
+        os.close(pipe)
+
+
+@contextmanager
+def opened_part(disk: Path, number: int, folder: Path) -> Iterator[Path]:
+    """The files on a partition, found where the table in the disk says it is.
+
+    Through a loop device: the kernel's ext4, or ntfs-3g. Few kernels in virtual machines know FAT,
+    so mtools take its files out.
+    """
+    folder.mkdir()
+    system, start = SYSTEMS[number], starts(disk)[number - 1]
+    if system == "vfat":
+        run("mcopy", "-s", "-Q", "-i", f"{disk}@@{start}", "::/*", folder)
+        yield folder
+        return
+    where = ["--offset", str(start), "--sizelimit", str(SIZES[system])]
+    loop = run("losetup", "--find", "--show", "--read-only", *where, disk).decode().strip()
+    try:
+        ntfs = system == "ntfs"
+        with ntfs_volumes.mounted(Path(loop), "ro", folder) if ntfs else mounted(loop, folder):
+            yield folder
+    finally:
+        run("losetup", "--detach", loop)
+
+
+@contextmanager
+def mounted(loop: str, folder: Path) -> Iterator[Path]:
+    """A file system of the kernel."""
+    run("mount", "-o", "ro", loop, folder)
+    try:
+        yield folder
+    finally:
+        run("umount", folder)
+
+
+def sums(folder: Path) -> dict[bytes, str]:
+    """SHA-256 of every file below a folder."""
+    found = {}
+    for place, _, names in os.walk(os.fsencode(folder)):
+        for name in names:
+            path = os.path.join(place, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, os.fsencode(folder))] = hashlib.file_digest(
+                    file, "sha256"
+                ).hexdigest()
+    return found
 
 
 def assert_same_files(wanted: Path, folder: Path) -> None:
