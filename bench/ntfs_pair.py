@@ -127,4 +127,4 @@ def image(repository: Repository, volume: Path) -> Outcome:
     with open(volume, "rb") as file:
         source = open_source(FileBlocks(file))
         request = ImageRequest(path=os.fsencode(volume))
-        return capture(repository, current(), source, request, ignore)
+        return capture(repository, current(), source, request, ignore).outcome

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.disk import ntfs_volumes
+from tests.disk.ntfs_logs import WAITING, write_log
+
 from .terminal import Terminal
 from .world import Program
 
@@ -43,6 +46,32 @@ def test_records(twofold: Program, disk: Path) -> None:
     assert (told["bytes_disk"], told["failed"]) == (24 * MIB, 0)
     summary = twofold("restore-disk", "latest", "--to", "back", "--json", code=0).summary
     assert (summary["written"], summary["wrong"], summary["damaged"]) == (True, 0, 0)
+
+
+def test_a_windows_that_was_not_shut_down(twofold: Program) -> None:
+    """What is kept and what it costs, before and after, for people and programs."""
+    disk = twofold.place / "windows"
+    ntfs_volumes.make(disk, size=16 * MIB, cluster=4096)
+    sound = twofold("image", "windows", "--json", code=0)
+    assert [told["bytes_kept_free"] for told in sound.of("disk")] == [0]
+    assert not sound.of("notice")
+    with disk.open("r+b") as file:
+        file.seek(12 * MIB)
+        file.write(b"saved last" * 6_000)  # 60,000 bytes
+    write_log(disk, WAITING, WAITING)
+    for words in (["--dry-run"], []):
+        told = twofold("image", "windows", "--json", *words, code=0)
+        (record,) = told.of("disk")
+        assert record["bytes_kept_free"] == 64 << 10
+        (notice,) = told.of("notice")
+        assert "changes wait in its log" in str(notice["text"])
+        assert "65,536 bytes" in str(notice["text"])
+    made = twofold("image", "windows", code=0)
+    assert "p1: changes wait in its log." in made.out
+    assert "what counts as free is kept as well where it is not zero, up to 13." in made.out
+    assert "64.0 KiB of that count as free: not all was shut down cleanly" in made.out
+    twofold("restore-disk", "latest", "--to", "back", code=0)
+    assert (twofold.place / "back").read_bytes() == disk.read_bytes()
 
 
 def test_nothing_is_overwritten_unasked(twofold: Program, disk: Path) -> None:

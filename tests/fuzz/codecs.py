@@ -28,7 +28,7 @@ from twofold.disk.ntfs import attributes, fixups, lznt1, reparse, values, wof, x
 from twofold.disk.ntfs.boot import parse_boot
 from twofold.disk.ntfs.content import Bytes
 from twofold.disk.ntfs.index import Index
-from twofold.disk.ntfs.journal import is_clean
+from twofold.disk.ntfs.journal import waiting
 from twofold.disk.ntfs.runs import RunMap, decode_runs
 from twofold.disk.ntfs.table import _extensions
 from twofold.errors import FormatError
@@ -127,7 +127,7 @@ def ntfs_index(data: bytes) -> None:
 
 def ntfs_log(data: bytes) -> None:
     """Whether it is clean."""
-    is_clean(Bytes(data))
+    waiting(Bytes(data))
 
 
 def compressed_lznt1(data: bytes) -> None:

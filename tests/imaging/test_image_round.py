@@ -120,6 +120,34 @@ def test_exact_keeps_every_byte(world: ImageWorld, source: Path, tmp_path: Path)
     assert differing_blocks(disk, back, 512) == set()
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_cluster_on_the_border_of_two_windows(
+    world: ImageWorld, tmp_path: Path, exact: bool
+) -> None:
+    """Clusters of FAT begin anywhere, so one begins before a multiple of 64 MiB and ends behind."""
+    stick, back = tmp_path / "fat", tmp_path / "back"
+    stick.write_bytes(b"")
+    os.truncate(stick, 66 * MIB)
+    run("mkfs.vfat", "-F", "16", "-s", "8", "-a", "-R", "35", stick)
+    raw = stick.read_bytes()
+    per_fat, fats = int.from_bytes(raw[22:24], "little"), raw[16]
+    origin = (35 + fats * per_fat + int.from_bytes(raw[17:19], "little") * 32 // 512) * 512
+    number = (64 * MIB - origin) // 4096
+    start = origin + number * 4096
+    assert start < 64 * MIB < start + 4096
+    lost = b"a lost chain" * 341
+    with open(stick, "r+b") as file:
+        for copy in range(fats):
+            file.seek((35 + copy * per_fat) * 512 + 2 * (number + 2))
+            file.write(b"\xff\xff")
+        file.seek(start)
+        file.write(lost)
+    world.image(stick, exact=exact)
+    world.restore_image(back)
+    assert back.read_bytes()[start : start + len(lost)] == lost
+    assert (back.read_bytes() == stick.read_bytes()) is exact
+
+
 def test_what_is_no_file_system_is_kept(world: ImageWorld, tmp_path: Path) -> None:
     disk, back = tmp_path / "disk", tmp_path / "back"
     disk.write_bytes(os.urandom(3 * MIB) + bytes(5 * MIB) + os.urandom(MIB + 512))

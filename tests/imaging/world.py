@@ -52,7 +52,7 @@ class ImageWorld(World):
         with open(disk, "rb") as file, self.open() as repository:
             source = open_source(FileBlocks(file))
             request = ImageRequest(path=os.fsencode(disk), options=VolumeOptions(**options))
-            return capture(repository, current(), source, request, told.append), told
+            return capture(repository, current(), source, request, told.append).outcome, told
 
     def restore_image(
         self, to: Path, part: int | None = None, fill: bytes = b"\xa5"

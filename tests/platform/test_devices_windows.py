@@ -212,3 +212,20 @@ def test_requests() -> None:
     assert (asked.size, asked.action) == (Trim.range.offset - 4, 1)
     assert (asked.ranges_at, asked.ranges_length) == (Trim.range.offset, ctypes.sizeof(Range))
     assert len(storage.trim(0, 0)) == ctypes.sizeof(Trim)
+
+
+@pytest.mark.parametrize(
+    ("path", "frozen"),
+    [
+        (r"\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy12", True),
+        (r"\\?\globalroot\device\harddiskvolumeshadowcopy3" + "\\", True),
+        (r"\\.\HarddiskVolumeShadowCopy1", True),
+        (r"\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy", False),
+        (r"\\?\GLOBALROOT\Device\HarddiskVolume12", False),
+        (r"\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy1\Users", False),
+        (r"\\.\PhysicalDrive0", False),
+        ("C:", False),
+    ],
+)
+def test_only_a_shadow_copy_is_one(path: str, frozen: bool) -> None:
+    assert storage.is_shadow_copy(path) is frozen

@@ -12,10 +12,9 @@ from twofold.disk.blocks import hole_at
 from twofold.disk.containers import ImageKind, Sibling, kind_of, open_container
 from twofold.errors import FormatError, SourceDamaged, UsageError
 from twofold.events import Emit, Notice
-from twofold.imaging import Estimate, ImageRequest, Source, capture, estimate, open_source
+from twofold.imaging import Captured, Estimate, ImageRequest, Source, capture, estimate, open_source
 from twofold.imaging.volume import VolumeOptions
 from twofold.options import Options, RepositoryAccess
-from twofold.pipeline import Outcome
 from twofold.platform import current
 from twofold.repository import Repository
 
@@ -58,7 +57,11 @@ class CaptureOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class DiskImaged:
-    """One disk and its snapshot (None for a dry run); sizes in bytes."""
+    """One disk and its snapshot (None for a dry run); sizes in bytes.
+
+    ``bytes_kept_free``: of the total, what counts as free and was kept because a partition was not
+    shut down cleanly.
+    """
 
     path: bytes
     snapshot: bytes | None
@@ -67,6 +70,7 @@ class DiskImaged:
     bytes_total: int
     bytes_read: int
     bytes_stored: int
+    bytes_kept_free: int
     failed: int
 
 
@@ -84,14 +88,14 @@ def image_disk(
     repository: Repository, source: Source, request: ImageRequest, emit: Emit
 ) -> DiskImaged:
     """Make the snapshot of a disk."""
-    outcome = capture(repository, current(), source, request, emit)
-    if outcome.snapshot is not None:
-        remember_head(repository, outcome.snapshot, emit)
-    return _told(request.path, source, outcome)
+    captured = capture(repository, current(), source, request, emit)
+    if captured.outcome.snapshot is not None:
+        remember_head(repository, captured.outcome.snapshot, emit)
+    return _told(request.path, source, captured)
 
 
-def _told(path: bytes, source: Source, outcome: Outcome) -> DiskImaged:
-    root = outcome.root
+def _told(path: bytes, source: Source, captured: Captured) -> DiskImaged:
+    outcome, root = captured.outcome, captured.outcome.root
     return DiskImaged(
         path=path,
         snapshot=outcome.snapshot.id if outcome.snapshot else None,
@@ -100,6 +104,7 @@ def _told(path: bytes, source: Source, outcome: Outcome) -> DiskImaged:
         bytes_total=root.bytes_total,
         bytes_read=root.bytes_read,
         bytes_stored=root.bytes_stored,
+        bytes_kept_free=captured.kept_free,
         failed=root.counts.get("failed", 0),
     )
 

@@ -56,7 +56,8 @@ class ImportOptions(CaptureOptions):
 class DiskImported:
     """One disk, where it came from and its snapshot (None for a dry run); sizes in bytes.
 
-    ``present``: the snapshot was there before, and nothing was read.
+    ``present``: the snapshot was there before, and nothing was read. ``bytes_kept_free``: of the
+    total, what counts as free and was kept because a partition was not shut down cleanly.
     """
 
     path: bytes
@@ -70,6 +71,7 @@ class DiskImported:
     bytes_total: int = 0
     bytes_read: int = 0
     bytes_stored: int = 0
+    bytes_kept_free: int = 0
     failed: int = 0
 
 
@@ -244,5 +246,6 @@ def _imported(disk: VirtualDisk, name: str, made: DiskImaged) -> DiskImported:
         bytes_total=made.bytes_total,
         bytes_read=made.bytes_read,
         bytes_stored=made.bytes_stored,
+        bytes_kept_free=made.bytes_kept_free,
         failed=made.failed,
     )

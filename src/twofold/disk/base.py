@@ -53,6 +53,16 @@ class SparseBlocks(BlockReader, Protocol):
         ...
 
 
+@runtime_checkable
+class FrozenBlocks(BlockReader, Protocol):
+    """A reader that may know of a point-in-time view of file systems that were flushed for it."""
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the file systems brought their tables up to date before it was made."""
+        ...
+
+
 class Run(NamedTuple):
     """Neighbouring units of a stream: the first one (or ``HOLE``) and how many."""
 
@@ -87,6 +97,8 @@ class Stream(NamedTuple):
     """Changes whenever the content may have changed in place; empty when nothing proves that."""
     discard: bool = False
     """Content nobody wants back (page file, hibernation file): may be restored as zeros."""
+    asleep: bool = False
+    """A memory that a system might wake up with; not if its first unit is restored as zeros."""
 
 
 class Kind(Enum):
@@ -152,6 +164,11 @@ class Facts:
     origin: int = 0
     clean: bool = True
     """Whether it was unmounted properly."""
+    doubt: str = ""
+    """Why units may be in use that the allocation map calls free, as half a sentence.
+
+    Then all units are to be kept, and streams prove nothing. "" when the map can be relied on.
+    """
     version: str = ""
     notes: tuple[str, ...] = ()
     """Sentences about what is not understood or not as it should be."""

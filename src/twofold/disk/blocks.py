@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import BinaryIO
 
-from twofold.disk.base import BlockReader, SparseBlocks
+from twofold.disk.base import BlockReader, FrozenBlocks, SparseBlocks
 from twofold.errors import FormatError
 
 
@@ -20,6 +20,11 @@ def check_range(reader: BlockReader, offset: int, length: int) -> None:
 def hole_at(reader: BlockReader, offset: int) -> int:
     """How many bytes from there on any reader knows to be zeros; mostly that is none."""
     return reader.hole(offset) if isinstance(reader, SparseBlocks) else 0
+
+
+def is_frozen(reader: BlockReader) -> bool:
+    """Whether the file systems on it were flushed before it was frozen; of most nobody knows."""
+    return isinstance(reader, FrozenBlocks) and reader.frozen
 
 
 class FileBlocks:

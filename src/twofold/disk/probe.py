@@ -21,44 +21,47 @@ class Signature(NamedTuple):
 
     offset: int
     magic: bytes
-    open: Callable[[BlockReader], FileSystem]
+    open: Callable[[BlockReader, bool], FileSystem]
+    """The reader, and whether the volume was flushed and frozen."""
 
 
 SIGNATURES = (
-    Signature(3, b"NTFS    ", open_ntfs),
-    Signature(3, b"EXFAT   ", open_exfat),
-    Signature(1080, b"\x53\xef", open_ext),
+    Signature(3, b"NTFS    ", lambda reader, frozen: open_ntfs(reader, frozen=frozen)),
+    Signature(3, b"EXFAT   ", lambda reader, _: open_exfat(reader)),
+    Signature(1080, b"\x53\xef", lambda reader, _: open_ext(reader)),
 )
 _BOOT = 512
 
 
-def open_file_system(reader: BlockReader) -> FileSystem | None:
+def open_file_system(reader: BlockReader, *, frozen: bool = False) -> FileSystem | None:
     """The file system of a volume, None when none is recognised.
 
+    ``frozen``: it was flushed and frozen, so its tables are up to date whatever its log says.
     FormatError when one is recognised and too damaged to be opened.
     """
     for offset, magic, opener in SIGNATURES:
         end = offset + len(magic)
         if reader.size >= end and reader.read(offset, len(magic)) == magic:
-            return opener(reader)
+            return opener(reader, frozen)
     if reader.size >= _BOOT and is_fat(reader.read(0, _BOOT)):
         return open_fat(reader)
     return None
 
 
-def open_used_blocks(reader: BlockReader) -> UsedBlocks | None:
+def open_used_blocks(reader: BlockReader, *, frozen: bool = False) -> UsedBlocks | None:
     """A file system of which only what is in use is understood, None when it is none of them.
 
+    ``frozen`` as above.
     FormatError when one is recognised and too damaged to be opened.
     """
     for offset, magic, opener in _MAPPED:
         end = offset + len(magic)
         if reader.size >= end and reader.read(offset, len(magic)) == magic:
-            return opener(reader)
+            return opener(reader, frozen)
     return None
 
 
-_MAPPED: tuple[tuple[int, bytes, Callable[[BlockReader], UsedBlocks]], ...] = (
-    (0, b"XFSB", open_xfs),
-    (0x10040, b"_BHRfS_M", open_btrfs),
+_MAPPED: tuple[tuple[int, bytes, Callable[[BlockReader, bool], UsedBlocks]], ...] = (
+    (0, b"XFSB", lambda reader, frozen: open_xfs(reader, frozen=frozen)),
+    (0x10040, b"_BHRfS_M", lambda reader, _: open_btrfs(reader)),
 )

@@ -1,6 +1,6 @@
 """System images: from a disk to a snapshot and back (docs/format/images.md)."""
 
-from twofold.imaging.capture import ImageRequest, capture
+from twofold.imaging.capture import Captured, ImageRequest, capture
 from twofold.imaging.estimate import Estimate, PartEstimate, estimate
 from twofold.imaging.journal import Journal
 from twofold.imaging.plan import DiskPlan, PartPlan, plan_restore, with_new_ids
@@ -8,6 +8,7 @@ from twofold.imaging.restore import DiskRestored, restore_disk
 from twofold.imaging.source import Source, open_source
 
 __all__ = [
+    "Captured",
     "DiskPlan",
     "DiskRestored",
     "Estimate",

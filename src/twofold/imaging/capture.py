@@ -1,6 +1,7 @@
 """One image, from the first sector to the commit: the frame, then volume after volume."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import hole_at
@@ -33,9 +34,16 @@ class ImageRequest:
     past_ns: int | None = None
 
 
+class Captured(NamedTuple):
+    """What came of it. ``kept_free``: bytes that count as free, of volumes with maps in doubt."""
+
+    outcome: Outcome
+    kept_free: int
+
+
 def capture(
     repository: Repository, platform: Platform, source: Source, request: ImageRequest, emit: Emit
-) -> Outcome:
+) -> Captured:
     """Make an image of a disk. Sectors that cannot be read are events and stand in the ledger.
 
     Raises ``Fenced``, ``NoSpace``, ``StoreError`` and other repository errors.
@@ -69,19 +77,22 @@ class _Capture:
         reason = f"{length} bytes at {offset} cannot be read; they are kept as zeros"
         self._run.ledger.failed(self._request.path, "read", reason)
 
-    def run(self) -> Outcome:
+    def run(self) -> Captured:
         previous = self._previous()
         total = previous.bytes_total if previous is not None else None
         self._run.emit(Phase("imaging", total))
         volumes = [self._frame()]
+        options = replace(self._request.options, frozen=self._source.frozen)
+        kept_free = 0
         for part in self._source.parts:
             before = previous.volume(part.number) if previous is not None else None
-            work = VolumeCapture(self._run, self._reader, part, self._request.options)
+            work = VolumeCapture(self._run, self._reader, part, options)
             volumes.append(work.store(before))
             for note in work.notes:
                 self._run.emit(Notice(f"p{part.number}: {note}"))
             self._run.ledger.bytes_read += work.bytes_read
-        return self._commit(volumes)
+            kept_free += work.kept_free
+        return Captured(self._commit(volumes), kept_free)
 
     def _frame(self) -> VolumeRecord:
         source, flow = self._source, self._run.flow

@@ -12,7 +12,11 @@ from twofold.imaging.units import UnitSet
 
 @dataclass(frozen=True, slots=True)
 class PartEstimate:
-    """A partition, what it holds, and the bytes of it that are in use."""
+    """A partition, what it holds, and the bytes of it that are in use.
+
+    ``doubt``: why it may hold more than its file system knows of, so that ``free`` bytes are kept
+    as well, as far as they are not zero; "" and 0 for most.
+    """
 
     number: int
     start: int
@@ -22,6 +26,8 @@ class PartEstimate:
     label: str
     used: int
     sentence: str
+    doubt: str = ""
+    free: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +50,25 @@ def estimate(source: Source) -> Estimate:
 def _part(source: Source, part: Part) -> PartEstimate:
     reader = Window(source.reader, part.start, part.size)
     found = recognise(reader)
-    used, label = part.size, found.label
+    used, label, doubt = part.size, found.label, ""
     try:
-        system = open_file_system(reader) or open_used_blocks(reader)
+        frozen = source.frozen
+        system = open_file_system(reader, frozen=frozen) or open_used_blocks(reader, frozen=frozen)
         if system is not None:
             facts = system.facts
             units = UnitSet(facts.units, system.allocation())
-            used, label = len(units) * facts.unit, facts.label
+            used, label, doubt = len(units) * facts.unit, facts.label, facts.doubt
     except FormatError:
         pass  # it will be kept as it is
     return PartEstimate(
-        part.number, part.start, part.size, part.name, found.kind, label, used, found.sentence
+        part.number,
+        part.start,
+        part.size,
+        part.name,
+        found.kind,
+        label,
+        used,
+        found.sentence,
+        doubt,
+        part.size - used if doubt else 0,
     )

@@ -64,7 +64,9 @@ def gather(system: FileSystem, *, keep: bool = False) -> Gathered:
     try:
         for stream in system.streams():
             runs = _covering(stream, facts.unit)
-            if _inside(runs, facts.units) and not _take(found, stream, runs, facts.unit, keep):
+            if not _inside(runs, facts.units):
+                continue
+            if not _take(found, stream, runs, facts.unit, keep) or stream.asleep:
                 for run in runs:
                     if run.first != HOLE:
                         left.add(run.first, run.units)
@@ -75,7 +77,10 @@ def gather(system: FileSystem, *, keep: bool = False) -> Gathered:
 
 
 def _take(found: Gathered, stream: Stream, runs: Sequence[Run], unit: int, keep: bool) -> bool:
-    """Claim the units of a stream, unless it is to be left to the raw entries."""
+    """Claim the units of a stream, unless it is to be left to the raw entries.
+
+    Of a memory that is not to wake up only the first one: zeros there are enough.
+    """
     stored = runs if len(runs) == 1 else [run for run in runs if run.first != HOLE]
     if not stored or stored[0].first == HOLE or not _unclaimed(found.claimed, stored):
         return False
@@ -95,7 +100,10 @@ def _take(found: Gathered, stream: Stream, runs: Sequence[Run], unit: int, keep:
         stream.stamp,
         stream.discard,
     )
-    (found.discarded if stream.discard and not keep else found.streams).append(wanted)
+    without = (stream.discard or stream.asleep) and not keep
+    (found.discarded if without else found.streams).append(wanted)
+    if stream.asleep and without:
+        stored = [stored[0]._replace(units=1)]
     for run in stored:
         found.claimed.add(run.first, run.units)
     return True

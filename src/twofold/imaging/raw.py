@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import hole_at
 from twofold.format.image import RAW_WINDOW, EntryRole, ExtentEntry, pack_runs
-from twofold.format.segments import pack_zeros
+from twofold.format.segments import iterate, pack_zeros
 from twofold.imaging.store import fixed, merged
 from twofold.pipeline import Run, Worker, store_piece, write_segments
 
@@ -79,6 +79,12 @@ class RawStore:
 
         self._run.flow.submit(task)
 
+    def filled(self) -> Iterator[Range]:
+        """Which bytes became more than zeros, after the flow has settled; each piece whole."""
+        for _, inside, segments in self._held:
+            parts = (part for group in segments for packed in group for part in iterate(packed))
+            yield from _filled(inside, ((part.blob is not None, part.length) for part in parts))
+
     def finish(self) -> Iterator[ExtentEntry]:
         """The entries, after the flow has settled."""
         for number, inside, segments in self._held:
@@ -93,6 +99,22 @@ class RawStore:
                 content=content,
                 ref=ref.page if ref is not None else None,
             )
+
+
+def _filled(ranges: list[Range], parts: Iterable[tuple[bool, int]]) -> Iterator[Range]:
+    """Where the parts lie that are more than zeros; they fill the ranges one after the other."""
+    places = iter(ranges)
+    at = end = 0
+    for is_filled, length in parts:
+        missing = length
+        while missing:
+            if at == end:
+                at, size = next(places)
+                end = at + size
+            size = min(missing, end - at)
+            if is_filled:
+                yield at, size
+            at, missing = at + size, missing - size
 
 
 def _groups(ranges: list[Range]) -> Iterator[list[Range]]:

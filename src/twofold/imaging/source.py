@@ -7,6 +7,7 @@ leaves the disk, is not followed: its bytes belong to the frame, so nothing is l
 from dataclasses import dataclass
 
 from twofold.disk.base import BlockReader
+from twofold.disk.blocks import is_frozen
 from twofold.disk.partitions import Partition, PartitionTable, read_table, uncovered
 from twofold.errors import FormatError
 
@@ -35,16 +36,19 @@ class Source:
     frame: tuple[tuple[int, int], ...]
     """(first byte, bytes) of everything outside of the parts."""
     notes: tuple[str, ...] = ()
+    frozen: bool = False
+    """Whether its file systems were flushed before it was frozen."""
 
 
 def open_source(reader: BlockReader) -> Source:
     """Read the table. One that is damaged makes the whole disk one part, which is told."""
+    frozen = is_frozen(reader)
     try:
         table = read_table(reader)
     except FormatError as error:
         note = f"the partition table cannot be read ({error}); the disk is kept as one piece"
         whole = Part(1, 0, reader.size, "")
-        return Source(reader, "none", "", reader.sector_size, (whole,), (), (note,))
+        return Source(reader, "none", "", reader.sector_size, (whole,), (), (note,), frozen)
     parts = _followed(table, reader.size)
     covered = [(part.start, part.start + part.size) for part in parts]
     notes = [note for note in table.notes if table.kind != "none"]
@@ -57,6 +61,7 @@ def open_source(reader: BlockReader) -> Source:
         parts,
         tuple((start, end - start) for start, end in uncovered(reader.size, covered)),
         tuple(notes),
+        frozen,
     )
 
 

@@ -1,12 +1,13 @@
 """One volume of an image: its file system's streams, then everything else that is in use.
 
 What was stored is proven before it counts: the units that the entries as encoded cover must be
-those in use, no more and no fewer.
+those in use, no more and no fewer. Where the file system's map is in doubt (``Facts.doubt``) all
+units are kept, as in an exact image; those that are zeros cost next to nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from twofold.disk.base import BlockReader, Facts, UsedBlocks
 from twofold.disk.bitmap import full
@@ -14,9 +15,10 @@ from twofold.disk.blocks import Window
 from twofold.disk.probe import open_file_system, open_used_blocks
 from twofold.disk.recognise import recognise
 from twofold.errors import DamageFound, FormatError, TwofoldError
-from twofold.format.image import EntryRole, ExtentEntry, VolumeRecord, iterate_runs
+from twofold.format.image import ExtentEntry, VolumeRecord, iterate_runs
 from twofold.format.segments import pack_zeros
 from twofold.graph import PageStore
+from twofold.imaging.coverage import bytes_of, covered, touched
 from twofold.imaging.gather import Gathered, Wanted, gather
 from twofold.imaging.raw import UNKNOWN_PIECE, Range, RawStore
 from twofold.imaging.read import Layout
@@ -27,15 +29,26 @@ from twofold.pipeline import Run, write_segments
 from twofold.pipeline.extents import write_extents
 
 OpenedT = TypeVar("OpenedT")
+OpenedT_co = TypeVar("OpenedT_co", covariant=True)
+
+
+class Opener(Protocol[OpenedT_co]):
+    """Finds a file system on a volume, None when there is none that it knows."""
+
+    def __call__(self, reader: BlockReader, *, frozen: bool) -> OpenedT_co | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class VolumeOptions:
-    """``exact``: every sector. ``skip_unchanged``: trust the stamps of the image before."""
+    """``exact``: every sector. ``skip_unchanged``: trust the stamps of the image before.
+
+    ``frozen``: file systems were flushed before their volumes were frozen.
+    """
 
     exact: bool = False
     skip_unchanged: bool = False
     keep_discardable: bool = False
+    frozen: bool = False
 
 
 class VolumeCapture:
@@ -46,7 +59,10 @@ class VolumeCapture:
         self._part = part
         self._options = options
         self._reader = Window(reader, part.start, part.size)
+        self._whole = options.exact
         self.bytes_read = 0
+        self.kept_free = 0
+        """Bytes that count as free and were kept because the map is in doubt."""
         self.notes: list[str] = []
 
     def store(self, before: VolumeRecord | None) -> VolumeRecord:
@@ -57,17 +73,21 @@ class VolumeCapture:
             return self._unknown() if mapped is None else self._mapped(mapped)
         facts = system.facts
         self.notes += facts.notes
+        self._whole = self._whole or bool(facts.doubt)
         found = gather(system, keep=self._options.keep_discardable)
         self.notes += found.notes
         layout = Layout(self._reader, facts.origin, facts.unit, facts.units)
         entries = list(self._streams(found, layout, before))
         entries += self._rest(facts, found.used, found.claimed)
         self._prove(facts, found.used, entries)
-        return self._record(facts, entries, len(found.used) * facts.unit)
+        if facts.doubt and not self._options.exact:
+            self.notes.append(_told(facts.doubt, self.kept_free))
+        used = len(found.used) * facts.unit + self.kept_free
+        return self._record(facts, entries, used)
 
-    def _opened(self, opener: Callable[[BlockReader], OpenedT | None]) -> OpenedT | None:
+    def _opened(self, opener: "Opener[OpenedT]") -> OpenedT | None:
         try:
-            return opener(self._reader)
+            return opener(self._reader, frozen=self._options.frozen)
         except FormatError as error:
             self.notes.append(f"its file system is not understood ({error}); it is kept as it is")
             return None
@@ -134,10 +154,15 @@ class VolumeCapture:
     # without, or what is left
 
     def _rest(self, facts: Facts, used: UnitSet, claimed: UnitSet) -> Iterator[ExtentEntry]:
-        left = used.without(claimed)
-        if self._options.exact:
-            left = UnitSet(facts.units, full(facts.units)).without(claimed)
-        yield from self._raw(_bytes_of(facts, left, self._part.size), META_PIECE)
+        left = UnitSet(facts.units, full(facts.units)) if self._whole else used
+        ranges = bytes_of(facts, left.without(claimed), self._part.size)
+        store = self._stored(ranges, META_PIECE)
+        if facts.doubt and not self._options.exact:
+            filled = UnitSet(facts.units)
+            for start, length in store.filled():
+                filled.add(*touched(facts, start, length))
+            self.kept_free = len(filled.without(used)) * facts.unit
+        yield from store.finish()
 
     def _mapped(self, system: UsedBlocks) -> VolumeRecord:
         facts = system.facts
@@ -151,15 +176,15 @@ class VolumeCapture:
         facts = Facts(
             kind=recognise(self._reader).kind.lower(), unit=sector, units=self._part.size // sector
         )
-        entries = list(self._raw([(0, self._part.size)], UNKNOWN_PIECE))
+        entries = list(self._stored([(0, self._part.size)], UNKNOWN_PIECE).finish())
         return self._record(facts, entries, self._part.size)
 
-    def _raw(self, ranges: Iterable[Range], step: int) -> Iterator[ExtentEntry]:
+    def _stored(self, ranges: Iterable[Range], step: int) -> RawStore:
         store = RawStore(self._run, self._reader, step)
         store.store(ranges)
         self.bytes_read += store.bytes_read
         self._run.flow.settle()
-        yield from store.finish()
+        return store
 
     def _record(self, facts: Facts, entries: list[ExtentEntry], used: int) -> VolumeRecord:
         run, part = self._run, self._part
@@ -181,11 +206,8 @@ class VolumeCapture:
         )
 
     def _prove(self, facts: Facts, used: UnitSet, entries: Iterable[ExtentEntry]) -> None:
-        covered = UnitSet(facts.units)
-        for entry in entries:
-            _cover(covered, facts, entry, self._part.size)
-        missing = used.without(covered)
-        if len(missing) or (not self._options.exact and covered != used):
+        wanted = UnitSet(facts.units, full(facts.units)) if self._whole else used
+        if covered(facts, entries, self._part.size) != wanted:
             raise TwofoldError(
                 f"the image of partition {self._part.number} would not hold what is in use",
                 hint="nothing was committed; this is a bug: please report it",
@@ -208,32 +230,8 @@ def _all_claimed(claimed: UnitSet, wanted: Wanted, layout: Layout) -> bool:
     return True
 
 
-def _bytes_of(facts: Facts, units: UnitSet, size: int) -> Iterator[Range]:
-    """Byte ranges of a volume: what lies before the units, the units, what lies behind."""
-    end = facts.origin + facts.units * facts.unit
-    ranges = [(0, facts.origin)] if facts.origin else []
-    yield from ranges
-    for first, count in units.runs():
-        yield facts.origin + first * facts.unit, count * facts.unit
-    if end < size:
-        yield end, size - end
-
-
-def _cover(covered: UnitSet, facts: Facts, entry: ExtentEntry, size: int) -> None:
-    """Add the units that an entry covers, as it is encoded."""
-    if entry.role != EntryRole.RAW:
-        for first, count in iterate_runs(entry.runs, facts.units):
-            if first >= 0:
-                covered.add(first, count)
-        return
-    for run in iterate_runs(entry.runs, size):
-        first, count = _whole_units(facts, *run)
-        if count:
-            covered.add(first, count)
-
-
-def _whole_units(facts: Facts, start: int, length: int) -> tuple[int, int]:
-    """The units that a range of bytes covers whole; windows cut units nowhere else."""
-    first = max(0, -(-(start - facts.origin) // facts.unit))
-    end = min(facts.units, (start + length - facts.origin) // facts.unit)
-    return first, max(0, end - first)
+def _told(doubt: str, kept: int) -> str:
+    return (
+        f"{doubt}, so clusters that count as free were kept as well, for only its log may know of"
+        f" files there; {kept:,} bytes of them are not zero"
+    )

@@ -22,6 +22,14 @@ def estimate_lines(title: str, what: "Estimate") -> Iterator[str | Line]:
     )
     yield from disk_lines(DiskPicture(f"{title}, {table}", what.size, parts))
     yield f"{size(what.used)} in use"
+    for part in what.parts:
+        if part.doubt:
+            yield Line(f"p{part.number}: {part.doubt}.", "yellow")
+            yield Line(
+                f"  So what counts as free is kept as well where it is not zero, up to"
+                f" {size(part.free)}: files saved last may lie there.",
+                "yellow",
+            )
 
 
 def imaged_lines(disk: "DiskImaged | DiskImported") -> Iterator[str | Line]:
@@ -29,6 +37,9 @@ def imaged_lines(disk: "DiskImaged | DiskImported") -> Iterator[str | Line]:
     yield f"  {size(disk.bytes_total)} in use on a disk of {size(disk.bytes_disk)}"
     share = f" ({disk.bytes_stored / disk.bytes_total:.1%})" if disk.bytes_total else ""
     yield f"  {size(disk.bytes_read)} read, {size(disk.bytes_stored)} stored{share}"
+    if disk.bytes_kept_free:
+        told = size(disk.bytes_kept_free)
+        yield Line(f"  {told} of that count as free: not all was shut down cleanly", "yellow")
     if disk.failed:
         told = things(disk.failed, "range")
         yield Line(f"  {told} could not be read; zeros stand in their place", "yellow")

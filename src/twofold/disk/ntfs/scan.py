@@ -20,6 +20,10 @@ change journal; writes through a handle that is still open, for which times may 
 the journal gets one entry only; drivers that write without a log and set times back; the clock's
 grain. Whoever trusts stamps must know that. META streams change without their record: no stamp.
 
+Of a volume whose tables may not be up to date (``state``) nothing is proven: no stream has a stamp,
+and the clusters of a page file may be those of another file by now, so none is to be thrown away.
+Only a hibernation file that is one, as its first bytes prove, is told as ``asleep``.
+
 $BadClus:$Bad is as long as the volume and has clusters where the disk is broken. It is told only if
 there are such, as ``discard``: nobody reads them, and what is restored elsewhere is zeros there.
 """
@@ -31,6 +35,7 @@ from twofold.disk.ntfs import attributes as at
 from twofold.disk.ntfs.attributes import Head, Part, Stored
 from twofold.disk.ntfs.boot import Geometry
 from twofold.disk.ntfs.notes import Notes
+from twofold.disk.ntfs.state import State
 from twofold.disk.ntfs.system import System
 from twofold.disk.ntfs.table import MAGIC, Table
 from twofold.errors import FormatError
@@ -44,7 +49,10 @@ _SLACK_OF_LISTS = 1 << 20
 class Scan:
     """One pass. What cannot be understood is left out and noted."""
 
-    def __init__(self, table: Table, geometry: Geometry, system: System, notes: Notes) -> None:
+    def __init__(
+        self, table: Table, geometry: Geometry, system: System, notes: Notes, state: State
+    ) -> None:
+        self._state = state
         self._table = table
         self._geometry = geometry
         self._system = system
@@ -108,7 +116,8 @@ class Scan:
         stored_parts = [part for part in parts if part.raw[8]]
         groups = _grouped(stored_parts) if listed else [[part] for part in stored_parts]
         content = not self._system.owns(number)
-        stamp = _stamp(head, parts) if content else b""
+        sure = not self._state.doubt
+        stamp = _stamp(head, parts) if content and sure else b""
         discard = content and self._system.discards(parts)
         found = []
         for group in groups:
@@ -117,12 +126,14 @@ class Scan:
                 continue
             if content and stored.kind == at.DATA:
                 throw = discard and not stored.name
-                found.append(self._content(number, stored, stamp, throw))
+                stream = self._content(number, stored, stamp, discard=throw and sure)
+                asleep = throw and not sure and number == self._state.memory
+                found.append(stream._replace(asleep=True) if asleep else stream)
             else:
                 found.append(self._meta(number, stored))
         return found
 
-    def _content(self, number: int, stored: Stored, stamp: bytes, discard: bool) -> Stream:
+    def _content(self, number: int, stored: Stored, stamp: bytes, *, discard: bool) -> Stream:
         _, name, flags, size, valid, _, runs, _ = stored
         if flags & (at.COMPRESSION_MASK | at.ENCRYPTED) and not _is_plain(stored):
             runs = _without_end(runs)

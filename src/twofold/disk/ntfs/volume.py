@@ -11,35 +11,32 @@ from functools import cached_property
 
 from twofold.disk.base import BlockReader, Content, DirectoryEntry, Facts, FileFacts, Kind, Stream
 from twofold.disk.ntfs import attributes as at
-from twofold.disk.ntfs import journal, reparse, values
+from twofold.disk.ntfs import reparse, values
 from twofold.disk.ntfs.boot import Geometry, read_geometry
 from twofold.disk.ntfs.files import Files
 from twofold.disk.ntfs.notes import Notes
 from twofold.disk.ntfs.scan import Scan
+from twofold.disk.ntfs.state import State, state_of
 from twofold.disk.ntfs.system import FIRST_USER_RECORD, ROOT, System
 from twofold.disk.ntfs.table import Table
 from twofold.errors import FormatError
 
-_LOG_FILE = 2
 _VOLUME = 3
 _BITMAP = 6
 _DIRECTORY = 0x10000000
 _REPARSE = 0x400
 _FORBIDDEN = (b"", b".", b"..")
-_UNCLEAN = (
-    "it was not shut down: what only its log tells of may lie in clusters that count as free"
-    " (an exact image has them)"
-)
 
 
-def open_ntfs(reader: BlockReader) -> "Ntfs":
+def open_ntfs(reader: BlockReader, *, frozen: bool = False) -> "Ntfs":
     """The file system of a volume that begins at byte 0 of the reader.
 
+    ``frozen``: it was flushed and frozen, so its tables are up to date whatever its log says.
     FormatError when it is no NTFS volume, does not fit into the reader, or its table of files is
     damaged; OSError when the device cannot be read.
     """
     geometry = read_geometry(reader)
-    return Ntfs(geometry, Table(reader, geometry))
+    return Ntfs(geometry, Table(reader, geometry), frozen=frozen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +45,31 @@ class _About:
 
     label: str
     version: str
-    clean: bool
+    state: State
 
 
 class Ntfs:
     """See ``twofold.disk.base.FileSystem``; notes grow while streams are told."""
 
-    def __init__(self, geometry: Geometry, table: Table) -> None:
+    def __init__(self, geometry: Geometry, table: Table, *, frozen: bool = False) -> None:
         self._geometry = geometry
         self._table = table
+        self._frozen = frozen
         self._notes = Notes()
         self._files = Files(table, geometry, self._notes)
         self._about = self._ask()
 
     @property
     def facts(self) -> Facts:
-        """With the notes so far. Not clean: marked dirty, or with changes waiting in the log."""
+        """With the notes so far. Not clean: marked for checking, changes wait (``state``)."""
         return Facts(
             kind="ntfs",
             label=self._about.label,
             serial=f"{self._geometry.serial:016X}",
             unit=self._geometry.cluster,
             units=self._geometry.units,
-            clean=self._about.clean,
+            clean=self._about.state.clean,
+            doubt=self._about.state.doubt,
             version=self._about.version,
             notes=self._notes.sentences(),
         )
@@ -81,15 +80,13 @@ class Ntfs:
             file = self._table.file(_VOLUME)
             labels = file.values(at.VOLUME_NAME)
             versions = file.values(at.VOLUME_INFORMATION)
-            version, dirty = values.volume_version(versions[0] if versions else b"")
-            clean = not dirty and journal.is_clean(self._files.open(_LOG_FILE))
-            if not clean:
-                self._notes.tell(_UNCLEAN)
+            version, marked = values.volume_version(versions[0] if versions else b"")
+            state = state_of(self._files, marked=marked, frozen=self._frozen)
             label = labels[0].decode("utf-16-le", "replace") if labels else ""
-            return _About(label, version, clean)
+            return _About(label, version, state)
         except FormatError as error:
             self._notes.tell(f"the volume does not describe itself: {error.message}")
-            return _About("", "", False)
+            return _About("", "", State(clean=False, doubt="it does not describe itself"))
 
     def allocation(self) -> bytearray:
         """$Bitmap; FormatError when it is too short."""
@@ -105,7 +102,8 @@ class Ntfs:
 
     def streams(self) -> Iterator[Stream]:
         """Every stream that has clusters, in the order of the table of files (``scan``)."""
-        return Scan(self._table, self._geometry, self._system, self._notes).streams()
+        state = self._about.state
+        return Scan(self._table, self._geometry, self._system, self._notes, state).streams()
 
     @cached_property
     def _system(self) -> System:

@@ -94,6 +94,7 @@ class WindowsDisk:
         self._locks = locks
         self._edges = Lock()
         self.is_device = device is not None
+        self.frozen = device is not None and storage.is_shadow_copy(device)
         try:
             self.size, self.sector_size = self._measure()
         except BaseException:

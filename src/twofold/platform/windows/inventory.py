@@ -40,7 +40,8 @@ def device_path(path: str) -> str | None:
         return path
     if found := _LETTER.fullmatch(path):
         return f"\\\\.\\{found[1]}"
-    return path.rstrip("\\") if path.lower().startswith("\\\\?\\volume{") else None
+    volume = path.lower().startswith("\\\\?\\volume{") or storage.is_shadow_copy(path)
+    return path.rstrip("\\") if volume else None
 
 
 def disks(all_volumes: list[volumes.Volume]) -> list[DiskInfo]:

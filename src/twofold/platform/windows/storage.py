@@ -11,9 +11,23 @@ buffers (winioctl.h, CTL_CODE). Layouts are those of winioctl.h, naturally align
     VOLUME_DISK_EXTENTS          0 count, 8 extents of 24 bytes: 0 disk, 8 start, 16 length
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
+
+_SHADOW_COPY = re.compile(
+    r"\\\\[.?]\\(?:GLOBALROOT\\Device\\)?HarddiskVolumeShadowCopy\d+\\?", re.IGNORECASE
+)
+
+
+def is_shadow_copy(path: str) -> bool:
+    """Whether a path stands for a shadow copy, as ``vssadmin list shadows`` names them.
+
+    Before one is made, file systems get IOCTL_VOLSNAP_FLUSH_AND_HOLD_WRITES: they bring what is on
+    the disk up to date and hold back all changes until the copy exists.
+    """
+    return _SHADOW_COPY.fullmatch(path) is not None
 
 
 def control_code(device: int, function: int, method: int = 0, access: int = 0) -> int:
