@@ -70,6 +70,8 @@ def test_a_windows_that_was_not_shut_down(twofold: Program) -> None:
     assert "p1: changes wait in its log." in made.out
     assert "what counts as free is kept as well where it is not zero, up to 13." in made.out
     assert "64.0 KiB of that count as free: not all was shut down cleanly" in made.out
+    files = twofold("restore", "latest:p1:/", "--to", "files", code=0)
+    assert "changes wait in its log: its last changes may be missing" in files.out + files.err
     twofold("restore-disk", "latest", "--to", "back", code=0)
     assert (twofold.place / "back").read_bytes() == disk.read_bytes()
 

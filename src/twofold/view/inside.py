@@ -70,8 +70,7 @@ class ImageTree:
     @property
     def notes(self) -> Sequence[str]:
         """What is not as it should be, or cannot be given back."""
-        facts = self._system.facts
-        return nodes.notes_on(facts.kind, facts.clean, facts.notes)
+        return nodes.notes_on(self._system.facts)
 
     @property
     def top(self) -> Found:

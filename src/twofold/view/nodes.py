@@ -8,9 +8,9 @@ A node's ``ref`` holds the number of its file. What cannot be read is told besid
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from twofold.disk import FileFacts, Kind
+from twofold.disk import Facts, FileFacts, Kind
 from twofold.errors import DamageFound
 from twofold.format.pages import ExtraStream, More, Node, NodeKind, Owner, kind_of_mode, split_time
 from twofold.format.records import TreeRef
@@ -148,9 +148,12 @@ def is_sound(name: bytes) -> bool:
     return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
 
 
-def notes_on(kind: str, clean: bool, notes: Sequence[str]) -> tuple[str, ...]:
+def notes_on(facts: Facts) -> tuple[str, ...]:
     """Sentences about a file system as a whole, for whoever restores from it."""
-    found = [] if clean else ["the file system was in use: its last changes may be missing"]
-    if kind == "ntfs":
+    found = []
+    if not facts.clean:
+        why = facts.doubt or "the file system was in use"
+        found.append(f"{why}: its last changes may be missing")
+    if facts.kind == "ntfs":
         found.append("owners and access rights of Windows are not restored")
-    return (*found, *notes)
+    return (*found, *facts.notes)
