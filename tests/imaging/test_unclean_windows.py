@@ -62,6 +62,14 @@ def clusters_of(image: Path, numbers: set[int]) -> set[int]:
     return {unit for first, count in runs if first != HOLE for unit in range(first, first + count)}
 
 
+def first_cluster(image: Path, number: int) -> int:
+    """Where the content of a file begins."""
+    with image.open("rb") as file:
+        return next(s for s in open_ntfs(FileBlocks(file)).streams() if s.owner == number).runs[0][
+            0
+        ]
+
+
 def copy_clusters(source: Path, units: set[int], to: Path) -> None:
     with source.open("rb") as one, to.open("r+b") as two:
         for unit in units:
@@ -241,8 +249,8 @@ def test_nothing_is_taken_over_unread(crash: Crash, world: ImageWorld, room: Pat
 
 
 @pytest.fixture
-def asleep(tmp_path: Path) -> tuple[Path, set[int]]:
-    """A volume of a Windows that hibernates, and the clusters of its memory."""
+def asleep(tmp_path: Path) -> tuple[Path, int]:
+    """A volume of a Windows that hibernates, and the first cluster of its memory."""
     image, rng = tmp_path / "asleep.img", random.Random(6)
     volumes.make(image, size=SIZE, cluster=CLUSTER)
     with volumes.mounted(image) as folder:
@@ -250,25 +258,65 @@ def asleep(tmp_path: Path) -> tuple[Path, set[int]]:
         system_file(folder / "hiberfil.sys", b"hibr" + rng.randbytes(4 << 20))
         number = (folder / "hiberfil.sys").stat().st_ino
     assert probed(image) == 14
-    return image, clusters_of(image, {number})
+    return image, first_cluster(image, number)
 
 
 def test_a_restored_windows_does_not_wake_up(
-    asleep: tuple[Path, set[int]], world: ImageWorld, room: Path
+    asleep: tuple[Path, int], world: ImageWorld, room: Path
 ) -> None:
     """Its memory knows other disks as they were; all but its first cluster is kept."""
-    image, memory = asleep
+    image, first = asleep
     _, told = world.image(image)
     assert "asleep" in told_notices(told)[0].text
     back = restored(world, room / "back")
     (blank,) = set(range(SIZE // CLUSTER)) - same_clusters(image, back)
-    assert blank == min(memory)
+    assert blank == first
     assert back.read_bytes()[blank * CLUSTER : (blank + 1) * CLUSTER] == bytes(CLUSTER)
     assert probed(back) == 0
 
 
+def test_files_where_a_memory_was_come_back(world: ImageWorld, room: Path) -> None:
+    """It has shrunk and other files took its place, but its own record is still the old one."""
+    before, image, rng = room / "before.img", room / "image.img", random.Random(7)
+    volumes.make(before, size=SIZE, cluster=CLUSTER)
+    with volumes.mounted(before) as folder:
+        (folder / "low").write_bytes(b"resident")
+        system_file(folder / "hiberfil.sys", rng.randbytes(20 << 20))
+        number = (folder / "hiberfil.sys").stat().st_ino
+    shutil.copyfile(before, image)
+    late = {name: rng.randbytes(5 << 20) for name in ("low", "high")}
+    with volumes.mounted(image) as folder:
+        os.truncate(folder / "hiberfil.sys", 1 << 20)
+        for name, data in late.items():
+            (folder / name).write_bytes(data)
+        numbers = {name: (folder / name).stat().st_ino for name in late}
+    assert numbers["low"] < number < numbers["high"]
+    put_old_record(before, number, image)
+    memory, first = clusters_of(image, {number}), first_cluster(image, number)
+    with image.open("r+b") as file:
+        file.seek(first * CLUSTER)
+        file.write(b"HIBR")
+    assert probed(image) == 14
+    assert all(memory & clusters_of(image, {each}) for each in numbers.values())
+    world.image(image)
+    back = restored(world, room / "back")
+    assert set(range(SIZE // CLUSTER)) - same_clusters(image, back) == {first}
+    with volumes.mounted(back, "ro") as folder:
+        assert {name: (folder / name).read_bytes() for name in late} == late
+
+
+def put_old_record(before: Path, number: int, image: Path) -> None:
+    """The record of a file as it was."""
+    with before.open("rb") as old, image.open("r+b") as file:
+        head = old.read(64)
+        table = int.from_bytes(head[48:56], "little") * CLUSTER
+        for each in (old, file):
+            each.seek(table + number * 1024)
+        file.write(old.read(1024))
+
+
 def test_who_wants_memory_back_gets_it(
-    asleep: tuple[Path, set[int]], world: ImageWorld, room: Path
+    asleep: tuple[Path, int], world: ImageWorld, room: Path
 ) -> None:
     image, _ = asleep
     world.image(image, keep_discardable=True)

@@ -66,7 +66,9 @@ def gather(system: FileSystem, *, keep: bool = False) -> Gathered:
             runs = _covering(stream, facts.unit)
             if not _inside(runs, facts.units):
                 continue
-            if not _take(found, stream, runs, facts.unit, keep) or stream.asleep:
+            asleep = stream.asleep and not keep
+            shown = _head(stream, runs, facts.unit) if asleep else (stream, runs)
+            if not _take(found, *shown, facts.unit, keep) or asleep:
                 for run in runs:
                     if run.first != HOLE:
                         left.add(run.first, run.units)
@@ -77,10 +79,7 @@ def gather(system: FileSystem, *, keep: bool = False) -> Gathered:
 
 
 def _take(found: Gathered, stream: Stream, runs: Sequence[Run], unit: int, keep: bool) -> bool:
-    """Claim the units of a stream, unless it is to be left to the raw entries.
-
-    Of a memory that is not to wake up only the first one: zeros there are enough.
-    """
+    """Claim the units of a stream, unless it is to be left to the raw entries."""
     stored = runs if len(runs) == 1 else [run for run in runs if run.first != HOLE]
     if not stored or stored[0].first == HOLE or not _unclaimed(found.claimed, stored):
         return False
@@ -100,13 +99,20 @@ def _take(found: Gathered, stream: Stream, runs: Sequence[Run], unit: int, keep:
         stream.stamp,
         stream.discard,
     )
-    without = (stream.discard or stream.asleep) and not keep
-    (found.discarded if without else found.streams).append(wanted)
-    if stream.asleep and without:
-        stored = [stored[0]._replace(units=1)]
+    (found.discarded if stream.discard and not keep else found.streams).append(wanted)
     for run in stored:
         found.claimed.add(run.first, run.units)
     return True
+
+
+def _head(stream: Stream, runs: Sequence[Run], unit: int) -> tuple[Stream, Sequence[Run]]:
+    """The first unit of a memory that must not wake up: zeros there are enough.
+
+    No more, since the volume's tables may be old: other units may be those of other files by now.
+    """
+    head = [run._replace(units=1) for run in runs[:1]]
+    size = min(stream.size, unit)
+    return stream._replace(role=Role.META, size=size, valid=size, discard=True), head
 
 
 def _covering(stream: Stream, unit: int) -> Sequence[Run]:
