@@ -305,6 +305,30 @@ def test_files_where_a_memory_was_come_back(world: ImageWorld, room: Path) -> No
         assert {name: (folder / name).read_bytes() for name in late} == late
 
 
+@pytest.mark.parametrize("name", ["low", "high"])
+def test_files_where_a_page_file_was_come_back(world: ImageWorld, room: Path, name: str) -> None:
+    """A volume that calls itself sound and is not: two files have the same clusters."""
+    before, image, rng = room / "before.img", room / "image.img", random.Random(8)
+    volumes.make(before, size=SIZE, cluster=CLUSTER)
+    with volumes.mounted(before) as folder:
+        (folder / "low").write_bytes(b"resident")
+        system_file(folder / "pagefile.sys", rng.randbytes(20 << 20))
+        number = (folder / "pagefile.sys").stat().st_ino
+    shutil.copyfile(before, image)
+    data = rng.randbytes(15 << 20)
+    with volumes.mounted(image) as folder:
+        os.truncate(folder / "pagefile.sys", 1 << 20)
+        (folder / name).write_bytes(data)
+        other = (folder / name).stat().st_ino
+    put_old_record(before, number, image)
+    assert len(clusters_of(image, {number}) & clusters_of(image, {other})) > 100
+    assert probed(image) == 0
+    world.image(image)
+    back = restored(world, room / "back")
+    with volumes.mounted(back, "ro") as folder:
+        assert (folder / name).read_bytes() == data
+
+
 def put_old_record(before: Path, number: int, image: Path) -> None:
     """The record of a file as it was."""
     with before.open("rb") as old, image.open("r+b") as file:

@@ -33,7 +33,6 @@ class Wanted(NamedTuple):
     valid: int
     runs: bytes
     stamp: bytes
-    discard: bool
 
     @property
     def key(self) -> tuple[int, int, bytes]:
@@ -55,33 +54,51 @@ class Gathered:
 def gather(system: FileSystem, *, keep: bool = False) -> Gathered:
     """Go through all streams once. Damage met on the way ends the list of streams, and is told.
 
-    ``keep``: also what the system may do without.
+    ``keep``: also what the system may do without. That comes last and takes no unit that anything
+    else refers to; none at all, when not everything was understood that may do so.
     """
     facts = system.facts
     used = UnitSet(facts.units, system.allocation())
     found = Gathered(used, UnitSet(facts.units))
     left = UnitSet(facts.units)
+    last: list[tuple[Stream, Sequence[Run]]] = []
     try:
         for stream in system.streams():
             runs = _covering(stream, facts.unit)
             if not _inside(runs, facts.units):
                 continue
-            asleep = stream.asleep and not keep
-            shown = _head(stream, runs, facts.unit) if asleep else (stream, runs)
-            if not _take(found, *shown, facts.unit, keep) or asleep:
-                for run in runs:
-                    if run.first != HOLE:
-                        left.add(run.first, run.units)
+            if (stream.discard or stream.asleep) and not keep:
+                last.append((stream, runs))
+            elif not _take(found.streams, found.claimed, stream, runs, facts.unit):
+                _leave(left, runs)
     except FormatError as error:
         found.notes.append(f"not all files were understood: {error}")
+    for stream, runs in last:
+        shown = _head(stream, runs, facts.unit) if stream.asleep else (stream, runs)
+        sure = stream.asleep or not (found.notes or _meets(left, runs))
+        taken = sure and _take(found.discarded, found.claimed, *shown, facts.unit)
+        if stream.asleep or not taken:
+            _leave(left, runs)
     found.used = used.union(found.claimed).union(left)
     return found
 
 
-def _take(found: Gathered, stream: Stream, runs: Sequence[Run], unit: int, keep: bool) -> bool:
+def _meets(units: UnitSet, runs: Sequence[Run]) -> bool:
+    return any(run.first != HOLE and units.meets(run.first, run.units) for run in runs)
+
+
+def _leave(left: UnitSet, runs: Sequence[Run]) -> None:
+    for first, units in runs:
+        if first != HOLE:
+            left.add(first, units)
+
+
+def _take(
+    into: list[Wanted], claimed: UnitSet, stream: Stream, runs: Sequence[Run], unit: int
+) -> bool:
     """Claim the units of a stream, unless it is to be left to the raw entries."""
     stored = runs if len(runs) == 1 else [run for run in runs if run.first != HOLE]
-    if not stored or stored[0].first == HOLE or not _unclaimed(found.claimed, stored):
+    if not stored or stored[0].first == HOLE or not _unclaimed(claimed, stored):
         return False
     packed = pack_runs(runs)
     if len(packed) > RUNS_LIMIT:
@@ -97,11 +114,10 @@ def _take(found: Gathered, stream: Stream, runs: Sequence[Run], unit: int, keep:
         size if coded else min(stream.valid, size),
         packed,
         stream.stamp,
-        stream.discard,
     )
-    (found.discarded if stream.discard and not keep else found.streams).append(wanted)
+    into.append(wanted)
     for run in stored:
-        found.claimed.add(run.first, run.units)
+        claimed.add(run.first, run.units)
     return True
 
 
@@ -112,7 +128,7 @@ def _head(stream: Stream, runs: Sequence[Run], unit: int) -> tuple[Stream, Seque
     """
     head = [run._replace(units=1) for run in runs[:1]]
     size = min(stream.size, unit)
-    return stream._replace(role=Role.META, size=size, valid=size, discard=True), head
+    return stream._replace(role=Role.META, size=size, valid=size), head
 
 
 def _covering(stream: Stream, unit: int) -> Sequence[Run]:
@@ -141,7 +157,7 @@ def _inside(runs: Sequence[Run], units: int) -> bool:
 
 def _unclaimed(claimed: UnitSet, stored: Sequence[Run]) -> bool:
     """Whether no unit is claimed already, nor twice by these runs."""
-    if any(claimed.meets(run.first, run.units) for run in stored):
+    if _meets(claimed, stored):
         return False
     if len(stored) == 1:
         return True

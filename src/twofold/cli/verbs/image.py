@@ -29,7 +29,8 @@ def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per
     """Make an image of a disk: partitions, boot sectors, every file.
 
     DISK is a device, or a disk-image file (raw, VHD, VHDX, QCOW2, VMDK). Without one, the disks
-    that this computer starts from. Files that are backed up already take no room again.
+    that this computer starts from. Files that are backed up already take no room again. A Windows
+    volume that was not shut down cleanly is kept whole, for files that only its log knows of.
     """
     from twofold.commands import image
 
