@@ -73,8 +73,10 @@ def test_a_linux_disk(world: ImageWorld, source: Path, tmp_path: Path) -> None:
     assert differing_blocks(part, restored, 4096) <= free_blocks(part)
     run("e2fsck", "-fn", restored)
     with mounted_loop(restored, tmp_path / "mnt") as folder:
-        words = ("rsync", "-aHAXnic", "--delete", "--exclude=lost+found")
-        assert run(*words, f"{source}/", f"{folder}/") == b""
+        assert run("diff", "-r", "--no-dereference", "-x", "lost+found", source, folder) == b""
+        with mounted_loop(part, tmp_path / "original") as original:
+            words = ("rsync", "-aHAXnic", "--delete")
+            assert run(*words, f"{original}/", f"{folder}/") == b""
 
 
 @needs_root
