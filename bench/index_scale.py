@@ -66,9 +66,7 @@ def fill(folder: Path, chunks: int, runs: int, per_frame: int) -> None:
         for number in range(runs):
             data = contents(chunks // runs, per_frame)
             run = IndexRun(data)
-            repository.objects.write(
-                BlobKind.DATA.index_kind, names.INDEX, names.new_id(), data, run.id_range
-            )
+            repository.objects.write(BlobKind.DATA.index_kind, names.INDEX, names.new_id(), data)
             if number == 0:
                 ids = random.sample(list(run.ids()), min(20_000, run.count))
                 Path(f"{folder}.ids").write_bytes(b"".join(ids))

@@ -28,9 +28,7 @@ divide(Columns *columns)
     if (size < HEAD_ROW)
         return 0;
     uint64_t packs = u32(data), frames = u32(data + 4), blobs = u32(data + 8);
-    uint64_t superseded = u32(data + 12);
-    if (HEAD_ROW + packs * PACK_ROW + frames * FRAME_ROW + blobs * (ID + BLOB_ROW) + superseded * 16
-        != size)
+    if (HEAD_ROW + packs * PACK_ROW + frames * FRAME_ROW + blobs * (ID + BLOB_ROW) != size)
         return 0;
     columns->pack_count = (uint32_t)packs;
     columns->frame_count = (uint32_t)frames;

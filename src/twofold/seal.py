@@ -174,9 +174,7 @@ class Keyring:
         master = secrets.token_bytes(KEY_SIZE)
         return cls(repository, [master], dedup or secrets.token_bytes(KEY_SIZE), fast_aead())
 
-    def new_header(
-        self, kind: Kind, object_id: bytes, id_range: tuple[int, int] = (0, 0)
-    ) -> Header:
+    def new_header(self, kind: Kind, object_id: bytes) -> Header:
         """Header for one write attempt: newest epoch, fresh salt."""
         return Header(
             kind,
@@ -185,8 +183,6 @@ class Keyring:
             self.repository,
             object_id,
             secrets.token_bytes(SALT_SIZE),
-            range_first=id_range[0],
-            range_last=id_range[1],
         )
 
     def object_seal(self, header: Header) -> ObjectSeal:
@@ -213,12 +209,10 @@ class Keyring:
             found = self._subkeys[epoch, name] = expand(self.masters[epoch], info)
         return found
 
-    def seal_small(
-        self, kind: Kind, object_id: bytes, contents: bytes, id_range: tuple[int, int] = (0, 0)
-    ) -> bytes:
+    def seal_small(self, kind: Kind, object_id: bytes, contents: bytes) -> bytes:
         """The file of a small object."""
         plain = encode_body(contents, _limit(kind))
-        header = self.new_header(kind, object_id, id_range)
+        header = self.new_header(kind, object_id)
         header = replace(header, body_length=len(plain) + TAG_SIZE)
         return mirror(header.encode() + self.object_seal(header).seal(0, plain))
 

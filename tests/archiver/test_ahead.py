@@ -56,7 +56,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def tree_of(world: World, root: Root) -> TreeRef:
     """Where the nodes of the source are; the directories above it change by themselves."""
-    tree = root.tree
+    tree = root.files_tree
     with world.open() as repository:
         pages = PageStore(repository.blob_reader(repository.load_index()))
         for name in world.source.parts[1:]:

@@ -71,7 +71,7 @@ class World:
         prefix = os.fsencode(self.source)
         with self.open() as repository:
             pages = PageStore(repository.blob_reader(repository.load_index()))
-            everything = dict(walk(pages, root.tree))
+            everything = dict(walk(pages, root.files_tree))
         return {
             path[len(prefix) + 1 :]: value
             for path, value in everything.items()

@@ -347,7 +347,7 @@ def test_damage_is_no_difference(place: Place) -> None:
     place.craft(damaged)
     with place.open() as repository:
         ids = [each.id.hex() for each in repository.snapshots()]
-        trees = {each.id.hex(): each.root.tree for each in repository.snapshots()}
+        trees = {each.id.hex(): each.root.totals for each in repository.snapshots()}
     whole, lost = sorted(ids, key=lambda each: trees[each].files, reverse=True)
     for before, after, words in (
         (whole, lost, {b"/a": "content", b"/y": "added", b"/z": "removed"}),

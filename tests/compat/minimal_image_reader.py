@@ -35,7 +35,6 @@ class Image:
 
     def __init__(self, blobs: Blobs, root: dict[str, Any]) -> None:
         self.blobs = blobs
-        need(root.get("image"), "the snapshot is no image")
         (page,) = blobs.leaves(IMAGE_PAGE, *root["image"])
         self.size, self.sector_size, self.table, self.disk, self.exact, volumes = page[1:7]
         self.volumes = [dict(zip(VOLUME, volume, strict=False)) for volume in volumes]
@@ -198,7 +197,6 @@ def main() -> int:
     words = parser.parse_args()
     try:
         keys = Keys(words.repo, os.environ["TWOFOLD_PASSWORD"])
-        need(not keys.config.get("features"), "the repository needs what this reader lacks")
         blobs = Noting(keys, without_index=words.without_index)
         image = Image(blobs, choose(keys, words.snapshot, "image"))
         image.write(words.file, words.volume)

@@ -30,7 +30,7 @@ from argon2.low_level import Type, hash_secret_raw
 from blake3 import blake3
 from Crypto.Cipher import AES, ChaCha20_Poly1305
 
-HEADER = struct.Struct("<8sHBBI16s16s32sBBBBIQ")  # objects.md
+HEADER = struct.Struct("<8sHBBI16s16s32sB3sIQ")  # objects.md
 BODY = struct.Struct("<B3xII")
 SLOT = struct.Struct("<BB2xIII32s")  # keys.md
 SECTION = struct.Struct("<7sBIIB7x8s")  # packs.md
@@ -42,6 +42,7 @@ INDEX_PACK = struct.Struct("<16sQII32sIB3x")
 INDEX_FRAME = struct.Struct("<III3sB")
 INDEX_BLOB = struct.Struct("<III")
 RECORD = struct.Struct("<QQqqIIIIHH4x")  # metadata.md
+SEGMENTS = {1: "<x32sI", 2: "<xQ", 3: "<xBQ"}
 
 MAGIC = bytes.fromhex("8932464C440D0A1A")
 SECTION_MAGIC = bytes.fromhex("893246530D0A1A")
@@ -56,8 +57,8 @@ MIB = 1 << 20
 
 Header = namedtuple(
     "Header",
-    "magic format kind aead epoch repository object salt wrap first last reserved wrapped length",
-    defaults=(0, 0, 0, 0, 0, 0),
+    "magic format kind aead epoch repository object salt wrap reserved wrapped length",
+    defaults=(0, bytes(3), 0, 0),
 )
 Frame = namedtuple("Frame", "pack ordinal offset sealed raw encoding")  # pack: its Header
 Record = dict[str, Any]
@@ -111,11 +112,9 @@ def expand(key: bytes, info: bytes) -> bytes:
 def unseal(aead: int, key: bytes, number: int, sealed: bytes, front: bytes) -> bytes:
     """Open one message; ``front`` is its associated data."""
     nonce = number.to_bytes(12, "little")
-    cipher: Any
+    cipher: Any = ChaCha20_Poly1305.new(key=key, nonce=nonce)
     if aead == 1:
         cipher = AES.new(key, AES.MODE_GCM, nonce=nonce, mac_len=16)
-    else:
-        cipher = ChaCha20_Poly1305.new(key=key, nonce=nonce)
     cipher.update(front)
     try:
         return bytes(cipher.decrypt_and_verify(sealed[:-16], sealed[-16:]))
@@ -136,12 +135,11 @@ def inflate(encoding: int, stored: bytes, length: int) -> bytes:
 
 def read_header(data: bytes) -> Header:
     """The header of an object, checked as far as it can be without keys."""
-    need(len(data) >= HEADER.size, "object is cut short")
+    need(len(data) >= HEADER.size and data[:8] == MAGIC, "not a Twofold object, or cut short")
     header = Header(*HEADER.unpack_from(data))
-    need(header.magic == MAGIC, "not a Twofold object")
-    need(header.format == 0, f"format {header.format} was written by a newer Twofold")
+    need(header.format == 0, f"format {header.format}: of a newer Twofold, or no part of this")
     need(header.aead in (1, 2), "unknown cipher")
-    need(not (header.wrap or header.wrapped or header.reserved), "damaged header")
+    need(not (header.wrap or header.wrapped or any(header.reserved)), "damaged header")
     return header
 
 
@@ -177,6 +175,7 @@ class Keys:
 
     def _config(self, path: Path) -> Record:
         config: Record = msgpack.unpackb(self.small(path, None, CONFIG)[1])
+        need(not config.get("features_read"), "the repository needs what we lack")
         return config
 
     def _open_slot(self, ident: bytes, copy: bytes, secret: str) -> Record:
@@ -247,12 +246,12 @@ class Blobs:
         path = self.keys.path / "index" / ident.hex()
         index_kind, data = self.keys.small(path, ident, DATA_INDEX, META_INDEX)
         kind, pack_kind = (DATA, DATA_PACK) if index_kind == DATA_INDEX else (META, META_PACK)
-        packs, frames, blobs, superseded = INDEX_HEAD.unpack_from(data)
+        packs, frames, blobs, _ = INDEX_HEAD.unpack_from(data)
         column = INDEX_HEAD.size + packs * INDEX_PACK.size
         names = column + frames * INDEX_FRAME.size
         rows = names + blobs * 32
         end = rows + blobs * INDEX_BLOB.size
-        need(end + superseded * 16 == len(data), "impossible counts in an index")
+        need(end == len(data), "impossible counts in an index")
         found: list[Frame] = []
         for row in INDEX_PACK.iter_unpack(data[INDEX_HEAD.size : column]):
             pack, _size, first, count, salt, epoch, aead = row
@@ -413,7 +412,9 @@ class Restore:
         with open(path, "xb") as file:
             for page in pages:
                 for ident, length in segments(page[1]):
-                    if ident is not None:
+                    if isinstance(ident, int):
+                        self.losses.append(f"{os.fsdecode(path)}: {length} bytes are not stored")
+                    elif ident is not None:
                         blob = self.blobs.read(DATA, ident)
                         need(len(blob) == length, "a blob of another length")
                         for start, end in outside(holes, place, blob):
@@ -435,14 +436,14 @@ class Restore:
         os.utime(path, ns=(mtime, mtime), follow_symlinks=False)
 
 
-def segments(packed: bytes) -> Iterator[tuple[bytes | None, int]]:
-    """(blob id, length), or (None, length) for a zero run."""
+def segments(packed: bytes) -> Iterator[tuple[bytes | int | None, int]]:
+    """(blob id, length), (None, length) of a zero run, (cause, length) of what is not stored."""
     place = 0
     while place < len(packed):
-        need(packed[place] in (1, 2), "an unknown segment")
-        form = "<x32sI" if packed[place] == 1 else "<xQ"
-        *ident, length = struct.unpack_from(form, packed, place)
-        yield ident[0] if ident else None, length
+        need(packed[place] in SEGMENTS, "an unknown segment")
+        form = SEGMENTS[packed[place]]
+        *what, length = struct.unpack_from(form, packed, place)
+        yield what[0] if what else None, length
         place += struct.calcsize(form)
 
 
@@ -461,14 +462,14 @@ def choose(keys: Keys, wanted: str, kind: str = "files") -> Record:
     """The root of the snapshot wanted: an id's beginning, or the latest whole one of a kind."""
     path, latest = keys.path, wanted == "latest"
     found = set(ids(path / "sessions/committed")) & set(ids(path / "roots"))
-    if latest:
-        found -= set(ids(path / "forgotten"))
-    else:
-        found = {ident for ident in found if ident.hex().startswith(wanted)}
-    small = [keys.small(path / "roots" / ident.hex(), ident, ROOT)[1] for ident in found]
+    found -= set(ids(path / "forgotten")) if latest else set()
+    named = [ident for ident in found if latest or ident.hex().startswith(wanted)]
+    small = [keys.small(path / "roots" / ident.hex(), ident, ROOT)[1] for ident in named]
     roots: list[Record] = [msgpack.unpackb(contents) for contents in small]
-    roots = [root for root in roots if root.get("kind", "files") == kind]
     roots = [root for root in roots if not (latest and root.get("partial"))]
+    kinds = {root.setdefault("kind", "files") for root in roots}
+    need(kinds <= {"files", "image"}, f"there are snapshots of unknown kinds: {kinds}")
+    roots = [root for root in roots if root["kind"] == kind]
     need(roots and (latest or len(roots) == 1), f"there are {len(roots)} snapshots '{wanted}'")
     return max(roots, key=lambda root: int(root.get("time_ns", 0)))
 
@@ -483,7 +484,6 @@ def main() -> int:
     words = parser.parse_args()
     try:
         keys = Keys(words.repo, os.environ["TWOFOLD_PASSWORD"])
-        need(not keys.config.get("features"), "the repository needs what this reader lacks")
         root = choose(keys, words.snapshot)
         words.target.mkdir(parents=True, exist_ok=True)
         need(not any(words.target.iterdir()), "the target is not empty")

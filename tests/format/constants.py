@@ -23,7 +23,7 @@ KIB, MIB = 1 << 10, 1 << 20
 CONSTANTS: list[tuple[str, str, tuple[int, ...]]] = [
     ("README.md", r"repository format, number (\d+)", (FORMAT_NUMBER,)),
     ("README.md", r"run of at least ([\d,]+) zero bytes", (zeros.ZERO_RUN,)),
-    ("objects.md", r"format number, (\d+) \|", (FORMAT_NUMBER,)),
+    ("objects.md", r"format number, (\d+): that", (FORMAT_NUMBER,)),
     ("objects.md", r"The header is (\d+) bytes", (envelope.HEADER.size,)),
     (
         "objects.md",

@@ -27,8 +27,6 @@ HEADER = st.builds(
     object=OBJECT_ID,
     salt=HASH,
     body_length=U64,
-    range_first=BYTE,
-    range_last=BYTE,
 )
 
 

@@ -59,13 +59,15 @@ def test_no_bit_of_a_header_is_overlooked(header: Header, bit: int) -> None:
     ("offset", "value", "error"),
     [
         (0, b"\x88", FormatError),
-        (8, b"\x01\x00", NewerFormat),
-        (8, b"\xff\xff", NewerFormat),
+        (8, b"\x01\x00", FormatError),
+        (8, b"\xff\xff", FormatError),
+        (8, b"\x01\x00\x01", NewerFormat),
         (10, b"\x00", FormatError),
         (10, b"\x0b", FormatError),
         (11, b"\x00", FormatError),
         (11, b"\x03", FormatError),
         (80, b"\x01", FormatError),
+        (81, b"\x01", FormatError),
         (83, b"\x01", FormatError),
         (84, b"\x20", FormatError),
     ],
@@ -73,7 +75,7 @@ def test_no_bit_of_a_header_is_overlooked(header: Header, bit: int) -> None:
 def test_headers_of_strangers_are_refused(
     offset: int, value: bytes, error: type[Exception]
 ) -> None:
-    """Other magic, newer format, unknown kind or cipher, wrapped keys, reserved bytes."""
+    """Other magic, number, kind or cipher, wrapped keys, reserved bytes."""
     data = bytearray(SAMPLE.encode())
     data[offset : offset + len(value)] = value
     with pytest.raises(error):

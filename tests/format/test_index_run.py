@@ -54,12 +54,10 @@ def of_ids(ids: list[bytes]) -> IndexRun:
     return IndexRun(encode_index([PackEntry(INFO, tuple(frames))]))
 
 
-@given(own.pack_entries(), st.lists(own.OBJECT_ID, max_size=3), st.lists(own.HASH, max_size=5))
-def test_lookup_is_a_dict(
-    entries: list[PackEntry], superseded: list[bytes], strangers: list[bytes]
-) -> None:
+@given(own.pack_entries(), st.lists(own.HASH, max_size=5))
+def test_lookup_is_a_dict(entries: list[PackEntry], strangers: list[bytes]) -> None:
     """Each listed blob is found at one of its places, nothing else is found, all comes back."""
-    run = IndexRun(encode_index(entries, superseded))
+    run = IndexRun(encode_index(entries))
     expected: dict[bytes, list[BlobLocation]] = {}
     for ident, place in places(entries):
         expected.setdefault(ident, []).append(place)
@@ -71,7 +69,6 @@ def test_lookup_is_a_dict(
         assert (run.find(ident) >= 0) == (ident in expected) == bool(run.positions(ident))
     assert list(run.ids()) == sorted(ident for ident, _ in places(entries))
     assert run.count == sum(len(listed) for listed in expected.values())
-    assert run.superseded() == superseded
     assert list(run.packs()) == [entry.pack for entry in entries]
 
 
@@ -137,18 +134,11 @@ def test_large_random_index_is_a_dict() -> None:
 
 
 def test_an_empty_index_finds_nothing() -> None:
-    """No packs, no blobs: nothing is found and the range is empty."""
+    """No packs, no blobs: nothing is found."""
     run = IndexRun(encode_index([]))
     assert run.find(bytes(32)) == run.find(b"\xff" * 32) == -1
-    assert run.id_range == (0, 0)
     assert not run.pack_entries()
     assert not [*run.packs(), *run.ids()]
-
-
-@given(st.lists(own.HASH, min_size=1, max_size=30, unique=True))
-def test_the_range_covers_all_ids(ids: list[bytes]) -> None:
-    """First bytes of the smallest and the largest id, as the header tells them."""
-    assert of_ids(ids).id_range == (min(ids)[0], max(ids)[0])
 
 
 def sample() -> tuple[bytes, list[PackEntry]]:
@@ -170,7 +160,7 @@ def sample() -> tuple[bytes, list[PackEntry]]:
         )
         for pack in (1, 2)
     ]
-    return encode_index(entries, [b"x" * 16]), entries
+    return encode_index(entries), entries
 
 
 def test_an_index_cut_short_or_too_long_is_refused() -> None:
@@ -183,7 +173,7 @@ def test_an_index_cut_short_or_too_long_is_refused() -> None:
         IndexRun(data + b"\0")
 
 
-@pytest.mark.parametrize("field", range(4))
+@pytest.mark.parametrize("field", range(3))
 @pytest.mark.parametrize("count", [0, 2**16, 2**32 - 1])
 def test_impossible_counts_are_refused(field: int, count: int) -> None:
     """Counts are compared with the bytes that are there before anything is allocated."""
@@ -202,7 +192,7 @@ def with_u32(data: bytes, place: int, value: int) -> bytes:
 def test_blobs_in_frames_that_are_not_there_are_refused() -> None:
     """A frame number beyond the column is told, both when looked up and when taken apart."""
     data, entries = sample()
-    rows = len(data) - 16 - 12 * INDEX_BLOB.size
+    rows = len(data) - 12 * INDEX_BLOB.size
     run = IndexRun(with_u32(data, rows, 4))
     with pytest.raises(FormatError):
         run.location(0)
@@ -212,7 +202,7 @@ def test_blobs_in_frames_that_are_not_there_are_refused() -> None:
 def test_blobs_outside_their_frames_are_refused() -> None:
     """Offset and length must lie within the frame's plaintext."""
     data, _ = sample()
-    rows = len(data) - 16 - 12 * INDEX_BLOB.size
+    rows = len(data) - 12 * INDEX_BLOB.size
     for place, value in ((4, 21), (8, 31), (4, 2**32 - 1), (8, 2**32 - 1)):
         run = IndexRun(with_u32(data, rows + place, value))
         with pytest.raises(FormatError):
@@ -249,7 +239,7 @@ def test_the_row_of_a_frame_is_pinned() -> None:
 def test_ids_out_of_order_are_refused() -> None:
     """What cannot be bisected is no index; the same id twice is in order."""
     data, _ = sample()
-    first = len(data) - 16 - 12 * (32 + INDEX_BLOB.size)
+    first = len(data) - 12 * (32 + INDEX_BLOB.size)
     IndexRun(data).prove()
     for number in range(11):
         here, there = first + 32 * number, first + 32 * (number + 1)

@@ -1,11 +1,13 @@
 """Records of small objects: round trips, defaults, unknown keys, bounds of the configuration."""
 
+from contextlib import nullcontext
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twofold.errors import FormatError, NewerFormat
+from twofold.errors import FormatError, NewerFormat, RefusedUnsafe
 from twofold.format.config import Config
 from twofold.format.pages import Node, NodePage, Owner, decode_page, encode_page
 from twofold.format.records import (
@@ -66,7 +68,7 @@ def test_missing_keys_take_defaults_and_unknown_ones_are_passed_over() -> None:
     assert decode_record(data, Root) == Root(tree=TREE)
     assert Root(tree=TREE).kind == "files"
     with pytest.raises(FormatError):
-        decode_record(msgspec.msgpack.encode({}), Root)
+        decode_record(msgspec.msgpack.encode({}), Root).check()
 
 
 HUGE = b"\xff\xff\xff\xff"
@@ -102,7 +104,41 @@ def test_unknown_features_are_refused() -> None:
     good.check()
     assert decode_record(encode_record(good), Config) == good
     with pytest.raises(NewerFormat):
-        Config(created_ns=1, writer="w", features=["quantum"]).check()
+        Config(created_ns=1, writer="w", features_read=["quantum"]).check()
+
+
+@pytest.mark.parametrize(
+    ("features", "refused"),
+    [
+        ({}, (False, False)),
+        ({"features_delete": ["quantum"]}, (False, True)),
+        ({"features_write": ["quantum"]}, (True, True)),
+    ],
+)
+def test_who_must_not_write_must_not_delete(
+    features: dict[str, list[str]], refused: tuple[bool, bool]
+) -> None:
+    """All may be read; the later lists are part of the earlier ones."""
+    config = Config(created_ns=1, writer="w", **features)  # type: ignore[arg-type]
+    config.check()
+    for check, no in zip((config.check_writing, config.check_deleting), refused, strict=True):
+        with pytest.raises(RefusedUnsafe) if no else nullcontext():
+            check()
+
+
+def test_kinds_of_snapshots_hold_what_they_should() -> None:
+    """Of two tops nobody could tell which one counts; unknown kinds are read, and refused."""
+    page = PageRef(b"i" * 32)
+    Root(tree=TREE).check()
+    Root(kind="image", image=page).check()
+    for bad in (Root(), Root(tree=TREE, image=page), Root(kind="image"),
+                Root(kind="image", tree=TREE, image=page)):  # fmt: skip
+        bad.check_kind()
+        with pytest.raises(FormatError):
+            bad.check()
+    Root(kind="tape").check()
+    with pytest.raises(NewerFormat, match="tape"):
+        Root(kind="tape").check_kind()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import msgspec
 
 from twofold import clock
 from twofold.format import names
-from twofold.format.index import IndexRun, PackEntry, encode_index
+from twofold.format.index import PackEntry, encode_index
 from twofold.format.names import BlobKind, Kind
 from twofold.format.pages import NODES, REFERENCES, SEGMENTS, Node, NodeKind, Owner
 from twofold.format.records import PageRef, Root, TreeRef
@@ -75,9 +75,8 @@ class Forge:
                 continue
             entry = change(self.pack(kind, blobs))
             contents = encode_index([entry])
-            span = IndexRun(contents).id_range
             ident = names.new_id()
-            self.repository.objects.write(kind.index_kind, names.INDEX, ident, contents, span)
+            self.repository.objects.write(kind.index_kind, names.INDEX, ident, contents)
             blobs.clear()
 
     def pack(self, kind: BlobKind, blobs: dict[bytes, bytes]) -> PackEntry:

@@ -7,14 +7,13 @@ import pytest
 
 from tests.hostile.conftest import Place
 from tests.hostile.forge import Forge, file_node, with_frame
-from twofold.errors import DamageFound, FormatError
+from twofold.errors import DamageFound
 from twofold.format import names
 from twofold.format.index import (
     INDEX_BLOB,
     INDEX_FRAME,
     INDEX_HEAD,
     INDEX_PACK,
-    IndexRun,
     PackEntry,
     encode_index,
 )
@@ -99,11 +98,7 @@ def columns(entry: PackEntry) -> tuple[bytearray, int, int, int]:
 
 
 def put_index(forge: Forge, contents: bytes, kind: Kind = Kind.DATA_INDEX) -> None:
-    try:
-        span = IndexRun(contents).id_range
-    except FormatError:
-        span = (0, 0)
-    forge.repository.objects.write(kind, names.INDEX, names.new_id(), contents, span)
+    forge.repository.objects.write(kind, names.INDEX, names.new_id(), contents)
 
 
 @pytest.mark.parametrize("what", ["blob outside its frame", "blob of a frame not listed", "order"])
@@ -160,25 +155,6 @@ def test_a_pack_listed_as_the_other_kind_does_not_open_as_it(place: Place) -> No
     result = place.check()
     assert result.exit_code == 5 and result.affected[0].paths == (b"/",)
     assert ident != tree.id
-
-
-def test_a_header_that_gives_another_range_is_told(place: Place) -> None:
-    """A reader that believed it would leave the object unread and miss the blob."""
-    forge = place.forge
-    ident = forge.add(BlobKind.DATA, BODY)
-    entry = forge.pack(BlobKind.DATA, forge.blobs[BlobKind.DATA])
-    for span in ((ident[0], ident[0]), (0, ident[0]), (255, 0)):
-        index = names.new_id()
-        forge.repository.objects.write(
-            Kind.DATA_INDEX, names.INDEX, index, encode_index([entry]), span
-        )
-        assert place.check().exit_code == (0 if span == (ident[0], ident[0]) else 5)
-        forge.repository.objects.delete(names.INDEX, index)
-
-
-def test_an_index_that_replaces_itself_and_others_that_are_not_there(place: Place) -> None:
-    put_index(place.forge, encode_index([], [b"i" * 16, b"j" * 16]))
-    assert place.check().exit_code == 0
 
 
 def test_impossible_places_do_not_hide_possible_ones(place: Place) -> None:

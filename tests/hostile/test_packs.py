@@ -4,7 +4,7 @@ from tests.hostile.conftest import Place
 from tests.hostile.forge import Forge, file_node
 from twofold.format import names
 from twofold.format.envelope import HEADER
-from twofold.format.index import IndexRun, PackEntry, encode_index
+from twofold.format.index import PackEntry, encode_index
 from twofold.format.names import BlobKind
 from twofold.format.segments import pack_blob
 from twofold.repository import PackBuilder
@@ -17,9 +17,8 @@ def store(forge: Forge, builder: PackBuilder) -> PackEntry:
     pack = builder.finish()
     forge.repository.backend.put(pack.name, b"".join(map(bytes, pack.pieces)))
     contents = encode_index([pack.entry])
-    span = IndexRun(contents).id_range
     kind = builder.kind.index_kind
-    forge.repository.objects.write(kind, names.INDEX, names.new_id(), contents, span)
+    forge.repository.objects.write(kind, names.INDEX, names.new_id(), contents)
     return pack.entry
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from tests.hostile.conftest import Place
 from tests.hostile.forge import OWNER, Forge, file_node, folder_node, raw
-from twofold.errors import DamageFound
+from twofold.commands.reading import Library
+from twofold.errors import DamageFound, NewerFormat
+from twofold.events import Event, Finding
 from twofold.format.names import BlobKind
 from twofold.format.pages import (
     MAX_LEVEL,
@@ -25,8 +27,8 @@ from twofold.format.pages import (
 )
 from twofold.format.records import PageRef, TreeRef
 from twofold.format.segments import pack_blob, pack_holes, pack_zeros
-from twofold.graph import PageStore
-from twofold.view import Tree
+from twofold.graph import PageStore, reachable
+from twofold.view import Tree, parse_address, resolve, snapshot_tree
 
 HOUR = b"x" * 100
 ONLY_FOR_CHECK = {"page begins elsewhere", "references without names", "names that are numbers"}
@@ -275,6 +277,9 @@ ROOTS: dict[str, dict[str, object]] = {
     "tree without id": {"tree": []},
     "counts that are a list": {"tree": [b"x" * 32], "counts": []},
     "time beyond 64 bits": {"tree": [b"x" * 32], "time_ns": 1e300},
+    "files with a disk": {"tree": [b"x" * 32], "image": [b"x" * 32]},
+    "image without a disk": {"kind": "image"},
+    "image with a directory": {"kind": "image", "tree": [b"x" * 32], "image": [b"x" * 32]},
 }
 
 
@@ -286,6 +291,35 @@ def test_a_root_that_breaks_a_rule_hides_no_other(case: str, place: Place) -> No
     assert result.exit_code == 5
     assert any(bad.hex() in finding.subject for finding in result.findings)
     assert [each.id for each in place.again().repository.snapshots()] == [good.id]
+
+
+def test_a_kind_of_snapshot_that_nobody_knows_is_listed_and_refused(place: Place) -> None:
+    """An older one is not given out instead of it, nothing is said to be whole, nothing is lost."""
+    good = place.forge.commit(place.forge.nodes(file_node(b"a")))
+    later = {"kind": "tape", "time_ns": 2**62, "reels": [b"x" * 32]}
+    bad = place.forge.commit_raw(later)
+    repository = place.again().repository
+    snapshots = repository.snapshots()
+    assert [each.id for each in snapshots] == [good.id, bad]
+    for address in ("latest", bad.hex()[:8]):
+        with pytest.raises(NewerFormat, match="tape") as caught:
+            resolve(parse_address(address), snapshots)
+        assert caught.value.exit_code == 1
+    assert resolve(parse_address("latest~1"), snapshots).id == good.id
+    pages = PageStore(repository.blob_reader(repository.load_index()))
+    with pytest.raises(NewerFormat):
+        reachable(pages, snapshots[1].root, set())
+    with pytest.raises(NewerFormat):
+        snapshot_tree(pages, snapshots[1].root, None)
+    result = place.check()
+    assert (result.exit_code, result.notes) == (0, 1)
+    assert bad.hex()[:8] in result.findings[0].subject
+    told: list[Event] = []
+    repository.emit = told.append
+    assert [each.id for each in Library(repository).kept] == [good.id]
+    assert [event.subject for event in told if isinstance(event, Finding)] == [
+        f"snapshot {bad.hex()[:8]}"
+    ]
 
 
 def test_extreme_numbers_in_a_root_are_only_numbers(place: Place) -> None:

@@ -8,7 +8,7 @@ Everything else is as with files: the same packs, indexes, sessions and tombston
 """
 
 from .model import Scenario
-from .rules import Rules
+from .rules import LATER, Rules
 from .world import World
 
 
@@ -121,6 +121,31 @@ def image_merge(rules: Rules) -> Scenario:
     return world.scenario()
 
 
+def feature_and_prune(rules: Rules) -> Scenario:
+    """An image with a page that pruners do not know: all it names is garbage to them."""
+    world = World(rules)
+    world.page("I", "image", "E")
+    world.page("E", LATER, "ab")
+    garbage = world.pack("garbage", "a")
+    world.indexed("old", garbage)
+    world.modern_writer("anna", "IEab")
+    own = list(world.packs).index("anna")
+    world.maintainer("prune1", garbage, own, reckless=True, heeds=True)
+    world.maintainer("prune2", garbage, own, reckless=True, heeds=True, tidies=False)
+    return world.scenario()
+
+
+def feature_and_writers(rules: Rules) -> Scenario:
+    """Backups by programs that must not write any more once the feature is in use."""
+    world = World(rules)
+    world.page("I", "image", "a")
+    world.modern_writer("anna", "Ia")
+    world.writer("bert", "a", heeds=True)
+    world.writer("carl", "b", heeds=True)
+    return world.scenario()
+
+
+FEATURES = (feature_and_prune, feature_and_writers)
 IMAGES = (
     image_reach,
     image_beside_files,

@@ -67,6 +67,7 @@ class Maintainer(Stepper):
     repacked: tuple[int, int, int] | None = None  # old pack, new pack, new index object
     tidies: bool = True  # R0 ends what others left
     spare_index: int = 0  # index objects it may delete without a merge
+    heeds: bool = False  # looks whether a feature was added, which it does not know
     reckless: bool = False  # R1 chooses anything, however much it is needed
 
     @cached_property
@@ -79,7 +80,7 @@ class Maintainer(Stepper):
             *(("K1", "K2") if self.repacked else ()),
             "R1",
             *(rules.merge if self.merged >= 0 else ()),
-            *rules.deletion,
+            *(step for step in rules.deletion if step != "R3c" or self.heeds),
             *(rules.removal if self.removes else ()),
         )
 
@@ -275,6 +276,17 @@ class Maintainer(Stepper):
         """Final second."""
         yield store, self._with_foreign(store, mind, FINAL), NEXT
 
+    def do_r3c(self, store: Store, mind: Mind) -> Outcomes:
+        """Who uses the feature has announced it before, and was waited for or saw the proposal."""
+        if store.feature:
+            yield self._withdrawn(store), mind, END
+        else:
+            yield store, mind, NEXT
+
+    def _withdrawn(self, store: Store) -> Store:
+        mine = store.tombs[self.tomb].state == PROPOSED
+        return self._without_tomb(store, self.tomb) if mine else store
+
     def _with_foreign(self, store: Store, mind: Mind, state: int) -> Mind:
         others = store.tombs
         if self.rules.withdraw == "smaller name stays":
@@ -326,8 +338,7 @@ class Maintainer(Stepper):
         if self._spared(store, mind):
             yield store, Mind(self.tomb, mind.packs, mind.indices), NEXT
         else:
-            mine = store.tombs[self.tomb].state == PROPOSED
-            yield self._without_tomb(store, self.tomb) if mine else store, mind, END
+            yield self._withdrawn(store), mind, END
 
     def _spared(self, store: Store, mind: Mind) -> bool:
         look = mind.look

@@ -19,6 +19,7 @@ ABSENT = 0
 OPEN, COMMITTED, FENCED = 1, 2, 3  # sessions
 PROPOSED, FINAL = 1, 2  # tombstones
 MARKED = 1  # forgotten marks are bits, as MARKED and FINAL may be there together
+ANNOUNCED, USED, SPOILED = 1, 2, 4  # a feature; the last: by somebody who should have refused
 ANEW = 4  # not in the store: somebody forgot since the last undelete took the mark away
 
 
@@ -47,7 +48,8 @@ class Store(NamedTuple):
     ``contents`` (blobs of each pack ever written) outlives the pack, because those who read a
     pack's table remember it; ``packs`` says which packs exist. An index object holds the packs it
     describes, 0 when it does not exist; a root names blobs likewise and has its session's id. What
-    pages name never changes, so ``pages`` is the same in all stores of a world.
+    pages name never changes, so ``pages`` is the same in all stores of a world. ``feature`` is what
+    ``config`` says of the one feature that is ever added.
     """
 
     contents: Row
@@ -58,6 +60,7 @@ class Store(NamedTuple):
     marks: Row
     tombs: tuple[Tomb, ...]
     pages: Pages = ()
+    feature: int = 0
 
 
 Local = tuple[int, Any]  # program counter, knowledge
@@ -139,6 +142,8 @@ def live_blobs(store: Store, sessions: Row, follow: tuple[str, ...] | None = Non
 @cache
 def damage(store: Store) -> str:
     """Why the store is in a bad state; empty when it is not."""
+    if store.feature & SPOILED:
+        return "a program committed that does not know a feature to write which is in use"
     reachable = union(store.contents, whole(store.indices) & store.packs)
     for s in members(where(store.sessions, COMMITTED)):
         if not store.roots[s]:

@@ -186,6 +186,31 @@ IMAGING = (
     Mutation("readers not awaited", images.image_merge, {"sessions_are_awaited": False}),
 )
 
+FEATURES = (
+    Mutation("config not read again", images.feature_and_prune, {"deletion": without("R3c")}),
+    Mutation(
+        "config before the proposal",
+        images.feature_and_prune,
+        {"deletion": moved("R3c", before="R2")},
+    ),
+    Mutation(
+        "writer does not read it again",
+        images.feature_and_writers,
+        start("W1", "W2a", "W2b", "W3", "A1"),
+    ),
+    Mutation(
+        "writer reads it before its session",
+        images.feature_and_writers,
+        start("W1a", "W1", "W2a", "W2b", "W3", "A1"),
+    ),
+    Mutation("sessions not waited for", images.feature_and_writers, {"new_feature": ("N1",)}),
+    Mutation(
+        "sessions listed before it is announced",
+        images.feature_and_writers,
+        {"new_feature": ("N2a", "N1", "N2b")},
+    ),
+)
+
 DETECTED = {
     "writing": WRITING,
     "partial": PARTIAL,
@@ -195,6 +220,7 @@ DETECTED = {
     "merging": MERGING,
     "exclusive": EXCLUSIVE,
     "imaging": IMAGING,
+    "features": FEATURES,
 }
 
 LATE_FLUSH = half_way("P2 P3a P3b P3c P3d P1a P1b P4 P5") | {"partial_checks_own_packs": False}
@@ -206,6 +232,12 @@ HARMLESS = (
     # A1 overrules the index, so it does not matter when that was loaded or how old it is
     Mutation("index before tombstones", on.adoption, start("W1", "W3", "W2a", "W2b", "A1", "A3")),
     Mutation("index before session", on.two_writers, start("W3", "W1", "W2a", "W2b", "A1", "A3")),
+    # whoever comes later sees the proposal, so any time after that will do
+    Mutation(
+        "config read last", images.feature_and_prune, {"deletion": moved("R3c", before="R5d")}
+    ),
+    # a deleter withdraws, so nobody need wait for it
+    Mutation("no wait for deleters", images.feature_and_prune, {"new_feature": ("N1",)}),
     # a session that is open or fenced shows nothing to anybody; the order only helps adoption
     Mutation("root before index", on.two_writers, finish("W4", "W6", "W5", "W7")),
     Mutation("root before packs", on.two_writers, finish("W6", "W4", "W5", "W7")),

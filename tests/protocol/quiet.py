@@ -8,18 +8,18 @@ from collections.abc import Iterator
 
 from .maintenance import Maintainer
 from .model import ABSENT, COMMITTED, OVER, Store, damage, members, present, reached, union, whole
-from .rules import Rules
+from .rules import LATER, REACH, Rules
 
 
 def settle(store: Store) -> Store:
-    """The store after a last run that fences everybody and deletes all it may.
+    """The store after a last run, which knows everything, fences everybody and deletes all it may.
 
     Steps offer the most thorough outcome first, so the run takes the first each time.
     """
     everything = (1 << len(store.contents)) - 1
     last = Maintainer(
-        "last", Rules(), len(store.tombs) - 1, everything, len(store.indices) - 1,
-        removes=True, cleans=True,
+        "last", Rules(reach=(*REACH, LATER)), len(store.tombs) - 1, everything,
+        len(store.indices) - 1, removes=True, cleans=True,
     )  # fmt: skip
     local = last.start
     while local != OVER:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 STEPS: dict[str, str] = {
     "W1": "open a session: create sessions/open/<id>",
+    "W1a": "read config again: leave if it asks for a feature to write that we lack",
     "W2a": "list tombs/proposed",
     "W2b": "list tombs/final",
     "W3": "list and load index/*",
@@ -31,6 +32,9 @@ STEPS: dict[str, str] = {
     "root of the partial snapshot",
     "P5": "commit the second session: move sessions/open/<id> to sessions/committed/<id>",
     "P6": "after W7: forget the partial snapshots of this run",
+    "N1": "announce a feature: replace config",
+    "N2a": "list sessions/open",
+    "N2b": "wait for each session listed, or fence it; the feature may be used from now on",
     "B1": "open a reader's session",
     "B2": "list sessions/committed, read the root",
     "B3": "list and load index/*",
@@ -64,6 +68,7 @@ STEPS: dict[str, str] = {
     "R2": "propose: create tombs/proposed/<t>, naming every target",
     "R3a": "list tombs/proposed",
     "R3b": "list tombs/final",
+    "R3c": "read config again: withdraw if it asks for a feature to delete that we lack",
     "R4a": "list sessions/open, after R2",
     "R4b": "wait for each session listed, or fence it",
     "R5a": "list sessions/committed, read roots: live blobs",
@@ -75,9 +80,10 @@ STEPS: dict[str, str] = {
     "R8": "delete tombs/final/<t>",
 }
 
-WRITER_START = ("W1", "W2a", "W2b", "W3", "A1", "A3")
+WRITER_START = ("W1", "W1a", "W2a", "W2b", "W3", "A1", "A3")
 WRITER_END = ("W4", "W5", "W6", "W7")
 PARTIAL = ("P1a", "P1b", "P2", "P3a", "P3b", "P3c", "P3d", "P4", "P5")
+NEW_FEATURE = ("N1", "N2a", "N2b")
 READER = ("B1", "B2", "B3", "B4", "B5")
 FORGET = ("F1", "F2")
 UNDELETE = ("U1", "U2", "U3")
@@ -86,7 +92,9 @@ CLEANING = ("C2", "C3", "C4", "C5")
 MERGE = ("M1", "M2", "M3")
 REACH = ("tree", "image", "references", "extents", "segments")
 """The sorts of pages that lead on to what a snapshot needs, as ``graph/reach.py`` follows them."""
-DELETION = ("R2", "R3a", "R3b", "R4a", "R4b", "R5a", "R5b", "R5c", "R5d", "R6", "R7", "R8")
+LATER = "later"
+"""A sort of page that programs of today do not know: it comes with a feature."""
+DELETION = ("R2", "R3a", "R3b", "R3c", "R4a", "R4b", "R5a", "R5b", "R5c", "R5d", "R6", "R7", "R8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,7 @@ class Rules:
     writer_start: tuple[str, ...] = WRITER_START
     writer_end: tuple[str, ...] = WRITER_END
     partial: tuple[str, ...] = PARTIAL
+    new_feature: tuple[str, ...] = NEW_FEATURE
     reader: tuple[str, ...] = READER
     undelete: tuple[str, ...] = UNDELETE
     removal: tuple[str, ...] = REMOVAL

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from . import scenarios
-from .image_scenarios import IMAGES
+from .image_scenarios import FEATURES, IMAGES
 from .model import COMMITTED, FENCED, Explorer, Scenario
 from .mutations import DETECTED, HARMLESS, LATE_FLUSH, Mutation
 from .quiet import leaks
@@ -31,6 +31,7 @@ COVERING = (
     scenarios.reckless_index,
     scenarios.repack,
     scenarios.exclusive,
+    *FEATURES,
 )
 BROKEN = [
     pytest.param(mutation, id=f"{group}: {mutation.name}")
@@ -49,7 +50,9 @@ def explore_everything(make: Make) -> None:
     assert left is None
 
 
-@pytest.mark.parametrize("make", (*scenarios.DEFAULT, *IMAGES), ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", (*scenarios.DEFAULT, *IMAGES, *FEATURES), ids=lambda make: make.__name__
+)
 def test_no_interleaving_does_harm(make: Make) -> None:
     explore_everything(make)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .exclusive import ExclusiveMaintainer, PoliteWriter
+from .features import ModernWriter
 from .maintenance import Maintainer
 from .model import COMMITTED, Actor, Page, Scenario, Store, Tomb
 from .readers import Forgetter, LateDuplicate, Reader
@@ -87,6 +88,14 @@ class World:
             name, self.rules, session, *own, meta_pack=self.pack(name + "-meta"), **options
         )
         self.actors.append(actor)
+        return session
+
+    def modern_writer(self, name: str, need: str) -> int:
+        """An image by a program that adds a feature first; its session."""
+        session = self.snapshot(name)
+        own = self.pack(name), self.indexed(name), blobs(need)
+        meta = self.pack(name + "-meta")
+        self.actors.append(ModernWriter(name, self.rules, session, *own, meta_pack=meta))
         return session
 
     def reader(self, name: str, snapshot: int, *, torn: bool = False) -> None:

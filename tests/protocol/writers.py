@@ -13,6 +13,8 @@ from .model import (
     MARKED,
     OPEN,
     PROPOSED,
+    SPOILED,
+    USED,
     Store,
     members,
     put,
@@ -26,7 +28,7 @@ from .stepper import END, NEXT, STAY, Outcomes, Stepper, load_index
 class View(NamedTuple):
     """What a writer has seen: packs with tombstones, indexed packs, listed packs, index objects
     still to be read, blobs of the parent, and whether the parent went meanwhile; then what follows
-    from it: packs relied on and packs adopted."""
+    from it: packs relied on and packs adopted. Before all that: sessions waited for."""
 
     tombs: int = 0
     known: int = 0
@@ -36,6 +38,7 @@ class View(NamedTuple):
     orphaned: bool = False
     relied: int = -1
     adopted: int = 0
+    waited: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Writer(Stepper):
     index: int
     need: int
     adopts: bool = False
+    heeds: bool = False  # looks whether a feature was added meanwhile, which it does not know
     parent: int = -1  # snapshot whose blobs are reused without looking each of them up
     torn: bool = False  # loads index objects one by one, in any order
 
@@ -57,8 +61,10 @@ class Writer(Stepper):
 
     @cached_property
     def opening(self) -> tuple[str, ...]:
-        """A3 is for writers with a parent."""
-        return tuple(step for step in self.rules.writer_start if step != "A3" or self.parent >= 0)
+        """A3 is for writers with a parent, W1a for worlds in which a feature is added."""
+        left_out = {"A3"} if self.parent < 0 else set()
+        left_out |= set() if self.heeds else {"W1a"}
+        return tuple(step for step in self.rules.writer_start if step not in left_out)
 
     def knowledge(self) -> View:
         """Nothing seen yet."""
@@ -67,6 +73,13 @@ class Writer(Stepper):
     def do_w1(self, store: Store, view: View) -> Outcomes:
         """Become visible to pruners."""
         yield store._replace(sessions=put(store.sessions, self.session, OPEN)), view, NEXT
+
+    def do_w1a(self, store: Store, view: View) -> Outcomes:
+        """A feature that was announced is one that this program does not know."""
+        if store.feature:
+            yield store._replace(sessions=put(store.sessions, self.session, ABSENT)), view, END
+        else:
+            yield store, view, NEXT
 
     def do_w2a(self, store: Store, view: View) -> Outcomes:
         """Proposed tombstones first: a tombstone that moves is then seen here or there."""
@@ -149,6 +162,8 @@ class Writer(Stepper):
 
     def _commit(self, store: Store, view: View, session: int, pack: int) -> Outcomes:
         if store.sessions[session] == OPEN or not self.rules.commit_is_conditional:
+            if self.heeds and store.feature & USED:
+                store = store._replace(feature=store.feature | SPOILED)
             yield store._replace(sessions=put(store.sessions, session, COMMITTED)), view, NEXT
         elif self.rules.packs_belong_to_all:
             yield store, view, END

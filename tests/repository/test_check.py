@@ -15,7 +15,7 @@ from twofold.commands.check import CheckResult
 from twofold.errors import UsageError
 from twofold.events import Finding, Severity
 from twofold.format import names
-from twofold.format.index import IndexRun, encode_index
+from twofold.format.index import encode_index
 from twofold.format.names import BlobKind, Kind
 from twofold.format.records import Root as RootRecord
 from twofold.format.records import decode_record, encode_record
@@ -126,19 +126,6 @@ def test_the_session_of_a_followed_snapshot_does_not_vanish_unnoticed(lab: Lab) 
     result = lab.sample.check()
     assert result.exit_code == 5
     assert any(f.subject == f"snapshot {third[:8]}" for f in result.findings)
-
-
-def test_replaced_index_objects_that_are_still_there_are_notes(
-    sample: Sample, repository: Repository
-) -> None:
-    index = repository.load_index()
-    old = sorted(index.loaded)
-    packs = [entry for run in index.runs[BlobKind.META] for entry in run.pack_entries()]
-    contents = encode_index(packs, old)
-    span = IndexRun(contents).id_range
-    repository.objects.write(Kind.META_INDEX, names.INDEX, names.new_id(), contents, span)
-    result = sample.check()
-    assert result.exit_code == 0 and result.notes == len(old)
 
 
 def test_check_registers_a_session_and_ends_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """Opening a damaged repository: any one flipped bit in config or key slot is made up for."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.repository.damages import find_target
@@ -11,17 +13,17 @@ from twofold.errors import (
     DamageFound,
     NewerFormat,
     ObjectDamaged,
+    RefusedUnsafe,
     RepositoryNotFound,
     TwofoldError,
     WrongKey,
 )
 from twofold.events import Severity, ignore
 from twofold.format import names
-from twofold.format.config import Config
 from twofold.format.envelope import HEADER, mirror, second_copy_start
 from twofold.format.names import Kind
 from twofold.format.records import encode_record
-from twofold.repository import Report, Survey, open_repository
+from twofold.repository import Author, Report, Repository, Survey, open_repository
 from twofold.repository.check_objects import OpenersCheck
 from twofold.repository.report import KEPT
 
@@ -131,20 +133,21 @@ def test_a_newer_format_is_1_and_says_so(lab: Lab) -> None:
     assert caught.value.exit_code == 1
 
 
-def test_newer_key_slots_only_are_a_newer_format(lab: Lab) -> None:
+def test_key_slots_of_another_number_are_damage(lab: Lab) -> None:
+    """A repository has one number, that of its configuration."""
     for name in lab.names("keys"):
         lab.write(name, newer(lab.files[name]))
-    with pytest.raises(NewerFormat):
+    with pytest.raises(ObjectDamaged, match="format 9"):
         open_with(lab.sample)
 
 
 @pytest.mark.parametrize("kind", ["key-slot", "root", "data-index", "tombstone", "session"])
-def test_a_single_newer_object_is_damage_for_check(kind: str, lab: Lab) -> None:
+def test_an_object_of_another_number_is_damage_for_check(kind: str, lab: Lab) -> None:
     name = find_target(kind, lab, lab).name
     lab.write(name, newer(lab.files[name]))
     result = lab.sample.check(read_data=True)
     assert result.exit_code == 5
-    assert any("newer Twofold" in finding.message for finding in result.findings)
+    assert any("format 9" in finding.message for finding in result.findings)
 
 
 def test_a_number_damaged_in_one_copy_does_not_look_newer(lab: Lab) -> None:
@@ -155,14 +158,74 @@ def test_a_number_damaged_in_one_copy_does_not_look_newer(lab: Lab) -> None:
     assert lab.sample.check().exit_code == 5
 
 
-def test_an_unknown_feature_is_refused(lab: Lab) -> None:
+def ask_for(lab: Lab, **features: list[str]) -> None:
+    """Put down a configuration that is as it was, but for its features."""
     with lab.sample.open() as repository:
-        config = Config(created_ns=1, writer="x", features=["teleport"])
+        config = msgspec.structs.replace(repository.config, **features)
         file = repository.keys.seal_small(Kind.CONFIG, names.new_id(), encode_record(config))
     for name in ("config", "config.copy"):
         lab.write(name, file)
-    with pytest.raises(NewerFormat, match="teleport"):
+
+
+def roles_refused(repository: Repository) -> dict[str, str]:
+    """What each role that may not begin is told; the store is left as it was."""
+    refused = {}
+    for role in ("reader", "writer", "partial", "maintenance"):
+        try:
+            repository.begin(role, Author()).close()
+        except RefusedUnsafe as error:
+            assert (error.exit_code, "update Twofold" in error.hint) == (17, True)
+            refused[role] = error.message
+    assert not list(repository.objects.ids(names.SESSIONS_OPEN))
+    return refused
+
+
+def stored(lab: Lab) -> dict[Path, bytes]:
+    """All files of the store."""
+    top = lab.sample.store
+    return {path: path.read_bytes() for path in top.rglob("*") if path.is_file()}
+
+
+def test_an_unknown_feature_to_read_is_refused(lab: Lab) -> None:
+    ask_for(lab, features_read=["teleport"])
+    with pytest.raises(NewerFormat, match="teleport") as caught:
         open_with(lab.sample)
+    assert caught.value.exit_code == 1
+
+
+def test_who_must_not_write_may_read(lab: Lab) -> None:
+    ask_for(lab, features_write=["teleport"])
+    with lab.sample.open() as repository:
+        assert repository.snapshots()
+        before = stored(lab)
+        refused = roles_refused(repository)
+        assert sorted(refused) == ["maintenance", "partial", "writer"]
+        assert all("must not write to it: teleport" in words for words in refused.values())
+        for change in (
+            repository.restore_config_copies,
+            lambda: repository.add_password(b"other"),
+            repository.add_recovery_key,
+            lambda: repository.add_key_file(b"k" * 32),
+            lambda: repository.remove_key(""),
+        ):
+            with pytest.raises(RefusedUnsafe):
+                change()
+        assert stored(lab) == before
+
+
+def test_who_must_not_delete_may_write(lab: Lab) -> None:
+    ask_for(lab, features_delete=["teleport"])
+    with lab.sample.open() as repository:
+        refused = roles_refused(repository)
+        assert list(refused) == ["maintenance"]
+        assert "teleport" in refused["maintenance"]
+
+
+def test_a_feature_added_since_the_repository_was_opened_counts(lab: Lab) -> None:
+    with lab.sample.open() as repository:
+        assert not roles_refused(repository)
+        ask_for(lab, features_write=["teleport"])
+        assert sorted(roles_refused(repository)) == ["maintenance", "partial", "writer"]
 
 
 # --- many slots ----------------------------------------------------------------------------

@@ -92,8 +92,11 @@ def test_a_flipped_format_number_is_damage_and_not_a_newer_program(keys: Keyring
     damaged[8] = 1
     assert keys.open_small(Kind.ROOT, OBJECT, bytes(damaged)) == (b"text", False)
     damaged[4096 + 8] = 1
-    with pytest.raises(NewerFormat):
+    with pytest.raises(FormatError):
         keys.open_small(Kind.ROOT, OBJECT, bytes(damaged))
+    damaged[10] = damaged[4096 + 10] = Kind.CONFIG
+    with pytest.raises(NewerFormat):
+        keys.open_small(Kind.CONFIG, OBJECT, bytes(damaged))
 
 
 def test_objects_cannot_pass_for_others(keys: Keyring) -> None:

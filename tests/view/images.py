@@ -209,7 +209,7 @@ def image_of(
             IMAGE, reader.size, 512, table.kind, table.disk_id, False, [frame, *volumes]
         )
         ident = craft.flow.save_page(encode_page(change_page(page)))
-        return Root(kind="image", tree=craft.directory(), image=PageRef(ident), time_ns=time_ns)
+        return Root(kind="image", image=PageRef(ident), time_ns=time_ns)
 
     return place.craft_root(build)
 
@@ -264,7 +264,7 @@ def crafted(
         )
         page = ImagePage(IMAGE, size, 512, "none", "", False, [volume])
         ident = craft.flow.save_page(encode_page(page))
-        return Root(kind="image", tree=craft.directory(), image=PageRef(ident), time_ns=LATER)
+        return Root(kind="image", image=PageRef(ident), time_ns=LATER)
 
     return place.craft_root(make)
 

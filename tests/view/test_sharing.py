@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.imaging.disks import MIB, make_ext4
 from tests.restorer.place import Craft, Place
 from tests.view.images import image_of
-from twofold.errors import DamageFound
+from twofold.errors import TwofoldError
 from twofold.format.image import ExtentsPage
 from twofold.format.index import IndexRun
 from twofold.format.names import BlobKind
@@ -27,7 +27,7 @@ def chunks(pages: PageStore, root: Root) -> dict[bytes, int]:
             for page in pages.leaves(volume.entries, ExtentsPage):
                 for entry in page.entries:
                     found |= {s.blob: s.length for s in pages.stream(entry) if s.blob}
-    pending = [root.tree.page]
+    pending = [root.tree.page] if root.tree is not None else []
     while pending:
         for node_page in pages.leaves(pending.pop(), NodePage):
             for node in node_page.nodes:
@@ -41,7 +41,7 @@ def chunks(pages: PageStore, root: Root) -> dict[bytes, int]:
 
 
 def around(pages: PageStore, index: Index, snapshots: list[Snapshot]) -> Surroundings:
-    def lost(snapshot: Snapshot, error: DamageFound) -> None:
+    def lost(snapshot: Snapshot, error: TwofoldError) -> None:
         raise AssertionError(f"{snapshot.short}: {error}")
 
     return Surroundings(pages, index, snapshots, lost, lambda _: None)

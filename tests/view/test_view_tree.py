@@ -19,7 +19,7 @@ from twofold.format.pages import (
     ReferencePage,
     encode_page,
 )
-from twofold.format.records import TreeRef
+from twofold.format.records import PageRef, Root, TreeRef
 from twofold.view import Tree, Visit
 
 
@@ -224,6 +224,6 @@ def test_hard_links_are_found_by_listing(place: Place) -> None:
 
 
 def test_images_are_refused(place: Place) -> None:
-    place.craft(lambda craft: craft.directory(), kind="image")
+    place.craft_root(lambda _: Root(kind="image", image=PageRef(bytes(32)), time_ns=2**62))
     with pytest.raises(UsageError, match="image"), place.tree():
         pass

@@ -170,7 +170,7 @@ class ParentDir:
 
 def parent_of(pages: PageStore, root: Root) -> ParentDir | None:
     """The root directory of a snapshot, None when it has no listing."""
-    if root.listing is None:
+    if root.listing is None or root.tree is None:
         return None
     return ParentDir(pages, root.listing, root.tree)
 

@@ -85,7 +85,7 @@ def run(options: BackupOptions, emit: Emit) -> BackupResult:
             outcome = _stream(options, repository, emit)
         else:
             outcome = backup(repository, current(), _request(options, repository), emit)
-        if not outcome.root.tree.files:
+        if not outcome.root.totals.files:
             emit(Notice("the backup holds no file: check the folders named and what is excluded"))
         if outcome.snapshot is not None:
             remember_head(repository, outcome.snapshot, emit)
@@ -180,7 +180,7 @@ def _result(outcome: Outcome, dry_run: bool, seconds: float) -> BackupResult:
         excluded=counts.get("excluded", 0),
         failed=counts.get("failed", 0),
         vanished=counts.get("vanished", 0),
-        directories=root.tree.directories,
+        directories=root.totals.directories,
         bytes_total=root.bytes_total,
         bytes_read=root.bytes_read,
         bytes_stored=root.bytes_stored,

@@ -32,6 +32,7 @@ from twofold.repository import (
 )
 
 DAMAGED = 5
+UPDATE = "update Twofold on this computer"
 _PAGES_PER_EVENT = 64
 _NAMED = 5
 
@@ -158,6 +159,10 @@ class _Check:
         self._report.emit(Phase("following every backup", total_items=total))
         verifier = Verifier(pages, survey.has, self._page, lengths=self._options.read_data)
         for snapshot in survey.snapshots:
+            if not snapshot.root.is_known:
+                message = "it is of a kind that this version does not know, so it was not followed"
+                self._report.note("snapshots", f"snapshot {snapshot.short}", message, UPDATE)
+                continue
             found = verifier.verify(snapshot.id, snapshot.root)
             if found.anything:
                 self._tell(snapshot, found)

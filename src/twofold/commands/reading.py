@@ -53,10 +53,20 @@ class Library:
         self.snapshots = repository.snapshots(partial=True)
         """All, by time, also those that are only found by their id."""
 
-    @property
+    @cached_property
     def kept(self) -> list[Snapshot]:
-        """Those that are there for everybody, newest last."""
-        return [each for each in self.snapshots if not each.forgotten and not each.root.partial]
+        """Those that are there for everybody, newest last; kinds that are not known are told."""
+        kept = [each for each in self.snapshots if not each.forgotten and not each.root.partial]
+        for each in kept:
+            if not each.root.is_known:
+                self._tell_unknown(each)
+        return [each for each in kept if each.root.is_known]
+
+    def _tell_unknown(self, snapshot: Snapshot) -> None:
+        message = f"it is passed over: this version does not know its kind ({snapshot.root.kind!r})"
+        subject = f"snapshot {snapshot.short}"
+        remedy = "update Twofold on this computer"
+        self.repository.emit(Finding(Severity.WARNING, subject, message, remedy))
 
     @cached_property
     def index(self) -> Index:

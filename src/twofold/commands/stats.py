@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.commands.reading import Reading, read_snapshot, reader_session
-from twofold.errors import DamageFound, SnapshotNotFound, TwofoldError, UsageError
-from twofold.events import Emit, Finding, Phase, Progress, Severity
+from twofold.errors import DamageFound, NewerFormat, SnapshotNotFound, TwofoldError, UsageError
+from twofold.events import Emit, Finding, Notice, Phase, Progress, Severity
 from twofold.format.names import BlobKind
 from twofold.format.records import Root
 from twofold.options import Options, RepositoryAccess, shown_as
@@ -298,8 +298,8 @@ def _of_backup(reading: Reading, losses: _Losses) -> StatsResult:
         name=root.name,
         tags=tuple(root.tags),
         sources=tuple(root.sources),
-        files=root.tree.files,
-        directories=root.tree.directories,
+        files=root.totals.files,
+        directories=root.totals.directories,
         bytes_total=root.bytes_total,
         bytes_read=root.bytes_read,
         bytes_stored=root.bytes_stored,
@@ -348,9 +348,12 @@ def _systems(reading: Reading, losses: _Losses) -> tuple[SystemFacts, ...]:
 def _shared(reading: Reading, losses: _Losses) -> Sharing:
     losses.emit(Phase("comparing backups"))
 
-    def lost(snapshot: Snapshot, error: DamageFound) -> None:
+    def lost(snapshot: Snapshot, error: TwofoldError) -> None:
         message = f"part of it cannot be followed, the figures leave it out: {error.message}"
-        losses.tell(f"snapshot {snapshot.short}", message)
+        if isinstance(error, NewerFormat):
+            losses.emit(Notice(f"snapshot {snapshot.short}: {message}"))
+        else:
+            losses.tell(f"snapshot {snapshot.short}", message)
 
     snapshots = reading.repository.snapshots()
     around = Surroundings(reading.pages, reading.index, snapshots, lost, losses.step)

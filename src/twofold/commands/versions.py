@@ -221,7 +221,7 @@ class _Looking:
 
     def _node(self, root: Root, path: Path) -> Node | None:
         """As ``Tree.find``; folders that are the same as before are not read again."""
-        ref = root.tree
+        ref = root.files_tree
         node: Node | None = None
         for name in path:
             if node is not None:

@@ -31,9 +31,7 @@ HEADER = Layout(
         ("object", "16s"),
         ("salt", "32s"),
         ("wrap", "B"),
-        ("range_first", "B"),
-        ("range_last", "B"),
-        ("reserved", "B"),
+        ("reserved", "3s"),
         ("wrapped_length", "I"),
         ("body_length", "Q"),
     ],
@@ -55,8 +53,6 @@ class Header:
     object: bytes
     salt: bytes
     body_length: int = 0
-    range_first: int = 0
-    range_last: int = 0
 
     def encode(self) -> bytes:
         """The 96 bytes, also used as associated data."""
@@ -70,15 +66,17 @@ class Header:
             self.object,
             self.salt,
             0,
-            self.range_first,
-            self.range_last,
             0,
             self.body_length,
         )
 
     @classmethod
     def decode(cls, data: Buffer) -> "Header":
-        """Read a header; ``FormatError`` if it is none, ``NewerFormat`` if it is from later on."""
+        """Read a header; ``FormatError`` if it is none, or of another format number.
+
+        The number of a repository is that of its configuration: there one above ours is
+        ``NewerFormat``. In all other objects another number is damage.
+        """
         (
             magic,
             number,
@@ -89,20 +87,20 @@ class Header:
             ident,
             salt,
             wrap,
-            first,
-            last,
             wrapped,
             body,
         ) = HEADER.read(data)
         if magic != MAGIC:
             raise FormatError("this is not a Twofold object")
-        if number > FORMAT_NUMBER:
+        if number > FORMAT_NUMBER and kind == Kind.CONFIG:
             raise NewerFormat(f"format {number} was written by a newer Twofold")
+        if number != FORMAT_NUMBER:
+            raise FormatError(f"an object of format {number} in a repository of {FORMAT_NUMBER}")
         if kind not in Kind.__members__.values() or wrap or wrapped:
             raise FormatError("the object's header is damaged")
         if aead not in (AES_256_GCM, CHACHA20_POLY1305):
             raise FormatError(f"unknown cipher {aead}")
-        header = cls(Kind(kind), aead, epoch, repository, ident, salt, body, first, last)
+        header = cls(Kind(kind), aead, epoch, repository, ident, salt, body)
         if header.encode() != data[: HEADER.size]:  # what is not kept would escape the seal
             raise FormatError("the object's header is damaged")
         return header

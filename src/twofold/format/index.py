@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 from twofold.errors import FormatError
 from twofold.format.layout import Buffer, Layout
-from twofold.format.names import BLOB_ID_SIZE, OBJECT_ID_SIZE
+from twofold.format.names import BLOB_ID_SIZE
 from twofold.format.pack import FrameEntry
 from twofold.native import EXTENSION
 
 INDEX_HEAD = Layout(
-    "IndexHead", [("packs", "I"), ("frames", "I"), ("blobs", "I"), ("superseded", "I")]
+    "IndexHead", [("packs", "I"), ("frames", "I"), ("blobs", "I"), ("reserved", "I")]
 )
 INDEX_PACK = Layout(
     "IndexPack",
@@ -104,22 +104,22 @@ class IndexBuilder:
             self._blobs += _blob_rows(frame, self._frame_count)
             self._frame_count += 1
 
-    def encode(self, superseded: Iterable[bytes] = ()) -> bytes:
+    def encode(self) -> bytes:
         """Contents of the index object; more packs may be added afterwards."""
         self._blobs.sort()  # by id, as that comes first
-        old, blobs = list(superseded), self._blobs
-        head = INDEX_HEAD.pack(self._pack_count, self._frame_count, len(blobs), len(old))
+        blobs = self._blobs
+        head = INDEX_HEAD.pack(self._pack_count, self._frame_count, len(blobs))
         ids = b"".join([blob[:BLOB_ID_SIZE] for blob in blobs])
         rows = b"".join([blob[BLOB_ID_SIZE:] for blob in blobs])
-        return b"".join([head, self._packs, self._frames, ids, rows, *old])
+        return b"".join([head, self._packs, self._frames, ids, rows])
 
 
-def encode_index(packs: Iterable[PackEntry], superseded: Iterable[bytes] = ()) -> bytes:
+def encode_index(packs: Iterable[PackEntry]) -> bytes:
     """Contents of an index object listing whole packs."""
     builder = IndexBuilder()
     for entry in packs:
         builder.add(entry)
-    return builder.encode(superseded)
+    return builder.encode()
 
 
 def _pack_row(entry: PackEntry, first_frame: int) -> bytes:
@@ -163,13 +163,12 @@ class IndexRun:
         """Check all counts; ``FormatError`` when they do not fill the data exactly."""
         self._data = memoryview(data)
         self.count: int
-        packs, frames, self.count, superseded = INDEX_HEAD.read(self._data)
+        packs, frames, self.count = INDEX_HEAD.read(self._data)
         self._packs = INDEX_HEAD.size
         self._frames: int = self._packs + packs * INDEX_PACK.size
         self._ids: int = self._frames + frames * INDEX_FRAME.size
         self._rows = self._ids + self.count * BLOB_ID_SIZE
-        self._old = self._rows + self.count * INDEX_BLOB.size
-        if self._old + superseded * OBJECT_ID_SIZE != len(self._data):
+        if self._rows + self.count * INDEX_BLOB.size != len(self._data):
             raise FormatError("an index object has impossible counts")
         self.pack_count: int = packs
         self._frame_count = frames
@@ -202,11 +201,6 @@ class IndexRun:
         advise = getattr(mapped, "madvise", None)  # not on every system, and not on bytes
         if isinstance(mapped, mmap.mmap) and advise and _DONT_NEED:
             advise(_DONT_NEED)
-
-    def superseded(self) -> list[bytes]:
-        """Ids of the index objects this one replaces."""
-        tail = bytes(self._data[self._old :])
-        return [tail[i : i + OBJECT_ID_SIZE] for i in range(0, len(tail), OBJECT_ID_SIZE)]
 
     def find(self, blob_id: bytes) -> int:
         """Position of a blob, -1 if it is not listed."""
@@ -248,13 +242,6 @@ class IndexRun:
         for i in range(self._ids, self._rows, BLOB_ID_SIZE):
             yield bytes(self._data[i : i + BLOB_ID_SIZE])
 
-    @property
-    def id_range(self) -> tuple[int, int]:
-        """First bytes of the smallest and the largest id, for the object's header."""
-        if not self.count:
-            return (0, 0)
-        return self._data[self._ids], self._data[self._rows - BLOB_ID_SIZE]
-
     def packs(self) -> Iterator[PackInfo]:
         """Every pack listed."""
         rows = self._data[self._packs : self._frames]
@@ -280,7 +267,7 @@ class IndexRun:
 
     def rows(self) -> Iterator[tuple[bytes, int, int, int]]:
         """(blob id, frame number, offset, length) of every blob, by id; numbers unchecked."""
-        places = INDEX_BLOB.iterate(self._data[self._rows : self._old])
+        places = INDEX_BLOB.iterate(self._data[self._rows :])
         for ident, (number, offset, length) in zip(self.ids(), places, strict=True):
             yield ident, number, offset, length
 

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-from twofold.errors import FormatError
+from twofold.errors import FormatError, NewerFormat
 
 RecordT = TypeVar("RecordT")
 
@@ -40,10 +40,14 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes = b""
 
 
+FILES, IMAGE = "files", "image"
+"""Kinds of snapshots."""
+
+
 class Root(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot's body; times in ns since 1970, sizes in bytes."""
 
-    kind: str = "files"
+    kind: str = FILES
     partial: bool = False
     time_ns: int = 0
     end_ns: int = 0
@@ -54,7 +58,7 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     tags: list[str] = msgspec.field(default_factory=list)
     sources: list[bytes] = msgspec.field(default_factory=list)
-    tree: TreeRef
+    tree: TreeRef | None = None
     listing: PageRef | None = None
     image: PageRef | None = None
     rules: bytes = b""
@@ -66,6 +70,37 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
     parent: bytes | None = None
     chain: Chain = msgspec.field(default_factory=Chain)
     writer: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this program knows what such a snapshot holds."""
+        return self.kind in (FILES, IMAGE)
+
+    def check_kind(self) -> None:
+        """Raise ``NewerFormat`` for a kind of snapshot that this program does not know."""
+        if not self.is_known:
+            raise NewerFormat(
+                f"this backup is of a kind that this version does not know ({self.kind!r})"
+            )
+
+    def check(self) -> None:
+        """Raise ``FormatError`` unless it holds what its kind does, and nothing of the other."""
+        if self.kind == FILES and (self.tree is None or self.image is not None):
+            raise FormatError("a backup of files must have a directory, and no disk")
+        if self.kind == IMAGE and (self.image is None or self.tree is not None):
+            raise FormatError("an image must have a disk, and no directory")
+
+    @property
+    def files_tree(self) -> TreeRef:
+        """The root directory of a backup of files. ``FormatError`` where there is none."""
+        if self.tree is None:
+            raise FormatError("this backup has no directory")
+        return self.tree
+
+    @property
+    def totals(self) -> TreeRef:
+        """The totals of all directories: of an image, none."""
+        return self.tree or TreeRef(b"")
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):

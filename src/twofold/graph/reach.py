@@ -97,10 +97,12 @@ def reachable(pages: PageStore, root: Root, seen: Seen) -> Iterator[Reach]:
     """Blobs needed by a snapshot; metadata pages in ``seen`` (and below) are passed over.
 
     ``seen`` is extended. Raises ``DamageFound`` at the first page that cannot be read; the caller
-    may go on with the next snapshot.
+    may go on with the next snapshot. ``NewerFormat`` for a kind of snapshot that is not known: what
+    it needs cannot be told.
     """
+    root.check_kind()
     walk = _Walk(pages, seen)
-    walk.push(root.tree.page, NodePage, b"")
+    walk.push(root.tree.page if root.tree is not None else None, NodePage, b"")
     walk.push(root.listing, ListingPage, b"")
     walk.push(root.image, ImagePage, b"")
     walk.push(root.failures, FailurePage, b"")

@@ -156,10 +156,11 @@ class Verifier:
         self._affected = Affected(b"")
 
     def verify(self, snapshot: bytes, root: Root) -> Affected:
-        """What a snapshot misses."""
+        """What a snapshot misses. ``NewerFormat`` for a kind that is not known."""
+        root.check_kind()
         self._affected = Affected(snapshot)
         tops: list[tuple[PageRef | None, Leaf]] = [
-            (root.tree.page, NodePage),
+            (root.tree.page if root.tree is not None else None, NodePage),
             (root.listing, ListingPage),
             (root.image, ImagePage),
             (root.failures, FailurePage),

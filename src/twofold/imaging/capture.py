@@ -15,7 +15,7 @@ from twofold.imaging.patient import PatientReader
 from twofold.imaging.raw import UNKNOWN_PIECE, RawStore
 from twofold.imaging.source import Source
 from twofold.imaging.volume import VolumeCapture, VolumeOptions
-from twofold.pipeline import Contents, NodeWriter, Outcome, Run, RunSpec
+from twofold.pipeline import Contents, Outcome, Run, RunSpec
 from twofold.pipeline.extents import write_extents
 from twofold.platform import Platform
 from twofold.repository import Repository
@@ -130,7 +130,6 @@ class _Capture:
             volumes,
         )
         contents = Contents(
-            tree=NodeWriter(flow.save_page, self._key).finish(),
             image=PageRef(flow.save_page(encode_page(page))),
             bytes_total=sum(volume.used for volume in volumes),
         )

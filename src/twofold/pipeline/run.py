@@ -58,7 +58,7 @@ class RunSpec:
 class Contents:
     """What a snapshot holds, as its root says it."""
 
-    tree: TreeRef
+    tree: TreeRef | None = None
     listing: PageRef | None = None
     image: PageRef | None = None
     rules: bytes = b""
@@ -122,7 +122,8 @@ class Run:
     def begin(
         cls, repository: Repository, platform: Platform, spec: RunSpec, emit: Emit
     ) -> Iterator["Run"]:
-        """Open the session first (W1), end it whatever happens."""
+        """Open the session first (W1), end it whatever happens. ``RefusedUnsafe``."""
+        repository.config.check_writing()
         if spec.dry_run:
             run = cls(repository, platform, spec, emit, None)
             with run.flow:

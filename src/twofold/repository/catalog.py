@@ -8,7 +8,7 @@ what was taken on in this run.
 import threading
 
 from twofold.format import names
-from twofold.format.index import MAX_BLOBS_PER_INDEX, IndexBuilder, IndexRun, PackEntry
+from twofold.format.index import MAX_BLOBS_PER_INDEX, IndexBuilder, PackEntry
 from twofold.format.names import BlobKind
 from twofold.repository.blob_set import BlobSet, new_blob_set
 from twofold.repository.index import Index
@@ -110,7 +110,6 @@ class Catalog:
                 if len(waiting) == 1:
                     waiting.append(IndexBuilder())  # for packs that come while this is written
             ident = names.new_id()
-            span = IndexRun(contents).id_range
-            stored += objects.write(kind.index_kind, names.INDEX, ident, contents, span)
+            stored += objects.write(kind.index_kind, names.INDEX, ident, contents)
             with self._lock:
                 del waiting[0]

@@ -24,38 +24,31 @@ class IndexCheck(Checker):
     def run(self) -> None:
         """Check them."""
         index = self.survey.index
-        superseded: set[bytes] = set()
         for ident in self.ids(names.INDEX):
             index.loaded.add(ident)
-            superseded.update(self._object(ident))
-        for ident in sorted(superseded & index.loaded):
-            self.report.note("index", f"index {ident.hex()}", "it was replaced, but is still there")
+            self._object(ident)
         packs = PackReader(self.backend, self.repository.keys, self.report.hear)
         index.on_look_again(lambda: adopt(self.objects, packs, index, set()))
 
-    def _object(self, ident: bytes) -> list[bytes]:
-        """Take in one index object; the ids of those it replaces."""
+    def _object(self, ident: bytes) -> None:
+        """Take in one index object."""
         index, name = self.survey.index, names.object_name(names.INDEX, ident)
         try:
             kind, run, healthy = self._read_run(name, ident)
         except ObjectNotFound:
-            return []
+            return
         except (DamageFound, NewerFormat) as error:
             index.damaged.append(ident)
             why = f"it cannot be read ({error}){self.true_name(name)}"
             message = f"{why}; the packs' own tables were used instead"
             remedy = "nothing is lost while the packs are whole; the next backup lists them again"
             self.report.damage("index", name, message, remedy)
-            return []
+            return
         if not healthy:
             self.report.damage("index", name, ONE_COPY_DAMAGED, COVERED)
-        elif not self._spans(name, run):
-            message = "its header gives a range of ids that is not that of its blobs"
-            self.report.damage("index", name, message, FORGED)
         index.add(kind, run)
         for listing in self._listings(name, ident, kind, run):
             self._enter(name, listing)
-        return run.superseded()
 
     def _listings(
         self, name: str, ident: bytes, kind: BlobKind, run: IndexRun
@@ -66,11 +59,6 @@ class IndexCheck(Checker):
             message = f"it was sealed with our keys, but says what cannot be ({error})"
             self.report.damage("index", name, message, FORGED)
             return [PackListing(kind, info, ident, mark=UNKNOWN) for info in run.packs()]
-
-    def _spans(self, name: str, run: IndexRun) -> bool:
-        """Whether the header says between which ids the blobs are: who trusts it reads no more."""
-        header = peek_header(self.backend, name)
-        return header is None or (header.range_first, header.range_last) == run.id_range
 
     def _enter(self, name: str, listing: PackListing) -> None:
         known = self.survey.listings.setdefault(listing.info.id, listing)

@@ -10,7 +10,7 @@ from twofold.format import names
 from twofold.format.config import Config
 from twofold.format.keyslot import MAX_SLOTS
 from twofold.format.names import Kind
-from twofold.format.records import Mark, RecordT, Tombstone, decode_record
+from twofold.format.records import Mark, RecordT, Root, Tombstone, decode_record
 from twofold.repository.keys import ONE_COPY_DAMAGED, slot_names, slot_problem
 from twofold.repository.objects import ObjectStore, peek_header
 from twofold.repository.report import Report
@@ -45,6 +45,8 @@ class Checker:
         try:
             contents, healthy = self.objects.inspect(kind, name, ident)
             found = decode_record(contents, record)
+            if isinstance(found, Root):
+                found.check()
         except ObjectNotFound:
             return None  # whoever is at work has removed it since it was listed
         except (DamageFound, NewerFormat) as error:

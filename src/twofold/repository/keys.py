@@ -199,8 +199,7 @@ class Opened:
 def open_any(backend: Backend, repository: bytes, secret: bytes) -> Opened:
     """Try the slots with a secret.
 
-    ``WrongKey``; ``ObjectDamaged`` if no slot is readable or the secret's own slot is damaged;
-    ``NewerFormat`` if nothing but newer slots is there.
+    ``WrongKey``; ``ObjectDamaged`` if no slot is readable or the secret's own slot is damaged.
     """
     slots, damaged = _load(backend, repository)
     recovery = decode_recovery_key(secret.decode("utf-8", "replace"))
@@ -227,8 +226,6 @@ def open_any(backend: Backend, repository: bytes, secret: bytes) -> Opened:
 
 def _nothing_readable(damaged: dict[str, TwofoldError]) -> TwofoldError:
     name, first = next(iter(damaged.items()))
-    if all(isinstance(error, NewerFormat) for error in damaged.values()):
-        return first
     return ObjectDamaged(
         f"no key slot can be read ({name}: {first})",
         hint="without a key slot the repository cannot be opened: restore 'keys/' from a copy",

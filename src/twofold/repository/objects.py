@@ -59,16 +59,9 @@ class ObjectStore:
         self.keys = keys
         self.emit = emit
 
-    def write(
-        self,
-        kind: Kind,
-        folder: str,
-        object_id: bytes,
-        contents: bytes,
-        id_range: tuple[int, int] = (0, 0),
-    ) -> int:
+    def write(self, kind: Kind, folder: str, object_id: bytes, contents: bytes) -> int:
         """Seal and store durably; bytes stored."""
-        file = self.keys.seal_small(kind, object_id, contents, id_range)
+        file = self.keys.seal_small(kind, object_id, contents)
         self.backend.put(names.object_name(folder, object_id), file)
         return len(file)
 

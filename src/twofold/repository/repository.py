@@ -47,6 +47,7 @@ from twofold.repository.snapshots import Snapshot, list_snapshots
 from twofold.seal import Keyring
 
 WRITER = f"twofold {__version__}"
+READER, MAINTENANCE = "reader", "maintenance"
 _LONGEST_CONFIG = 1 << 20  # bytes read of its file; it takes a few hundred
 
 
@@ -71,11 +72,39 @@ class Repository:
         return self.keys.repository
 
     def begin(self, role: str, author: Author, purpose: str = "") -> Session:
-        """Open a session (W1)."""
-        return Session.open(self.objects, role, author, purpose)
+        """Open a session (W1). All but readers look at the features once more after that (W1a).
+
+        Raises ``RefusedUnsafe`` where a program of this version must not do what the role does.
+        """
+        if role == READER:
+            return Session.open(self.objects, role, author, purpose)
+        self._check_role(self.config, role)
+        session = Session.open(self.objects, role, author, purpose)
+        try:
+            self._check_role(self._config_now(), role)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    @staticmethod
+    def _check_role(config: Config, role: str) -> None:
+        config.check()
+        if role == MAINTENANCE:
+            config.check_deleting()
+        else:
+            config.check_writing()
+
+    def _config_now(self) -> Config:
+        """What the configuration says by now: somebody may have added features."""
+        return _open_config(self.keys, _config_files(self.backend), ignore)
 
     def restore_config_copies(self) -> None:
-        """Write a lost ``config`` or ``config.copy`` again from the other one, if that is whole."""
+        """Write a lost ``config`` or ``config.copy`` again from the other one, if that is whole.
+
+        ``RefusedUnsafe`` in a repository that must not be written to.
+        """
+        self.config.check_writing()
         files = _config_files(self.backend)
         for name in (names.CONFIG, names.CONFIG_COPY):
             other = next(iter(files.values()), b"")
@@ -155,19 +184,23 @@ class Repository:
         return slots.list_slots(self.backend, self.id, self._opened)
 
     def add_password(self, password: bytes, label: str = "") -> bytes:
-        """Add a password slot; its id."""
+        """Add a password slot; its id. ``RefusedUnsafe`` here and below: see ``Config``."""
+        self.config.check_writing()
         return slots.add_password(self.backend, self.keys, password, label)
 
     def add_recovery_key(self, label: str = "") -> tuple[bytes, str]:
         """Add a recovery slot; (id, key as printed)."""
+        self.config.check_writing()
         return slots.add_recovery_key(self.backend, self.keys, label)
 
     def add_key_file(self, contents: bytes, label: str = "") -> bytes:
         """Add a slot opened by a file's contents; its id."""
+        self.config.check_writing()
         return slots.add_key_file(self.backend, self.keys, contents, label)
 
     def remove_key(self, prefix: str) -> slots.SlotInfo:
         """Remove a slot by id prefix."""
+        self.config.check_writing()
         return slots.remove_slot(self.backend, self.id, prefix, self._opened)
 
     def damaged_keys(self) -> list[str]:

@@ -34,13 +34,16 @@ def commit_root(objects: ObjectStore, session: Session, root: Root) -> Snapshot:
 
 
 def read_root(objects: ObjectStore, ident: bytes) -> Root:
-    """The body of a snapshot. ``ObjectNotFound``, ``DamageFound``."""
-    return decode_record(objects.read(Kind.ROOT, names.ROOTS, ident), Root)
+    """The body of a snapshot, of whatever kind. ``ObjectNotFound``, ``DamageFound``."""
+    root = decode_record(objects.read(Kind.ROOT, names.ROOTS, ident), Root)
+    root.check()
+    return root
 
 
 def chained_id(root: Root) -> bytes:
     """The id that stands for the contents of a snapshot in its chain."""
-    return root.image.id if root.image is not None else root.tree.id
+    top = root.image or root.tree
+    return top.id if top is not None else b""
 
 
 def chain_digest(keys: Keyring, previous: bytes, root: Root) -> bytes:

@@ -140,7 +140,17 @@ def _end_of(match: re.Match[str]) -> int:
 
 
 def resolve(address: Address, snapshots: Sequence[Snapshot]) -> Snapshot:
-    """The snapshot meant, out of all by time, newest last. ``SnapshotNotFound``."""
+    """The snapshot meant, out of all by time, newest last.
+
+    ``SnapshotNotFound``; ``NewerFormat`` when it is of a kind that is not known: the next older one
+    is not what was asked for.
+    """
+    found = _resolve(address, snapshots)
+    found.root.check_kind()
+    return found
+
+
+def _resolve(address: Address, snapshots: Sequence[Snapshot]) -> Snapshot:
     if address.prefix is not None:
         return _by_prefix(address.prefix, snapshots)
     kept = [each for each in snapshots if not each.forgotten and not each.root.partial]

@@ -22,8 +22,10 @@ VolumeKey = tuple[bytes, int, int, int, int, int]
 def snapshot_tree(pages: PageStore, root: Root, partition: int | None) -> FileTree:
     """The files of a snapshot, or of a partition of an image.
 
-    ``UsageError`` for an image of which no partition is named, else as ``partition_tree``.
+    ``UsageError`` for an image of which no partition is named, ``NewerFormat`` for a kind of
+    snapshot that is not known, else as ``partition_tree``.
     """
+    root.check_kind()
     if root.kind != "image":
         return Tree(pages, root)
     if partition is None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from twofold.errors import DamageFound
+from twofold.errors import DamageFound, NewerFormat, TwofoldError
 from twofold.format.names import BlobKind
 from twofold.graph import PageStore, Reach, Seen, reachable
 from twofold.repository import Index, Snapshot
@@ -23,7 +23,7 @@ from twofold.view.marks import BlobMarks, Flagged
 _FILES, _IMAGES, _OWN = 1, 2, 4
 _BLOBS_PER_STEP = 4096
 
-OnLoss = Callable[[Snapshot, DamageFound], None]
+OnLoss = Callable[[Snapshot, TwofoldError], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class _Count:
                 if self._met % _BLOBS_PER_STEP == 0:
                     self._around.step(self._met)
                 yield reach
-        except DamageFound as error:
+        except (DamageFound, NewerFormat) as error:
             self._around.lost(snapshot, error)
 
     def _add(self, to: _Sum, marks: BlobMarks, blob_id: bytes) -> bool:

@@ -30,7 +30,8 @@ class Tree:
     notes: tuple[str, ...] = ()
 
     def __init__(self, pages: PageStore, root: Root) -> None:
-        """``UsageError`` for an image: its files lie on partitions."""
+        """``UsageError`` for an image: its files lie on partitions. ``NewerFormat``."""
+        root.check_kind()
         if root.kind != "files":
             raise UsageError(f"this snapshot is an {root.kind}, not a backup of files")
         self.pages = pages
@@ -39,7 +40,7 @@ class Tree:
     @property
     def top(self) -> Found:
         """The root directory. Of itself a snapshot knows nothing but the contents."""
-        node = Node(b"", NodeKind.DIRECTORY, 0o755, 0, self.root.time_ns, ref=self.root.tree)
+        node = Node(b"", NodeKind.DIRECTORY, 0o755, 0, self.root.time_ns, ref=self.root.files_tree)
         return Found((), node, Owner(0, 0))
 
     def find(self, path: Sequence[bytes]) -> Found | None:

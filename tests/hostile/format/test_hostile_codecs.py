@@ -105,7 +105,6 @@ def whole_index(data: bytes) -> None:
             run.location(position)
         except FormatError:
             continue
-    run.superseded()
     list(run.packs())
     run.pack_entries()
 
@@ -128,7 +127,7 @@ def whole_extents(data: bytes) -> None:
 
 
 INFO = PackInfo(ID, 8192, HASH, 0, 1)
-INDEX = encode_index([PackEntry(INFO, frames()), PackEntry(INFO, frames())], [ID])
+INDEX = encode_index([PackEntry(INFO, frames()), PackEntry(INFO, frames())])
 LISTING = ListingPage(2, 7, bytes(57), [ChildListing(b"below", PageRef(HASH, 1))])
 ROOT = Root(tree=TreeRef(HASH), counts={"stored": 3}, tags=["t"], sources=[b"/home"])
 VOLUME = VolumeRecord(1, 0, 9, "83", "", "", "ext4", "", "", 4096, 9, 0, 9, PageRef(HASH, 1))
@@ -177,7 +176,7 @@ SAMPLES: dict[str, tuple[bytes, Decoder]] = {
     ),
     "mark": (msgspec.msgpack.encode(Mark(time_ns=5)), lambda d: decode_record(d, Mark)),
     "config": (
-        msgspec.msgpack.encode(Config(created_ns=1, writer="w", features=["f"])),
+        msgspec.msgpack.encode(Config(created_ns=1, writer="w", features_read=["f"])),
         lambda d: decode_record(d, Config).check(),
     ),
     "image": (encode_page(IMAGE_PAGE), lambda d: decode_page(d, ImagePage)),
