@@ -101,9 +101,9 @@ def content(pages: PageStore, node: Node) -> bytes:
     if node.kind != NodeKind.FILE:
         return b""
     return b"".join(
-        bytes(segment.length)
-        if segment.blob is None
-        else bytes(pages.blobs.read(BlobKind.DATA, segment.blob))
+        bytes(pages.blobs.read(BlobKind.DATA, segment.blob))
+        if isinstance(segment.blob, bytes)
+        else bytes(segment.length)
         for segment in pages.segments(node)
     )
 

@@ -13,6 +13,7 @@ FILE must not exist. With ``--volume`` it becomes that volume alone, else the wh
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -25,8 +26,12 @@ HOLE = -1
 WINDOW = 64 << 20
 LONGEST_RUNS = 262_144
 STEP = 1 << 20
+MOST_VOLUMES = 4096
+LEFT_OUT = 2
+LOST = {1: "could not be read", LEFT_OUT: "were left out"}
+SECTORS = [512 << n for n in range(8)]
 VOLUME = (
-    "number start size sort name guid system label serial unit units origin used entries"
+    "number start size sort name guid system label serial unit units origin used exact entries"
 ).split()
 
 
@@ -36,9 +41,13 @@ class Image:
     def __init__(self, blobs: Blobs, root: dict[str, Any]) -> None:
         self.blobs = blobs
         (page,) = blobs.leaves(IMAGE_PAGE, *root["image"])
-        self.size, self.sector_size, self.table, self.disk, self.exact, volumes = page[1:7]
+        self.size, *sectors, self.table, table_sector, self.disk, volumes = page[1:8]
+        for sector in (*sectors, table_sector):
+            need(sector in SECTORS or (sector == 0 and sector is sectors[1]), "odd sectors")
+        need(len(volumes) <= MOST_VOLUMES, "too many volumes")
         self.volumes = [dict(zip(VOLUME, volume, strict=False)) for volume in volumes]
         self.losses: list[str] = []
+        self.absent: Counter[int] = Counter()  # bytes that are zeros, by cause: 0 they really are
 
     def write(self, path: Path, number: int | None) -> None:
         """All volumes at their places, or one of them at the start."""
@@ -73,7 +82,8 @@ class Image:
         done = 0
         for page in pages:
             for ident, length in segments(page[1]):
-                if ident is None:
+                if not isinstance(ident, bytes):
+                    self.absent[ident or 0] += length
                     places.zeros(file, length)
                 else:
                     blob = self.blobs.read(DATA, ident)
@@ -201,6 +211,12 @@ def main() -> int:
         image = Image(blobs, choose(keys, words.snapshot, "image"))
         image.write(words.file, words.volume)
         losses = image.losses
+        for cause, what in LOST.items():
+            count = image.absent[cause]
+            if count and cause == LEFT_OUT:
+                sys.stderr.write(f"minimal_image_reader: {count} bytes {what}\n")
+            elif count:
+                losses.append(f"{count} bytes {what}")
         if words.blobs:
             lines = sorted(f"{'M' if k == META else 'D'} {i.hex()}\n" for k, i in blobs.needed)
             words.blobs.write_text("".join(lines), "ascii")

@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.archiver.world import World
@@ -20,12 +21,16 @@ from tests.compat.test_minimal_reader import PASSWORD, PRODUCT, READER, environm
 from tests.disk.used_blocks import partclone_domain
 from tests.imaging.disks import MIB, cut_out, gpt_disk, make_ext4, make_ntfs, run, starts, tree
 from tests.imaging.test_image_round import differing_blocks, free_blocks
+from tests.imaging.test_not_stored import Broken, make_paged_ntfs, with_zeros
+from tests.imaging.world import ImageWorld
 from tests.restorer.processes import needs_root
 from twofold.commands.access import open_at
 from twofold.events import ignore
-from twofold.format.names import BlobKind
+from twofold.format.names import BlobKind, Kind
+from twofold.format.records import encode_record
 from twofold.graph import PageStore, reachable
 from twofold.options import RepositoryAccess, Secret
+from twofold.repository import Author
 
 IMAGE_READER = READER.with_name("minimal_image_reader.py")
 ROOT = READER.parents[2]
@@ -44,12 +49,12 @@ class Imaged:
     repo: Path
 
 
-def read(repo: Path, target: Path, *words: object) -> tuple[int, str]:
+def read(repo: Path, target: Path, *words: object, secret: str = PASSWORD) -> tuple[int, str]:
     """Run the reader: exit code and what it said."""
     outcome = subprocess.run(
         [sys.executable, "-m", "tests.compat.minimal_image_reader", repo, target, *map(str, words)],
         cwd=ROOT,
-        env=environment(target.parent, PASSWORD),
+        env=environment(target.parent, secret),
         capture_output=True,
         text=True,
         check=False,
@@ -159,6 +164,34 @@ def test_the_latest_image_is_no_file_backup(imaged: Imaged, tmp_path: Path) -> N
     assert restored.read_bytes() == b"a file"
 
 
+def test_what_it_does_not_know_it_refuses(imaged: Imaged, tmp_path: Path) -> None:
+    """A later kind of snapshot, a feature to read; it need not know those to write and delete."""
+    repo = tmp_path / "repo"
+    shutil.copytree(imaged.repo, repo)
+    access = RepositoryAccess(str(repo), lambda: Secret(PASSWORD.encode()))
+    for features, code in (
+        ({"features_write": ["w"], "features_delete": ["d"]}, 0),
+        ({"features_read": ["r"]}, 1),
+    ):
+        with open_at(access, ignore) as repository:
+            config = msgspec.structs.replace(repository.config, **features)
+            keys = repository.keys
+            file = keys.seal_small(Kind.CONFIG, bytes(16), encode_record(config))
+        with open_at(access, ignore) as repository, repository.begin("reader", Author()) as later:
+            contents = msgspec.msgpack.encode({"kind": "tape", "time_ns": 2**62})
+            if code:
+                repository.objects.write(Kind.ROOT, "roots", later.id, contents)
+                later.commit()
+                said = read(repo, tmp_path / "tape", "--volume", 4)
+                assert said[0] == 1 and "unknown kinds" in said[1] and "tape" in said[1]
+                repository.objects.delete("roots", later.id)
+        for name in ("config", "config.copy"):
+            (repo / name).write_bytes(file)
+        target = tmp_path / f"back{code}"
+        said = read(repo, target, "--volume", 4)
+        assert said[0] == code and ("what we lack" in said[1]) == bool(code)
+
+
 def test_damage_is_told(imaged: Imaged, tmp_path: Path) -> None:
     """One byte of a large pack: what lay in that frame is named, the rest is written."""
     repo = tmp_path / "repo"
@@ -171,6 +204,25 @@ def test_damage_is_told(imaged: Imaged, tmp_path: Path) -> None:
     assert code == 1
     assert "authentication" in said and "owner" in said
     assert (tmp_path / "back").stat().st_size == imaged.disk.stat().st_size
+
+
+def test_it_tells_what_is_not_stored(tmp_path: Path) -> None:
+    """Unreadable sectors are a loss, a page file is none; zeros stand for both."""
+    world = ImageWorld.make(tmp_path / "home")
+    assert isinstance(world, ImageWorld)
+    noise, ntfs = tmp_path / "noise", tmp_path / "ntfs"
+    data = random.Random(4).randbytes(3 * MIB)
+    noise.write_bytes(data)
+    Broken(world, noise, frozenset({100, 101})).image()
+    code, said = read(world.base / "repo", tmp_path / "home" / "a", secret="password")
+    assert (code, "1024 bytes could not be read" in said) == (1, True)
+    assert (tmp_path / "home" / "a").read_bytes() == with_zeros(data, 100 * 512, 1024)
+    make_paged_ntfs(ntfs, world.source, tmp_path / "mnt")
+    Broken(world, ntfs, frozenset()).image()
+    code, said = read(world.base / "repo", tmp_path / "home" / "b", secret="password")
+    assert (code, "1048576 bytes were left out" in said) == (0, True)
+    assert world.restore_image(tmp_path / "c", fill=b"\0").damaged == 0
+    assert (tmp_path / "c").read_bytes() == (tmp_path / "home" / "b").read_bytes()
 
 
 def test_it_needs_just_what_a_pruner_would_keep(tmp_path: Path) -> None:

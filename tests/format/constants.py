@@ -9,6 +9,7 @@ from twofold.format import (
     compression,
     config,
     envelope,
+    image,
     index,
     keyslot,
     pack,
@@ -23,6 +24,36 @@ KIB, MIB = 1 << 10, 1 << 20
 CONSTANTS: list[tuple[str, str, tuple[int, ...]]] = [
     ("README.md", r"repository format, number (\d+)", (FORMAT_NUMBER,)),
     ("README.md", r"run of at least ([\d,]+) zero bytes", (zeros.ZERO_RUN,)),
+    (
+        "README.md",
+        r"object, contents \| (\d+) MiB; of an index (\d+) MiB",
+        (envelope.BODY_LIMIT // MIB, envelope.INDEX_LIMIT // MIB),
+    ),
+    ("README.md", r"blobs of an index object \| ([\d,]+)", (index.MAX_BLOBS_PER_INDEX,)),
+    ("README.md", r"key slots that are tried \| (\d+)", (keyslot.MAX_SLOTS,)),
+    (
+        "README.md",
+        r"memory, passes, lanes \| (\d+) GiB, (\d+), (\d+)",
+        (keyslot.MAX_MEMORY_KIB // MIB, keyslot.MAX_ITERATIONS, keyslot.MAX_LANES),
+    ),
+    ("README.md", r"blobs of a pack \| ([\d,]+) each", (pack.MAX_FRAMES,)),
+    ("README.md", r"frame, after decompression \| (\d+) MiB", (pack.MAX_FRAME_RAW // MIB,)),
+    ("README.md", r"\| page \| (\d+) MiB", (pages.PAGE_LIMIT // MIB,)),
+    (
+        "README.md",
+        r"references of a page \| ([\d,]+); ([\d,]+)",
+        (pages.MAX_ITEMS, pages.MAX_REFERENCES),
+    ),
+    ("README.md", r"levels of reference pages \| (\d+)", (pages.MAX_LEVEL,)),
+    ("README.md", r"\(`content`\) \| ([\d,]+) bytes", (segments.INLINE_LIMIT,)),
+    ("README.md", r"runs of an extent \| ([\d,]+) bytes", (image.RUNS_LIMIT,)),
+    ("README.md", r"volumes of an image \| ([\d,]+)", (image.MOST_VOLUMES,)),
+    ("README.md", r"texts from a disk \| (\d+)", (image.TEXT_LIMIT,)),
+    (
+        "README.md",
+        r"powers of two from (\d+) to ([\d,]+)",
+        (min(image.SECTOR_SIZES), max(image.SECTOR_SIZES)),
+    ),
     ("objects.md", r"format number, (\d+): that", (FORMAT_NUMBER,)),
     ("objects.md", r"The header is (\d+) bytes", (envelope.HEADER.size,)),
     (
@@ -107,6 +138,12 @@ CONSTANTS: list[tuple[str, str, tuple[int, ...]]] = [
     ("metadata.md", r"longer than ([\d,]+) bytes: their", (segments.INLINE_LIMIT,)),
     ("metadata.md", r"\| (\d) \| 32 bytes blob id", (segments.BLOB,)),
     ("metadata.md", r"\| (\d) \| 8 bytes length", (segments.ZERO,)),
+    ("metadata.md", r"\| (\d) \| 1 byte cause", (segments.NOT_STORED,)),
+    (
+        "metadata.md",
+        r"Cause (\d): it could not be read; cause (\d): it was left out",
+        (segments.Absence.UNREADABLE, segments.Absence.LEFT_OUT),
+    ),
     (
         "metadata.md",
         r"(\d) = racy and (\d) = failed",

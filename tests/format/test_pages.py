@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.twins import CODES, choose
 from twofold.errors import FormatError
 from twofold.format import pages
-from twofold.format.image import ExtentEntry, ExtentsPage, ImagePage, VolumeRecord
+from twofold.format.image import ExtentEntry, ExtentsPage, ImagePage, VolumeRecord, entry_key
 from twofold.format.pages import (
     ChildListing,
     Failure,
@@ -66,11 +66,15 @@ PAGE = st.one_of(
         ImagePage,
         kind=st.just(6),
         size=own.U64,
-        sector_size=own.U32,
+        logical_sector=own.U32,
+        physical_sector=own.U32,
+        table=TEXT,
+        table_sector=own.U32,
         disk=TEXT,
-        exact=st.booleans(),
         volumes=st.lists(
-            st.builds(VolumeRecord, *[own.U64] * 3, *[TEXT] * 6, *[own.U64] * 4, REF),
+            st.builds(
+                VolumeRecord, *[own.U64] * 3, *[TEXT] * 6, *[own.U64] * 4, st.booleans(), REF
+            ),
             max_size=3,
         ),
     ),
@@ -125,6 +129,48 @@ def test_pages_may_grow_at_the_end() -> None:
     page = decode_page(msgspec.msgpack.encode([1, [[1, 2]], [node]]), NodePage)
     assert page.nodes == [Node(b"name", 1, 0o644, 0, -5)]
     assert page.owners == [Owner(1, 2)]
+
+
+VOLUME = VolumeRecord(1, 0, 9, "83", "", "", "ext4", "", "", 1, 9, 0, 9, False, PageRef(bytes(32)))
+DISK = ImagePage(6, 1 << 30, 512, 4096, "gpt", 512, "id", [VOLUME])
+
+
+def test_a_disk_that_can_be_is_taken() -> None:
+    """Sizes of sectors all apart, or not known; texts as long as they may be."""
+    DISK.check()
+    change = msgspec.structs.replace
+    change(DISK, logical_sector=4096, physical_sector=0, table_sector=65536).check()
+    change(DISK, volumes=[change(VOLUME, label="l" * 255, number=n) for n in range(4096)]).check()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": -1},
+        {"logical_sector": 0},
+        {"logical_sector": 513},
+        {"physical_sector": -1},
+        {"table_sector": 1 << 17},
+        {"disk": "d" * 256},
+        {"volumes": [VOLUME, VOLUME]},
+        {"volumes": [msgspec.structs.replace(VOLUME, label="l" * 256)]},
+        {"volumes": [msgspec.structs.replace(VOLUME, number=n) for n in range(4097)]},
+    ],
+)
+def test_a_disk_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
+    """Sizes of sectors, texts and numbers of volumes have limits."""
+    with pytest.raises(FormatError):
+        msgspec.structs.replace(DISK, **changes).check()
+
+
+def test_keys_of_entries_ascend_as_entries_do() -> None:
+    """So that one page of a volume is found without the others."""
+    places = [(1, 0), (1, 255), (1, 256), (1, 1 << 63), (2, 0), (4, 5)]
+    keys = [entry_key(*place) for place in places]
+    assert keys == sorted(keys) and {len(key) for key in keys} == {9}
+    for impossible in ((-1, 0), (256, 0), (1, -1), (1, 1 << 64)):
+        with pytest.raises(FormatError):
+            entry_key(*impossible)
 
 
 def test_oversized_pages_are_neither_written_nor_read() -> None:

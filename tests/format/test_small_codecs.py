@@ -8,22 +8,27 @@ from twofold.errors import FormatError
 from twofold.format import names, segments
 from twofold.format.compression import PLAIN, ZSTD, compress, decompress
 from twofold.format.layout import Layout
-from twofold.format.segments import Segment, iterate, iterate_holes, pack_holes
+from twofold.format.segments import Absence, Segment, iterate, iterate_holes, pack_holes
 
 from . import strategies as own
 
 SEGMENT = st.one_of(
     st.builds(Segment, own.HASH, own.U32),
     st.builds(Segment, st.none(), own.U64),
+    st.builds(Segment, st.sampled_from(Absence), own.U64),
 )
 
 
 def packed(found: list[Segment]) -> bytes:
     """Segments as stored."""
-    return b"".join(
-        segments.pack_zeros(length) if blob is None else segments.pack_blob(blob, length)
-        for blob, length in found
-    )
+    return b"".join(packed_one(*each) for each in found)
+
+
+def packed_one(blob: bytes | Absence | None, length: int) -> bytes:
+    """One of them."""
+    if isinstance(blob, Absence):
+        return segments.pack_absent(blob, length)
+    return segments.pack_zeros(length) if blob is None else segments.pack_blob(blob, length)
 
 
 @given(st.lists(SEGMENT, max_size=10))
@@ -40,17 +45,25 @@ def test_segments_round_trip(found: list[Segment]) -> None:
                 list(iterate(data[:length]))
 
 
-@pytest.mark.parametrize("data", [b"\0" * 37, b"\3" + bytes(36), b"\xff", b"\1", b"\2" + bytes(7)])
+@pytest.mark.parametrize(
+    "data", [b"\0" * 37, b"\4" + bytes(36), b"\xff", b"\1", b"\2" + bytes(7), b"\3" + bytes(8)]
+)
 def test_unknown_segments_are_refused(data: bytes) -> None:
-    """Only blobs and zero runs exist."""
+    """Only blobs, zero runs and what is not stored exist."""
     with pytest.raises(FormatError):
         list(iterate(data))
 
 
 def test_segments_are_pinned() -> None:
-    """37 and 9 bytes, as the documents say."""
+    """37, 9 and 10 bytes, as the documents say."""
     assert segments.pack_blob(b"i" * 32, 258).hex() == "01" + "69" * 32 + "02010000"
     assert segments.pack_zeros(65536).hex() == "02" + "0000010000000000"
+    assert segments.pack_absent(Absence.LEFT_OUT, 258).hex() == "0302" + "0201000000000000"
+
+
+def test_causes_that_come_later_are_as_bad_as_the_worst() -> None:
+    """Nobody takes for a choice what may be a loss."""
+    assert list(iterate(b"\3\7" + (9).to_bytes(8, "little"))) == [Segment(Absence.UNREADABLE, 9)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), st.integers(1, 1000)), max_size=10))

@@ -174,13 +174,18 @@ def packed(data: bytes) -> None:
 
 
 def segment_list(data: bytes) -> None:
-    """Blobs by ids of 32 bytes, zeros; and nothing in them that packing would lose."""
+    """Blobs by ids of 32 bytes, zeros, what is not stored; and nothing that packing would lose."""
     found = list(segments.iterate(data))
-    assert all(length >= 0 and (blob is None or len(blob) == 32) for blob, length in found)
-    again = (
-        segments.pack_blob(b, n) if b is not None else segments.pack_zeros(n) for b, n in found
-    )
-    assert b"".join(again) == data
+    assert all(length >= 0 for _, length in found)
+    again = b"".join(_segment(*each) for each in found)
+    assert list(segments.iterate(again)) == found and len(again) == len(data)
+
+
+def _segment(blob: bytes | segments.Absence | None, length: int) -> bytes:
+    if isinstance(blob, segments.Absence):
+        return segments.pack_absent(blob, length)
+    assert blob is None or len(blob) == 32
+    return segments.pack_zeros(length) if blob is None else segments.pack_blob(blob, length)
 
 
 def holes(data: bytes) -> None:
@@ -256,7 +261,8 @@ def failures(data: bytes) -> None:
 def root(data: bytes) -> None:
     """A snapshot's body."""
     found = decode_record(data, Root)
-    assert isinstance(found.tree.id, bytes) and all(isinstance(x, bytes) for x in found.sources)
+    found.check()
+    assert isinstance(found.totals.id, bytes) and all(isinstance(x, bytes) for x in found.sources)
     assert all(isinstance(count, int) for count in found.counts.values())
 
 
@@ -296,6 +302,7 @@ def payload(data: bytes) -> None:
 def image(data: bytes) -> None:
     """A disk whose parts lie inside of it, when it may be restored."""
     page = decode_page(data, ImagePage)
+    page.check()
     target = Target(b"/target", 1 << 50, 512, is_device=False, fresh=True)
     for part in (None, *(volume.number for volume in page.volumes[:3] if volume.number)):
         with suppress(RefusedUnsafe):
@@ -307,7 +314,21 @@ def image(data: bytes) -> None:
 
 def _volume(unit: int, units: int, origin: int = 0) -> VolumeRecord:
     return VolumeRecord(
-        1, 0, origin + unit * units, "", "", "", "", "", "", unit, units, origin, 0, PageRef(_PAGE)
+        1,
+        0,
+        origin + unit * units,
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        unit,
+        units,
+        origin,
+        0,
+        False,
+        PageRef(_PAGE),
     )
 
 

@@ -19,7 +19,7 @@ from twofold.format.envelope import BODY, HEADER, TAG_SIZE, Header, encode_body,
 from twofold.format.index import INDEX_BLOB, INDEX_FRAME, INDEX_HEAD, INDEX_PACK
 from twofold.format.keyslot import SLOT
 from twofold.format.layout import Layout
-from twofold.format.names import OBJECT_ID_SIZE, Kind
+from twofold.format.names import Kind
 from twofold.format.pack import (
     FOOTER,
     TABLE_BLOB,
@@ -206,18 +206,17 @@ _INDEX: tuple[tuple[int, Layout | None], ...] = (
     (INDEX_PACK.size, INDEX_PACK),
     (INDEX_FRAME.size, INDEX_FRAME),
     (32 + INDEX_BLOB.size, None),
-    (OBJECT_ID_SIZE, None),
 )
 
 
 def index(data: bytes, chance: random.Random) -> bytes:
     """Rows of its columns; ids in order and packs dividing their frames, most of the time."""
-    packs, frames, blobs, old = INDEX_HEAD.read(data)
-    widths = (INDEX_PACK.size, INDEX_FRAME.size, 32, INDEX_BLOB.size, OBJECT_ID_SIZE)
-    rows = _split(data[INDEX_HEAD.size :], (packs, frames, blobs, blobs, old), widths)
-    columns = [rows[0], rows[1], [a + b for a, b in zip(rows[2], rows[3], strict=True)], rows[4]]
+    packs, frames, blobs = INDEX_HEAD.read(data)
+    widths = (INDEX_PACK.size, INDEX_FRAME.size, 32, INDEX_BLOB.size)
+    rows = _split(data[INDEX_HEAD.size :], (packs, frames, blobs, blobs), widths)
+    columns = [rows[0], rows[1], [a + b for a, b in zip(rows[2], rows[3], strict=True)]]
     for _ in range(chance.choice((1, 1, 2, 3))):
-        which = chance.choice((0, 1, 1, 2, 2, 2, 3))
+        which = chance.choice((0, 1, 1, 2, 2, 2))
         if which == 2 and columns[2] and chance.random() < 0.6:
             at = chance.randrange(len(columns[2]))
             columns[2][at] = fields(columns[2][at], 32, INDEX_BLOB, chance)
@@ -232,7 +231,7 @@ def index(data: bytes, chance: random.Random) -> bytes:
         head = fields(head, 0, INDEX_HEAD, chance)
     ids = [blob[:32] for blob in columns[2]]
     places = [blob[32:] for blob in columns[2]]
-    return b"".join([head, *columns[0], *columns[1], *ids, *places, *columns[3]])
+    return b"".join([head, *columns[0], *columns[1], *ids, *places])
 
 
 def _divided(packs: list[bytes], frames: int) -> list[bytes]:

@@ -114,7 +114,6 @@ def listening(heard: Heard) -> Iterator[None]:
         undo.append(lambda: setattr(owner, "encode", old))
 
     function(records.encode_record, lambda record: _PAGES.get(type(record), "config"))
-    function(index.encode_index, lambda *_: "index")
     function(image.pack_runs, lambda *_: "runs")
     function(segments.pack_holes, lambda *_: "holes")
     function(
@@ -126,6 +125,7 @@ def listening(heard: Heard) -> Iterator[None]:
         (keyslot.SlotParameters, "slot"),
         (pack.PackTable, "table"),
         (pack.Footer, "footer"),
+        (index.IndexBuilder, "index"),
     ):
         method(owner, kind)
     try:
@@ -229,6 +229,7 @@ def formats(folder: Path) -> Iterator[tuple[str, str, bytes]]:
     for name, content in (
         ("blobs", b"\1" + bytes(range(36))),
         ("zeros", b"\2" + bytes(2) + b"\1" * 6),
+        ("not-stored", b"\3\1" + bytes(2) + b"\1" * 6),
     ):
         yield "format segments", name, content * 3
 

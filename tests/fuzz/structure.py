@@ -166,12 +166,16 @@ def _segments(data: bytes) -> Rows:
 
 
 def _pack_segments(rows: Rows) -> bytes:
-    return b"".join(
-        segments.pack_zeros(length % 2**64)
-        if blob is None
-        else segments.pack_blob(blob, length % 2**32)
-        for blob, length in rows
-    )
+    return b"".join(_segment(*row) for row in rows)
+
+
+def _segment(blob: Any, length: int) -> bytes:
+    """A cause may have become any number."""
+    if isinstance(blob, int):
+        return segments.pack_absent(segments.Absence(1 + blob % 2), length % 2**64)
+    if blob is None:
+        return segments.pack_zeros(length % 2**64)
+    return segments.pack_blob(blob, length % 2**32)
 
 
 def _pack_holes(rows: Rows) -> bytes:

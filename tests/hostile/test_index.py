@@ -60,7 +60,7 @@ def blob(place: Place) -> tuple[Forge, bytes]:
     """A data blob about to be stored, needed by a snapshot."""
     segment = place.forge.data(BODY)
     (found,) = iterate(segment)
-    assert found.blob is not None
+    assert isinstance(found.blob, bytes)
     return place.forge, found.blob
 
 

@@ -19,11 +19,11 @@ NO_PAGES = PageStore(None)  # type: ignore[arg-type]  # all that is asked for is
 
 def volume(number: int, start: int, size: int, unit: int = 512, units: int = 0) -> VolumeRecord:
     names = ("", "", "", "", "", "")
-    return VolumeRecord(number, start, size, *names, unit, units, 0, 0, PageRef(ID))
+    return VolumeRecord(number, start, size, *names, unit, units, 0, 0, False, PageRef(ID))
 
 
 def disk(size: int, *parts: VolumeRecord) -> ImagePage:
-    return ImagePage(IMAGE, size, 512, "gpt", "", exact=False, volumes=[*parts])
+    return ImagePage(IMAGE, size, 512, 0, "gpt", 512, "", [*parts])
 
 
 def test_a_partition_up_to_the_end_of_its_disk_is_restored() -> None:

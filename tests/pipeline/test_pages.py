@@ -140,7 +140,8 @@ def test_segments_short_and_long(parts: list[tuple[bool, int]]) -> None:
         for i, (is_blob, length) in enumerate(parts)
     ]
     packed = [
-        pack_zeros(s.length) if s.blob is None else pack_blob(s.blob, s.length) for s in segments
+        pack_blob(blob, length) if isinstance(blob, bytes) else pack_zeros(length)
+        for blob, length in segments
     ]
     content, ref = write_segments(memory.save, packed)
     assert len(content) <= 1024

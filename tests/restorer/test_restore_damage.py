@@ -30,7 +30,7 @@ def place_of(place: Place, path: Path, number: int = 0) -> BlobLocation:
     with place.tree() as tree:
         found = tree.find(tuple(os.fsencode(path).split(b"/")[1:]))
         assert found is not None
-        blobs = [segment.blob for segment in tree.segments(found.node) if segment.blob]
+        blobs = [blob for blob, _ in tree.segments(found.node) if isinstance(blob, bytes)]
         return next(tree.pages.blobs.index.locations(BlobKind.DATA, blobs[number]))
 
 
@@ -108,7 +108,7 @@ def place_of_cached(place: Place, path: Path) -> BlobLocation:
                 if visit.leaving or visit.node.kind != NodeKind.FILE:
                     continue
                 blob = next(iter(tree.segments(visit.node))).blob
-                assert blob is not None
+                assert isinstance(blob, bytes)
                 where = next(tree.pages.blobs.index.locations(BlobKind.DATA, blob))
                 _PLACES[place.base, b"/" + b"/".join(visit.path)] = where
     return _PLACES[place.base, os.fsencode(path)]

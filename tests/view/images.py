@@ -123,6 +123,7 @@ class Builder:
             units=found.units if found else 0,
             origin=found.origin if found else 0,
             used=sum(each.size for each in entries),
+            exact=False,
             entries=self.entries_page(entries),
         )
 
@@ -206,7 +207,7 @@ def image_of(
             ]
             frame = builder.volume(Part(0, 0, reader.size), _Without(reader, parts or volumes))
         page = ImagePage(
-            IMAGE, reader.size, 512, table.kind, table.disk_id, False, [frame, *volumes]
+            IMAGE, reader.size, 512, 0, table.kind, 512, table.disk_id, [frame, *volumes]
         )
         ident = craft.flow.save_page(encode_page(change_page(page)))
         return Root(kind="image", image=PageRef(ident), time_ns=time_ns)
@@ -260,9 +261,10 @@ def crafted(
             units=(size - origin) // unit if units is None else units,
             origin=origin,
             used=0,
+            exact=False,
             entries=builder.entries_page(build(builder)),
         )
-        page = ImagePage(IMAGE, size, 512, "none", "", False, [volume])
+        page = ImagePage(IMAGE, size, 512, 0, "none", 512, "", [volume])
         ident = craft.flow.save_page(encode_page(page))
         return Root(kind="image", image=PageRef(ident), time_ns=LATER)
 

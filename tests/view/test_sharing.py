@@ -1,6 +1,7 @@
 """What snapshots share, against plain sets of the ids that they refer to."""
 
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.imaging.disks import MIB, make_ext4
@@ -12,11 +13,15 @@ from twofold.format.index import IndexRun
 from twofold.format.names import BlobKind
 from twofold.format.pages import NodePage
 from twofold.format.records import Root
-from twofold.format.segments import iterate
+from twofold.format.segments import Segment, iterate
 from twofold.graph import PageStore
 from twofold.repository import Index, Snapshot
 from twofold.view import Sharing, Surroundings, sharing_of
 from twofold.view.marks import BlobMarks
+
+
+def lengths(segments: Iterable[Segment]) -> dict[bytes, int]:
+    return {blob: length for blob, length in segments if isinstance(blob, bytes)}
 
 
 def chunks(pages: PageStore, root: Root) -> dict[bytes, int]:
@@ -26,7 +31,7 @@ def chunks(pages: PageStore, root: Root) -> dict[bytes, int]:
         for volume in pages.image(root.image).volumes:
             for page in pages.leaves(volume.entries, ExtentsPage):
                 for entry in page.entries:
-                    found |= {s.blob: s.length for s in pages.stream(entry) if s.blob}
+                    found |= lengths(pages.stream(entry))
     pending = [root.tree.page] if root.tree is not None else []
     while pending:
         for node_page in pages.leaves(pending.pop(), NodePage):
@@ -34,9 +39,9 @@ def chunks(pages: PageStore, root: Root) -> dict[bytes, int]:
                 if node.ref is not None and node.kind == 2:
                     pending.append(node.ref.page)
                 elif node.kind == 1:
-                    found |= {s.blob: s.length for s in pages.segments(node) if s.blob}
+                    found |= lengths(pages.segments(node))
                 for stream in node.more.streams if node.more else ():
-                    found |= {s.blob: s.length for s in iterate(stream.content) if s.blob}
+                    found |= lengths(iterate(stream.content))
     return found
 
 

@@ -6,17 +6,17 @@ Exit code 5 when the repository cannot give all of it; what came before was writ
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from twofold.commands.reading import read_snapshot
+from twofold.commands.reading import INCOMPLETE, read_snapshot
 from twofold.disk import Content
 from twofold.errors import FormatError, SnapshotNotFound, TwofoldError, UsageError
-from twofold.events import Emit
+from twofold.events import Emit, Finding, Severity
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
 from twofold.format.pages import Node, NodeKind
-from twofold.format.segments import Segment
+from twofold.format.segments import Absence, Segment
 from twofold.options import Options, RepositoryAccess
 from twofold.repository import BlobReader
-from twofold.view import FileTree, parse_address, path_text
+from twofold.view import Absent, FileTree, absent_in, parse_address, path_text
 
 _STEP = 1 << 20
 _ZEROS = bytes(_STEP)
@@ -52,10 +52,16 @@ def run(options: CatOptions, emit: Emit) -> CatResult:
         if found is None:
             raise SnapshotNotFound(f"the snapshot holds no '{shown}'")
         _check(tree, found.node, shown)
-        for data in _pieces(tree, found.node, reading.pages.blobs):
+        absent = Absent()
+        for data in _pieces(tree, found.node, reading.pages.blobs, absent):
             options.write(data)
+        if absent:
+            message = f"it has zeros where the backup holds nothing: {absent.words}"
+            remedy = "an older or newer backup may hold it"
+            emit(Finding(Severity.WARNING, shown, message, remedy))
         snapshot = reading.snapshot
-        return CatResult(0, snapshot.id, snapshot.root.time_ns, path, found.node.size)
+        code = INCOMPLETE if absent else 0
+        return CatResult(code, snapshot.id, snapshot.root.time_ns, path, found.node.size)
 
 
 def _check(tree: FileTree, node: Node, shown: str) -> None:
@@ -67,12 +73,16 @@ def _check(tree: FileTree, node: Node, shown: str) -> None:
         raise TwofoldError(f"'{shown}' cannot be read: {refusal}")
 
 
-def _pieces(tree: FileTree, node: Node, blobs: BlobReader) -> Iterator[Buffer]:
+def _pieces(tree: FileTree, node: Node, blobs: BlobReader, absent: Absent) -> Iterator[Buffer]:
+    """The content; ``absent`` is told what of it is not stored."""
     content = tree.content(node)
     if content is not None:
         yield from _decoded(content, node.size)
+        absent.take(absent_in(content))
         return
     for segment in tree.segments(node):
+        if isinstance(segment.blob, Absence):
+            absent.add(segment.blob, segment.length)
         yield from _stored(segment, blobs)
 
 
@@ -85,7 +95,7 @@ def _decoded(content: Content, size: int) -> Iterator[Buffer]:
 
 
 def _stored(segment: Segment, blobs: BlobReader) -> Iterator[Buffer]:
-    if segment.blob is None:
+    if not isinstance(segment.blob, bytes):
         for offset in range(0, segment.length, _STEP):
             yield memoryview(_ZEROS)[: segment.length - offset]
         return

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from twofold import clock
 from twofold.commands.new_file import new_file
-from twofold.commands.reading import Reading, read_snapshot
+from twofold.commands.reading import Reading, read_snapshot, tell_absent
 from twofold.disk.base import BlockReader
 from twofold.disk.containers import (
     Extent,
@@ -27,6 +27,7 @@ from twofold.disk.containers import (
 )
 from twofold.errors import RefusedUnsafe, UsageError
 from twofold.events import Emit, Phase, Progress
+from twofold.format.segments import Absence
 from twofold.options import Options, RepositoryAccess
 from twofold.parallel import Threads
 from twofold.view import ImageDisk, ImageVolume, ReadAhead, parse_address
@@ -69,7 +70,8 @@ class ExportResult:
     """What was, or would be, written.
 
     ``bytes_total`` is the size of the disk, ``bytes_held`` what the image holds of it, and
-    ``bytes_written`` the room that the file takes (0 for a dry run).
+    ``bytes_written`` the room that the file takes (0 for a dry run). ``bytes_unreadable`` and
+    ``bytes_left_out`` are zeros in the file because the image does not hold them.
     """
 
     exit_code: int
@@ -82,6 +84,8 @@ class ExportResult:
     bytes_total: int
     bytes_held: int
     bytes_written: int = 0
+    bytes_unreadable: int = 0
+    bytes_left_out: int = 0
     seconds: float = 0.0
 
 
@@ -110,7 +114,7 @@ def run(options: ExportOptions, emit: Emit) -> ExportResult:
             written = _room(options.file)
         snapshot = reading.snapshot
         return ExportResult(
-            exit_code=0,
+            exit_code=tell_absent(source.absent, options.file, emit),
             snapshot=snapshot.id,
             snapshot_time_ns=snapshot.root.time_ns,
             file=ExportFile(os.fsencode(options.file)),
@@ -120,6 +124,8 @@ def run(options: ExportOptions, emit: Emit) -> ExportResult:
             bytes_total=source.size,
             bytes_held=held,
             bytes_written=written,
+            bytes_unreadable=source.absent.bytes_of(Absence.UNREADABLE),
+            bytes_left_out=source.absent.bytes_of(Absence.LEFT_OUT),
             seconds=clock.monotonic() - started,
         )
 

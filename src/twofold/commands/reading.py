@@ -13,13 +13,14 @@ from functools import cached_property
 
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.errors import NeedsRights, NoSpace, StoreError
-from twofold.events import Emit, Finding, Severity
+from twofold.events import Emit, Finding, Notice, Severity
 from twofold.format.records import Root
+from twofold.format.segments import Absence
 from twofold.graph import PageStore
 from twofold.options import RepositoryAccess
 from twofold.platform import current
 from twofold.repository import Author, Index, Repository, Session, Snapshot
-from twofold.view import Address, FileTree, resolve, snapshot_tree
+from twofold.view import Absent, Address, FileTree, resolve, snapshot_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,26 @@ class Library:
         snapshot = resolve(address, self.snapshots)
         address.refuse_partition(snapshot)
         return Reading(self.repository, snapshot, self.index, self.pages)
+
+
+INCOMPLETE = 3
+"""Exit code when all that is stored was given, but the backup does not hold all of it."""
+
+
+def tell_absent(absent: Absent, subject: str, emit: Emit) -> int:
+    """Tell what of a disk is zeros because it is not stored; the exit code.
+
+    What was left out on purpose was not wanted: it is told, and is no failure.
+    """
+    left_out = absent.bytes_of(Absence.LEFT_OUT)
+    unreadable = absent.bytes_of(Absence.UNREADABLE)
+    if left_out:
+        emit(Notice(f"{left_out:,} bytes {Absence.LEFT_OUT.words}; they are zeros"))
+    if not unreadable:
+        return 0
+    message = f"{unreadable:,} bytes of it {Absence.UNREADABLE.words}; they are zeros"
+    emit(Finding(Severity.WARNING, subject, message, "an older or newer image may hold them"))
+    return INCOMPLETE
 
 
 @contextmanager

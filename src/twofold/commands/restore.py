@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twofold import clock
-from twofold.commands.reading import Reading, read_snapshot
+from twofold.commands.reading import INCOMPLETE, Reading, read_snapshot
 from twofold.errors import DamageFound, NoSpace, TwofoldError
 from twofold.events import Emit, Phase
 from twofold.options import Options, RepositoryAccess
@@ -53,7 +53,8 @@ class RestoreResult:
     """What was planned and what came of it; counts are entries, directories included.
 
     ``written`` is False for a dry run and when the answer was no; the counts of what was done are
-    0 then. ``aside`` is where replaced entries are kept.
+    0 then. ``aside`` is where replaced entries are kept. ``lacking`` entries have zeros where
+    the backup holds nothing.
     """
 
     exit_code: int
@@ -72,6 +73,7 @@ class RestoreResult:
     deleted: int = 0
     failed: int = 0
     damaged: int = 0
+    lacking: int = 0
     bytes_written: int = 0
     losses: tuple[Loss, ...] = ()
     aside: Place | None = None
@@ -160,6 +162,7 @@ def _result(
         kept=counts.kept,
         failed=counts.failed,
         damaged=counts.damaged,
+        lacking=outcome.lacking,
         bytes_written=outcome.bytes_written,
         losses=outcome.losses,
         aside=Place(outcome.aside) if outcome.aside is not None else None,
@@ -170,4 +173,6 @@ def _result(
 def _exit_code(outcome: Outcome) -> int:
     if outcome.counts.damaged:
         return DamageFound.exit_code
-    return TwofoldError.exit_code if outcome.counts.failed else 0
+    if outcome.counts.failed:
+        return TwofoldError.exit_code
+    return INCOMPLETE if outcome.lacking else 0

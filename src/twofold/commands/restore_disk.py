@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 from twofold import clock
 from twofold.commands.access import open_at, tell_missing_heads
-from twofold.commands.reading import reader_session
+from twofold.commands.reading import reader_session, tell_absent
 from twofold.errors import TwofoldError, UsageError
 from twofold.events import Emit, Notice
 from twofold.format.names import BlobKind
+from twofold.format.segments import Absence
 from twofold.graph import PageStore
 from twofold.imaging import (
     DiskPlan,
@@ -59,6 +60,7 @@ class RestoreDiskResult:
     """What was planned and what came of it. ``written`` is False for a dry run, or after a no.
 
     ``bytes_kept`` were written by an earlier run that was cut off, and found as they should be.
+    ``bytes_unreadable`` and ``bytes_left_out`` are zeros because the image does not hold them.
     """
 
     exit_code: int
@@ -73,6 +75,8 @@ class RestoreDiskResult:
     bytes_verified: int = 0
     damaged: int = 0
     wrong: int = 0
+    bytes_unreadable: int = 0
+    bytes_left_out: int = 0
     seconds: float = 0.0
 
 
@@ -104,7 +108,9 @@ def run(options: RestoreDiskOptions, emit: Emit) -> RestoreDiskResult:
             done = restore_disk(pages, repository.keys, plan, disk, emit, journal)
             if plan.target.is_device:
                 disk.reread_partitions()
-        return _result(options, snapshot.id, plan, done, started)
+        result = _result(options, snapshot.id, plan, done, started)
+        code = tell_absent(done.absent, os.fsdecode(options.target), emit)
+        return replace(result, exit_code=result.exit_code or code)
 
 
 def _journal(
@@ -241,5 +247,7 @@ def _result(
         bytes_verified=what.bytes_verified,
         damaged=what.damaged,
         wrong=what.wrong,
+        bytes_unreadable=what.absent.bytes_of(Absence.UNREADABLE),
+        bytes_left_out=what.absent.bytes_of(Absence.LEFT_OUT),
         seconds=clock.monotonic() - started,
     )

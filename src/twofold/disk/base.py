@@ -63,6 +63,25 @@ class FrozenBlocks(BlockReader, Protocol):
         ...
 
 
+@runtime_checkable
+class TornBlocks(BlockReader, Protocol):
+    """A reader that gives zeros for what it could not read, and remembers where."""
+
+    def unread(self, offset: int, length: int) -> list[tuple[int, int]]:
+        """(first byte, bytes) in a range of what could not be read so far, ascending."""
+        ...
+
+
+@runtime_checkable
+class PhysicalBlocks(BlockReader, Protocol):
+    """A reader that knows the disk under it."""
+
+    @property
+    def physical_sector(self) -> int:
+        """Bytes that it writes at once, which are often more than a sector; 0 when not known."""
+        ...
+
+
 class Run(NamedTuple):
     """Neighbouring units of a stream: the first one (or ``HOLE``) and how many."""
 

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import BinaryIO
 
-from twofold.disk.base import BlockReader, FrozenBlocks, SparseBlocks
+from twofold.disk.base import (
+    BlockReader,
+    FrozenBlocks,
+    PhysicalBlocks,
+    SparseBlocks,
+    TornBlocks,
+)
 from twofold.errors import FormatError
 
 
@@ -25,6 +31,16 @@ def hole_at(reader: BlockReader, offset: int) -> int:
 def is_frozen(reader: BlockReader) -> bool:
     """Whether the file systems on it were flushed before it was frozen; of most nobody knows."""
     return isinstance(reader, FrozenBlocks) and reader.frozen
+
+
+def unread_in(reader: BlockReader, offset: int, length: int) -> list[tuple[int, int]]:
+    """(first byte, bytes) in a range of what any reader gave zeros for, as it could not read it."""
+    return reader.unread(offset, length) if isinstance(reader, TornBlocks) else []
+
+
+def physical_sector(reader: BlockReader) -> int:
+    """Bytes that the disk writes at once, 0 where nobody tells."""
+    return reader.physical_sector if isinstance(reader, PhysicalBlocks) else 0
 
 
 class FileBlocks:
@@ -86,3 +102,8 @@ class Window:
     def hole(self, offset: int) -> int:
         """What the whole knows, which may go beyond this part."""
         return hole_at(self.whole, self.start + offset)
+
+    def unread(self, offset: int, length: int) -> list[tuple[int, int]]:
+        """Of this part what the whole knows."""
+        found = unread_in(self.whole, self.start + offset, length)
+        return [(first - self.start, count) for first, count in found]

@@ -19,6 +19,10 @@ RAW_WINDOW = 64 << 20
 """Bytes of a volume that one raw entry is about."""
 RUNS_LIMIT = 256 << 10
 """Most bytes of an entry's runs."""
+MOST_VOLUMES = 4096
+TEXT_LIMIT = 255
+"""Most characters of a text that comes from a disk."""
+SECTOR_SIZES = frozenset((512, 1024, 2048, 4096, 8192, 16384, 32768, 65536))
 _LARGEST = 1 << 62  # units: more than any volume has
 _HOLE = -1
 
@@ -68,19 +72,49 @@ class VolumeRecord(msgspec.Struct, frozen=True, array_like=True):
     units: int
     origin: int
     used: int
+    exact: bool
     entries: PageRef
 
 
 class ImagePage(msgspec.Struct, frozen=True, array_like=True):
-    """A disk and its parts."""
+    """A disk and its parts; sizes of sectors in bytes, the physical one 0 where nobody told it."""
 
     kind: int
     size: int
-    sector_size: int
+    logical_sector: int
+    physical_sector: int
     table: str
+    table_sector: int
     disk: str
-    exact: bool
     volumes: list[VolumeRecord]
+
+    def check(self) -> None:
+        """Raise ``FormatError`` for a disk that cannot be, or is beyond the limits of readers."""
+        sectors = (self.logical_sector, self.physical_sector or 512, self.table_sector)
+        if self.size < 0 or not SECTOR_SIZES.issuperset(sectors):
+            raise FormatError("the disk of this image is impossible")
+        if len(self.volumes) > MOST_VOLUMES:
+            raise FormatError(f"an image has more than {MOST_VOLUMES:,} volumes")
+        if len({volume.number for volume in self.volumes}) != len(self.volumes):
+            raise FormatError("two partitions of an image have one number")
+        texts = [self.disk, self.table]
+        for volume in self.volumes:
+            texts += (volume.sort, volume.name, volume.guid)
+            texts += (volume.system, volume.label, volume.serial)
+        if any(len(text) > TEXT_LIMIT for text in texts):
+            raise FormatError("a name in an image is too long")
+
+
+def limited(text: str) -> str:
+    """Text from a foreign disk, as much of it as is kept."""
+    return text[:TEXT_LIMIT]
+
+
+def entry_key(role: int, owner: int) -> bytes:
+    """What stands for an entry in reference pages: ascends as the entries do. ``FormatError``."""
+    if not (0 <= role <= 0xFF and 0 <= owner < 1 << 64):
+        raise FormatError("an image has an entry of an impossible owner")
+    return role.to_bytes(1, "big") + owner.to_bytes(8, "big")
 
 
 def pack_runs(runs: Iterable[tuple[int, int]]) -> bytes:
@@ -98,6 +132,8 @@ def pack_runs(runs: Iterable[tuple[int, int]]) -> bytes:
 
 def iterate_runs(packed: Buffer, units: int) -> Iterator[tuple[int, int]]:
     """Decode runs within a volume of ``units`` units; ``FormatError`` for what cannot be one."""
+    if len(packed) > RUNS_LIMIT:
+        raise FormatError("an entry of an image has too many runs")
     place, end, total = 0, 0, 0
     while place < len(packed):
         number, place = _take(packed, place)

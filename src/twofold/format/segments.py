@@ -1,24 +1,44 @@
-"""Content of a stream: data blobs and zero runs in order (docs/format/metadata.md)."""
+"""Content of a stream in order: blobs, zero runs, what is not stored (docs/format/metadata.md)."""
 
 import struct
 from collections.abc import Iterator
+from enum import IntEnum
 from typing import NamedTuple
 
 from twofold.errors import FormatError
 from twofold.format.layout import Buffer
 from twofold.format.names import BLOB_ID_SIZE
 
-BLOB, ZERO = 1, 2
+BLOB, ZERO, NOT_STORED = 1, 2, 3
 INLINE_LIMIT = 1024
 _BLOB = struct.Struct(f"<B{BLOB_ID_SIZE}sI")
 _ZERO = struct.Struct("<BQ")
+_NOT_STORED = struct.Struct("<BBQ")
 _HOLE = struct.Struct("<QQ")
 
 
-class Segment(NamedTuple):
-    """``blob`` is a blob id, or None for a zero run; length in bytes."""
+class Absence(IntEnum):
+    """Why bytes of a stream are not stored: nobody knows what they are, and they are not zeros."""
 
-    blob: bytes | None
+    UNREADABLE = 1
+    LEFT_OUT = 2
+
+    @property
+    def words(self) -> str:
+        """As people are told."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Absence.UNREADABLE: "could not be read when the backup was made",
+    Absence.LEFT_OUT: "were left out of the backup on purpose",
+}
+
+
+class Segment(NamedTuple):
+    """``blob`` is a blob id, None for a zero run, or why nothing is stored; length in bytes."""
+
+    blob: bytes | Absence | None
     length: int
 
 
@@ -30,6 +50,11 @@ def pack_blob(blob_id: bytes, length: int) -> bytes:
 def pack_zeros(length: int) -> bytes:
     """One zero run."""
     return _ZERO.pack(ZERO, length)
+
+
+def pack_absent(cause: Absence, length: int) -> bytes:
+    """Bytes that are not stored."""
+    return _NOT_STORED.pack(NOT_STORED, cause, length)
 
 
 def iterate(packed: Buffer) -> Iterator[Segment]:
@@ -45,8 +70,17 @@ def iterate(packed: Buffer) -> Iterator[Segment]:
             place_zero = _ZERO.unpack_from(packed, place)
             place += _ZERO.size
             yield Segment(None, place_zero[1])
+        elif tag == NOT_STORED and place + _NOT_STORED.size <= end:
+            _, cause, length = _NOT_STORED.unpack_from(packed, place)
+            place += _NOT_STORED.size
+            yield Segment(_absence(cause), length)
         else:
             raise FormatError("a list of segments is damaged")
+
+
+def _absence(cause: int) -> Absence:
+    """Causes that come later are as bad as the worst of today."""
+    return Absence.LEFT_OUT if cause == Absence.LEFT_OUT else Absence.UNREADABLE
 
 
 def pack_holes(holes: list[tuple[int, int]]) -> bytes:

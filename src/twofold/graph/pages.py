@@ -27,7 +27,7 @@ from twofold.format.pages import (
     decode_page,
 )
 from twofold.format.records import PageRef, TreeRef
-from twofold.format.segments import Segment, iterate
+from twofold.format.segments import INLINE_LIMIT, Segment, iterate
 from twofold.repository import BlobReader
 
 _KINDS = frozenset(map(int, NodeKind))
@@ -115,14 +115,17 @@ class PageStore:
 
     def _packed_segments(self, content: bytes, ref: PageRef | None) -> Iterator[bytes]:
         if ref is None:
+            if len(content) > INLINE_LIMIT:
+                raise FormatError("a list of contents is longer than it may be in its place")
             yield content
         else:
             for page in self.leaves(ref, SegmentPage):
                 yield page.packed
 
     def image(self, ref: PageRef) -> ImagePage:
-        """The page of a disk."""
+        """The page of a disk. ``FormatError`` if that cannot be."""
         for page in self.leaves(ref, ImagePage):
+            page.check()
             return page
         raise FormatError("an image has no page")
 

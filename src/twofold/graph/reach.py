@@ -89,7 +89,7 @@ class _Walk:
 
 def _blobs(packed: bytes, path: bytes) -> Iterator[Reach]:
     for segment in iterate(packed):
-        if segment.blob is not None:
+        if isinstance(segment.blob, bytes):
             yield Reach(BlobKind.DATA, segment.blob, path)
 
 

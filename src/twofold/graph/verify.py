@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twofold.errors import DamageFound, FormatError, ObjectDamaged
-from twofold.format.image import ExtentEntry, ExtentsPage, ImagePage, iterate_runs
+from twofold.format.image import ExtentEntry, ExtentsPage, ImagePage, entry_key, iterate_runs
 from twofold.format.names import BlobKind
 from twofold.format.pages import (
     FailurePage,
@@ -26,7 +26,7 @@ from twofold.format.pages import (
     decode_page,
 )
 from twofold.format.records import PageRef, Root
-from twofold.format.segments import iterate, iterate_holes
+from twofold.format.segments import Absence, Segment, iterate, iterate_holes
 from twofold.graph.pages import PageStore, check_entries, entry_path, volume_path
 from twofold.platform import records
 
@@ -249,10 +249,12 @@ class Verifier:
         elif child.leaf is ImagePage:
             visit.below = [
                 _Child(v.entries.id, v.entries.level, ExtentsPage, Place(None, volume_path(b"", v)))
-                for v in decode_page(data, ImagePage).volumes
+                for v in _checked(decode_page(data, ImagePage)).volumes
             ]
         elif child.leaf is ExtentsPage:
-            for entry in decode_page(data, ExtentsPage).entries:
+            entries = decode_page(data, ExtentsPage).entries
+            _check_entry_bounds(child, entries)
+            for entry in entries:
                 self._entry(visit, entry)
         else:
             decode_page(data, FailurePage)
@@ -267,6 +269,8 @@ class Verifier:
             return
         if entry.size and not covered:
             self._lose_file(visit, place, "it lies nowhere on its volume")
+        if entry.stamp and any(isinstance(blob, Absence) for blob, _ in _read(entry.content)):
+            self._lose_file(visit, place, "it claims to prove what is not stored")
         self._stream(visit, place, entry.content, entry.ref, entry.size)
 
     def _nodes(self, visit: _Visit, page: NodePage) -> None:
@@ -312,7 +316,7 @@ class Verifier:
         for blob, length in iterate(packed):
             total += length
             wanted = length if self._check_lengths else None
-            if blob is not None and not self._has(BlobKind.DATA, blob, wanted):
+            if isinstance(blob, bytes) and not self._has(BlobKind.DATA, blob, wanted):
                 self._lose_file(visit, place, f"data {blob.hex()[:16]} cannot be had")
         return total
 
@@ -324,7 +328,7 @@ class Verifier:
 def _children(above: _Child, refs: list[Reference]) -> Iterator[_Child]:
     """The pages that a reference page names, with what their keys promise."""
     level, place = above.level - 1, above.place
-    if above.leaf in (FailurePage, ExtentsPage, ImagePage):
+    if above.leaf in (FailurePage, ImagePage):
         for ref in refs:
             yield _Child(ref.id, level, above.leaf, place)
     elif above.leaf is SegmentPage:
@@ -336,10 +340,33 @@ def _children(above: _Child, refs: list[Reference]) -> Iterator[_Child]:
         names = [ref.key for ref in refs if isinstance(ref.key, bytes)]
         if len(names) != len(refs):
             raise FormatError("a page of references does not tell where its parts begin")
-        _check_bounds(above, names)
+        if above.leaf is not ExtentsPage:
+            _check_bounds(above, names)
         ends: list[bytes | None] = [*names[1:], above.end]
         for ref, first, end in zip(refs, names, ends, strict=True):
             yield _Child(ref.id, level, above.leaf, place, first, end)
+
+
+def _read(packed: bytes) -> Iterator[Segment]:
+    """Segments up to the first that is none, which is told elsewhere."""
+    try:
+        yield from iterate(packed)
+    except FormatError:
+        return
+
+
+def _checked(page: ImagePage) -> ImagePage:
+    page.check()
+    return page
+
+
+def _check_entry_bounds(child: _Child, entries: list[ExtentEntry]) -> None:
+    """Entries begin where the page above says; several streams of one file may be on two pages."""
+    keys = [entry_key(entry.role, entry.owner) for entry in entries]
+    if child.first is not None and keys[:1] != [child.first]:
+        raise FormatError("a page does not begin where the page above it says")
+    if child.end is not None and keys and keys[-1] > child.end:
+        raise FormatError("a page goes on beyond where the next one begins")
 
 
 def _check_bounds(child: _Child, names: list[bytes]) -> None:

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
-from twofold.disk.blocks import hole_at
+from twofold.disk.blocks import hole_at, physical_sector, unread_in
 from twofold.errors import DamageFound
 from twofold.events import Emit, Notice, Phase, Progress
-from twofold.format.image import IMAGE, ImagePage, VolumeRecord
+from twofold.format.image import IMAGE, ImagePage, VolumeRecord, limited
 from twofold.format.pages import encode_page
 from twofold.format.records import PageRef
 from twofold.graph import PageStore
@@ -74,7 +74,7 @@ class _Capture:
         )
 
     def _bad(self, offset: int, length: int) -> None:
-        reason = f"{length} bytes at {offset} cannot be read; they are kept as zeros"
+        reason = f"{length} bytes at {offset} cannot be read; they are not stored"
         self._run.ledger.failed(self._request.path, "read", reason)
 
     def run(self) -> Captured:
@@ -115,6 +115,7 @@ class _Capture:
             units=size // sector,
             origin=0,
             used=sum(length for _, length in source.frame),
+            exact=True,
             entries=write_extents(flow.save_page, self._key, store.finish()),
         )
 
@@ -123,10 +124,11 @@ class _Capture:
         page = ImagePage(
             IMAGE,
             source.reader.size,
-            source.sector_size,
+            source.reader.sector_size,
+            physical_sector(source.reader),
             source.table,
-            source.disk_id,
-            self._request.options.exact,
+            source.sector_size,
+            limited(source.disk_id),
             volumes,
         )
         contents = Contents(
@@ -179,6 +181,10 @@ class _Counting:
     def hole(self, offset: int) -> int:
         """As the disk says."""
         return hole_at(self._reader, offset)
+
+    def unread(self, offset: int, length: int) -> list[tuple[int, int]]:
+        """As the disk was."""
+        return unread_in(self._reader, offset, length)
 
 
 _TOLD = 1 << 20

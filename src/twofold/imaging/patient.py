@@ -1,10 +1,12 @@
-"""Reading a disk that may have bad sectors: what cannot be read is zeros, and is told.
+"""Reading a disk that may have bad sectors: what cannot be read is zeros, told, and remembered.
 
 A refused request is repeated in smaller and smaller pieces down to the sector. Reading stops trying
 when a thousand pieces were refused: each refusal may have cost the drive many seconds.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from threading import Lock
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import hole_at
@@ -15,6 +17,48 @@ _MOST_REFUSALS = 1000
 OnBad = Callable[[int, int], None]
 
 
+class Ranges:
+    """Ranges of bytes, ascending, apart from each other. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._lock = Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._starts)
+
+    def add(self, start: int, end: int) -> None:
+        """Join a range to those that it meets."""
+        with self._lock:
+            first, last = bisect_left(self._ends, start), bisect_right(self._starts, end)
+            low = min([start, *self._starts[first:last]])
+            high = max([end, *self._ends[first:last]])
+            self._starts[first:last], self._ends[first:last] = [low], [high]
+
+    def remove(self, start: int, end: int) -> None:
+        """Take a range out."""
+        with self._lock:
+            first, last = bisect_right(self._ends, start), bisect_left(self._starts, end)
+            if first >= last:
+                return
+            low, high = self._starts[first], self._ends[last - 1]
+            left = [(low, start)] if low < start else []
+            left += [(end, high)] if end < high else []
+            self._starts[first:last] = [each[0] for each in left]
+            self._ends[first:last] = [each[1] for each in left]
+
+    def within(self, start: int, end: int) -> list[tuple[int, int]]:
+        """(first, length) of what lies between two bytes."""
+        with self._lock:
+            if not self._starts:
+                return []
+            first, last = bisect_right(self._ends, start), bisect_left(self._starts, end)
+            pairs = zip(self._starts[first:last], self._ends[first:last], strict=True)
+            clipped = [(max(low, start), min(high, end)) for low, high in pairs]
+        return [(low, high - low) for low, high in clipped]
+
+
 class PatientReader:
     """A BlockReader that never fails for a bad sector; ``bad`` is told first byte and length."""
 
@@ -22,17 +66,26 @@ class PatientReader:
         self._reader = reader
         self._bad = bad
         self._refusals = 0
+        self._unread = Ranges()
         self.size = reader.size
         self.sector_size = reader.sector_size
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes."""
         try:
-            return self._reader.read(offset, length)
+            data = self._reader.read(offset, length)
         except OSError:
-            data = bytearray(length)
-            self._fill(memoryview(data), offset, (*_PIECES, self.sector_size))
-            return bytes(data)
+            filled = bytearray(length)
+            self._unread.remove(offset, offset + length)
+            self._fill(memoryview(filled), offset, (*_PIECES, self.sector_size))
+            return bytes(filled)
+        if self._unread:  # it was refused before, and can be read now
+            self._unread.remove(offset, offset + length)
+        return data
+
+    def unread(self, offset: int, length: int) -> list[tuple[int, int]]:
+        """(first byte, bytes) in a range of what came as zeros when it was read last."""
+        return self._unread.within(offset, offset + length)
 
     def hole(self, offset: int) -> int:
         """As the disk says; what it cannot say is read."""
@@ -46,7 +99,7 @@ class PatientReader:
         for at in range(0, len(target), step):
             piece = target[at : at + step]
             if self._refusals >= _MOST_REFUSALS:
-                self._bad(offset + at, len(target) - at)
+                self._give_up(offset + at, len(target) - at)
                 return
             try:
                 piece[:] = self._reader.read(offset + at, len(piece))
@@ -55,4 +108,8 @@ class PatientReader:
                 if len(steps) > 1:
                     self._fill(piece, offset + at, steps[1:])
                 else:
-                    self._bad(offset + at, len(piece))
+                    self._give_up(offset + at, len(piece))
+
+    def _give_up(self, offset: int, length: int) -> None:
+        self._unread.add(offset, offset + length)
+        self._bad(offset, length)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from twofold.disk.base import HOLE
 from twofold.errors import FormatError
 from twofold.format.image import EntryRole, ExtentEntry, VolumeRecord, iterate_runs
+from twofold.format.segments import Absence
 from twofold.graph import PageStore
 
 
@@ -25,13 +26,15 @@ Spans = tuple[Span, ...]
 class Part(NamedTuple):
     """A blob, or zeros where ``blob`` is None, and where it belongs.
 
-    ``pad``: zeros that follow the last span, up to the end of a stream's last unit.
+    ``pad``: zeros that follow the last span, up to the end of a stream's last unit. ``absence``:
+    why it is not known what belongs there; zeros stand for it.
     """
 
     blob: bytes | None
     length: int
     spans: Spans
     pad: int = 0
+    absence: Absence | None = None
 
     @property
     def first(self) -> int:
@@ -52,10 +55,13 @@ def parts_of(pages: PageStore, volume: VolumeRecord, entry: ExtentEntry, at: int
     for blob, length in pages.stream(entry):
         if held is not None:
             yield held
-        held = Part(blob, length, places.take(length))
+        if isinstance(blob, Absence):
+            held = Part(None, length, places.take(length), absence=blob)
+        else:
+            held = Part(blob, length, places.take(length))
     if held is not None:
         pad = places.pad()
-        yield Part(held.blob, held.length, held.spans, pad) if pad else held
+        yield held._replace(pad=pad) if pad else held
 
 
 class _Places:

@@ -86,10 +86,10 @@ def plan_restore(
             f"the target has {target.size:,} bytes, the image needs {size:,}",
             hint="choose a target that is as large as the disk was",
         )
-    if target.is_device and target.sector_size != page.sector_size and part is None:
+    if target.is_device and target.sector_size != page.table_sector and part is None:
         raise RefusedUnsafe(
-            f"the target has sectors of {target.sector_size} bytes, the disk had sectors of"
-            f" {page.sector_size}: its partition table would not be understood"
+            f"the target has sectors of {target.sector_size} bytes, the partition table is for"
+            f" {page.table_sector}, and would not be understood"
         )
     if size < 0:
         raise FormatError("the disk of this image is impossible")

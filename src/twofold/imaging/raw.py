@@ -6,10 +6,10 @@ A window that the reader knows to be all zeros is not read: a virtual disk may c
 from collections.abc import Iterable, Iterator
 
 from twofold.disk.base import BlockReader
-from twofold.disk.blocks import hole_at
+from twofold.disk.blocks import hole_at, unread_in
 from twofold.format.image import RAW_WINDOW, EntryRole, ExtentEntry, pack_runs
-from twofold.format.segments import iterate, pack_zeros
-from twofold.imaging.store import fixed, merged
+from twofold.format.segments import Absence, iterate, pack_absent, pack_zeros
+from twofold.imaging.store import fixed, merged, torn
 from twofold.pipeline import Run, Worker, store_piece, write_segments
 
 UNKNOWN_PIECE = 1 << 20
@@ -71,11 +71,16 @@ class RawStore:
         window = memoryview(self._reader.read(low, high - low))
         self.bytes_read += high - low
         step = self._step
+        unread = unread_in(self._reader, low, high - low)
 
         def task(worker: Worker) -> None:
             for start, length in group:
-                data = window[start - low : start - low + length]
-                out.extend(store_piece(worker, piece) for piece in fixed(data, start, step))
+                for first, count, absent in torn(start, length, unread):
+                    if absent:
+                        out.append(pack_absent(Absence.UNREADABLE, count))
+                        continue
+                    data = window[first - low : first - low + count]
+                    out.extend(store_piece(worker, piece) for piece in fixed(data, first, step))
 
         self._run.flow.submit(task)
 

@@ -10,6 +10,7 @@ before is compared first, and only written where it differs. Bytes of free units
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from twofold.disk.base import HOLE
 from twofold.errors import DamageFound
 from twofold.events import Emit, Finding, Phase, Progress, Severity
 from twofold.format.layout import Buffer
@@ -24,7 +25,7 @@ from twofold.imaging.rounds import rounds
 from twofold.imaging.writing import DiskTarget, PartWriter
 from twofold.parallel import Threads
 from twofold.seal import Keyring
-from twofold.view import Contents, Frame, Piece, Result
+from twofold.view import Absent, Contents, Frame, Piece, Result
 
 _READERS = 2
 _STEP = 256 << 20
@@ -39,7 +40,7 @@ PartFrame = Frame[Part]
 class DiskRestored:
     """What was done. ``bytes_kept``: written by an earlier run, and found as they should be.
     ``damaged``: pieces that the repository could not give; ``wrong``: pieces that the target did
-    not give back."""
+    not give back. ``absent``: bytes that the image does not hold, which are zeros now."""
 
     bytes_written: int = 0
     bytes_kept: int = 0
@@ -47,6 +48,7 @@ class DiskRestored:
     damaged: int = 0
     wrong: int = 0
     where: list[str] = field(default_factory=list)
+    absent: Absent = field(default_factory=Absent)
 
 
 def restore_disk(
@@ -130,6 +132,7 @@ class _Restore:
     def _write_round(self, parts: list[Part]) -> None:
         stored = [Piece(part, 0, part.blob, part.length) for part in parts if part.blob is not None]
         zeros = [part for part in parts if part.blob is None]
+        self._count_absent(zeros)
         self._missing.clear()
         frames, lost = self._contents.by_frame(stored)
         for error, pieces in lost:
@@ -145,6 +148,12 @@ class _Restore:
         self._zeros(zeros)
         self._steps(frames, done)
         self._prove(part for part in parts if id(part) not in kept)
+
+    def _count_absent(self, zeros: Sequence[Part]) -> None:
+        for part in zeros:
+            if part.absence is not None:
+                length = sum(span.length for span in part.spans if span.offset != HOLE)
+                self._result.absent.add(part.absence, length)
 
     def _compare(self, parts: Sequence[Part]) -> list[Part]:
         """Which parts an earlier run has not left as they should be."""

@@ -3,19 +3,34 @@
 A file's stream is stored as a program reads it: its valid bytes, then zeros to its size. So it has
 the blobs that a file backup of the same file has. If what lies in its last unit behind it is not
 zero, or units hold something behind the valid bytes, a raw entry keeps those units as well.
+
+What the disk could not give is marked as not stored, and cuts the stream in two.
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from twofold.chunker import ZERO_RUN, Piece, StreamCutter, cut_whole
+from twofold.disk.blocks import unread_in
 from twofold.format.image import EntryRole, iterate_runs
-from twofold.format.segments import ZERO, iterate, pack_blob, pack_zeros
+from twofold.format.segments import (
+    NOT_STORED,
+    ZERO,
+    Absence,
+    iterate,
+    pack_absent,
+    pack_blob,
+    pack_zeros,
+)
 from twofold.imaging.gather import Wanted
 from twofold.imaging.read import WINDOW, Batch, Layout, batches, pieces_of
 from twofold.imaging.units import UnitSet
 from twofold.pipeline import Parts, Run, Worker, send, store_piece
 
+Stored = tuple[int, bytes | memoryview | None]
+"""Bytes of a stream's units: how many, and what they are; None for a hole."""
+Valid = tuple[int, bytes | memoryview | Absence | None]
+"""Bytes of a stream: how many, and what they are, None for zeros, or why nobody knows."""
 META_PIECE = 64 << 10
 """Bytes of the pieces of a file system's own tables: a small change costs little."""
 _HOLE_CALL = 1 << 20  # bytes of a hole that are announced to the chunker rather than shown
@@ -29,6 +44,8 @@ class StreamStore:
         self._layout = layout
         self._claimed = claimed
         self.bytes_read = 0
+        self.torn: set[int] = set()
+        """Positions of streams of which not all could be read."""
 
     def store(
         self, streams: Sequence[Wanted], positions: Sequence[int], segments: list[list[bytes]]
@@ -41,15 +58,22 @@ class StreamStore:
         for position in ordered:
             if streams[position].size > WINDOW:
                 self._long(streams[position], segments, position)
+                if self._unread(streams[position]):
+                    self.torn.add(position)
 
     def _batch(self, streams: Sequence[Wanted], batch: Batch, segments: list[list[bytes]]) -> None:
         work, short, spans = [], [], array("Q")
+        any_torn = is_torn(self._layout)
         longest = min(self._run.chunker.params.minimum, ZERO_RUN - 1)
         for position, stored, start in zip(
             batch.positions, batch.stored, batch.starts, strict=True
         ):
             wanted = streams[position]
             self.bytes_read += len(stored)
+            if any_torn and self._unread(wanted):
+                self.torn.add(position)
+                self._apart(wanted, [(len(stored), stored)], segments, position)
+                continue
             self._judge(wanted, stored[wanted.valid :], wanted.valid)
             whole = start >= 0 and wanted.valid >= wanted.size
             if whole and wanted.size <= longest and wanted.role is EntryRole.FILE:
@@ -70,29 +94,66 @@ class StreamStore:
         self._run.flow.submit(task)
 
     def _long(self, wanted: Wanted, segments: list[list[bytes]], position: int) -> None:
+        self._apart(wanted, self._counted(wanted), segments, position)
+
+    def _counted(self, wanted: Wanted) -> Iterator[Stored]:
+        for length, data in pieces_of(self._layout, wanted):
+            self.bytes_read += length if data is not None else 0
+            yield length, data
+
+    def _apart(
+        self,
+        wanted: Wanted,
+        stored: Iterable[Stored],
+        segments: list[list[bytes]],
+        position: int,
+    ) -> None:
+        """A stream piece by piece; ``stored`` is what its units hold."""
         parts = Parts()
         segments[position] = parts.packed  # filled by the workers
         take = self._cut if wanted.role is EntryRole.FILE else self._fixed
-        take(wanted, parts)
+        take(self._valid(wanted, stored), parts)
 
-    def _valid(self, wanted: Wanted) -> Iterator[tuple[int, bytes | memoryview | None]]:
-        """The stream as read: (bytes, data or None for zeros), adding up to its size."""
+    def _valid(self, wanted: Wanted, stored: Iterable[Stored]) -> Iterator[Valid]:
+        """The stream as read, adding up to its size."""
         at = 0
-        for length, data in pieces_of(self._layout, wanted):
+        for length, data in stored:
             inside = max(0, min(length, wanted.valid - at))
-            if data is not None:
-                self.bytes_read += length
-                self._judge(wanted, memoryview(data)[inside:], at + inside)
-            if inside:
-                yield inside, None if data is None else memoryview(data)[:inside]
+            if data is None:
+                if inside:
+                    yield inside, None
+            else:
+                view, unread = memoryview(data), self._unread(wanted)
+                self._judge(wanted, view[inside:], at + inside, unread)
+                for start, count, absent in torn(at, inside, unread):
+                    yield count, Absence.UNREADABLE if absent else view[start - at :][:count]
             at += length
         if wanted.size > wanted.valid:
             yield wanted.size - wanted.valid, None
 
-    def _cut(self, wanted: Wanted, parts: Parts) -> None:
+    def _unread(self, wanted: Wanted) -> list[tuple[int, int]]:
+        """(first byte, bytes) of what its units hold that could not be read."""
+        layout, found, at = self._layout, list[tuple[int, int]](), 0
+        if not is_torn(layout):
+            return found
+        for first, units in iterate_runs(wanted.runs, layout.units):
+            size = units * layout.unit
+            if first >= 0:
+                start = layout.origin + first * layout.unit
+                unread = unread_in(layout.reader, start, size)
+                found += [(at + low - start, count) for low, count in unread]
+            at += size
+        return found
+
+    def _cut(self, valid: Iterable[Valid], parts: Parts) -> None:
         cutter = StreamCutter(self._run.chunker)
         rest = b""
-        for length, data in self._valid(wanted):
+        for length, data in valid:
+            if isinstance(data, Absence):
+                send(self._run.flow, cutter.split(rest, final=True)[0], parts)
+                parts.put(parts.reserve(length), pack_absent(data, length))
+                cutter, rest = StreamCutter(self._run.chunker), b""
+                continue
             if data is None and length >= _HOLE_CALL:
                 pieces, _ = cutter.split(rest, hole_follows=True)
                 send(self._run.flow, pieces, parts)
@@ -106,16 +167,26 @@ class StreamStore:
             rest = bytes(memoryview(buffer)[used:])
         send(self._run.flow, cutter.split(rest, final=True)[0], parts)
 
-    def _fixed(self, wanted: Wanted, parts: Parts) -> None:
+    def _fixed(self, valid: Iterable[Valid], parts: Parts) -> None:
         at = 0
-        for length, data in self._valid(wanted):
+        for length, data in valid:
+            if isinstance(data, Absence):
+                parts.put(parts.reserve(length), pack_absent(data, length))
+                at += length
+                continue
             pieces = [Piece(length, None)] if data is None else list(fixed(data, at))
             send(self._run.flow, pieces, parts)
             at += length
 
-    def _judge(self, wanted: Wanted, behind: memoryview, at: int) -> None:
+    def _judge(
+        self,
+        wanted: Wanted,
+        behind: memoryview,
+        at: int,
+        unread: Sequence[tuple[int, int]] = (),
+    ) -> None:
         """Leave to the raw entries what the stream alone would not give back."""
-        if behind and any_set(behind):
+        if behind and (any_set(behind) or any(each[2] for each in torn(at, len(behind), unread))):
             first = at // self._layout.unit
             for number in _units(wanted, self._layout.units, first):
                 self._claimed.discard(number)
@@ -128,6 +199,27 @@ def _units(wanted: Wanted, units: int, skip: int) -> Iterator[int]:
         if first >= 0 and at + count > skip:
             yield from range(first + max(0, skip - at), first + count)
         at += count
+
+
+def is_torn(layout: Layout) -> bool:
+    """Whether anything at all of a volume could not be read."""
+    return bool(unread_in(layout.reader, 0, layout.reader.size))
+
+
+def torn(
+    start: int, length: int, unread: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int, bool]]:
+    """A range in pieces: (first byte, bytes, whether they could not be read)."""
+    end = start + length
+    for first, size in unread:
+        low, high = max(first, start), min(first + size, end)
+        if low < high:
+            if start < low:
+                yield start, low - start, False
+            yield low, high - low, True
+            start = high
+    if start < end:
+        yield start, end - start, False
 
 
 def _as_read(wanted: Wanted, stored: memoryview) -> memoryview:
@@ -159,7 +251,7 @@ def fixed(data: bytes | memoryview, offset: int, step: int = META_PIECE) -> Iter
 
 
 def merged(segments: Iterator[bytes]) -> list[bytes]:
-    """Segments with neighbouring zero runs made one."""
+    """Segments with neighbouring zero runs made one, and so with what is not stored."""
     out: list[bytes] = []
     zeros = 0
     for segment in segments:
@@ -169,7 +261,17 @@ def merged(segments: Iterator[bytes]) -> list[bytes]:
         if zeros:
             out.append(pack_zeros(zeros))
             zeros = 0
-        out.append(segment)
+        if segment[0] == NOT_STORED and out and out[-1][:2] == segment[:2]:
+            out[-1] = _joined(out[-1], segment)
+        else:
+            out.append(segment)
     if zeros:
         out.append(pack_zeros(zeros))
     return out
+
+
+def _joined(one: bytes, other: bytes) -> bytes:
+    """Two neighbouring segments that are not stored for one cause."""
+    cause, length = next(iterate(one))
+    assert isinstance(cause, Absence)
+    return pack_absent(cause, length + next(iterate(other)).length)

@@ -15,8 +15,8 @@ from twofold.disk.blocks import Window
 from twofold.disk.probe import open_file_system, open_used_blocks
 from twofold.disk.recognise import recognise
 from twofold.errors import DamageFound, FormatError, TwofoldError
-from twofold.format.image import ExtentEntry, VolumeRecord, iterate_runs
-from twofold.format.segments import pack_zeros
+from twofold.format.image import ExtentEntry, VolumeRecord, iterate_runs, limited
+from twofold.format.segments import Absence, pack_absent
 from twofold.graph import PageStore
 from twofold.imaging.coverage import bytes_of, covered, touched
 from twofold.imaging.gather import Gathered, Wanted, gather
@@ -106,11 +106,16 @@ class VolumeCapture:
         store.store(streams, unknown, segments)
         self.bytes_read += store.bytes_read
         self._run.flow.settle()
+        for position in store.torn:  # they prove nothing unchanged
+            streams[position] = streams[position]._replace(stamp=b"")
         made = [
             known.get(position) or self._entry(wanted, segments[position], found.claimed, layout)
             for position, wanted in enumerate(streams)
         ]
-        made += [self._entry(w, [pack_zeros(w.size)], None, layout) for w in found.discarded]
+        left_out = Absence.LEFT_OUT
+        made += [
+            self._entry(w, [pack_absent(left_out, w.size)], None, layout) for w in found.discarded
+        ]
         yield from sorted(made, key=lambda entry: (entry.role, entry.owner, entry.name))
 
     def _entry(
@@ -177,7 +182,7 @@ class VolumeCapture:
             kind=recognise(self._reader).kind.lower(), unit=sector, units=self._part.size // sector
         )
         entries = list(self._stored([(0, self._part.size)], UNKNOWN_PIECE).finish())
-        return self._record(facts, entries, self._part.size)
+        return self._record(facts, entries, self._part.size, exact=True)
 
     def _stored(self, ranges: Iterable[Range], step: int) -> RawStore:
         store = RawStore(self._run, self._reader, step)
@@ -186,22 +191,25 @@ class VolumeCapture:
         self._run.flow.settle()
         return store
 
-    def _record(self, facts: Facts, entries: list[ExtentEntry], used: int) -> VolumeRecord:
+    def _record(
+        self, facts: Facts, entries: list[ExtentEntry], used: int, *, exact: bool = False
+    ) -> VolumeRecord:
         run, part = self._run, self._part
         return VolumeRecord(
             number=part.number,
             start=part.start,
             size=part.size,
             sort=part.sort,
-            name=part.name,
+            name=limited(part.name),
             guid=part.guid,
             system=facts.kind,
-            label=facts.label,
-            serial=facts.serial,
+            label=limited(facts.label),
+            serial=limited(facts.serial),
             unit=facts.unit,
             units=facts.units,
             origin=facts.origin,
             used=used,
+            exact=exact or self._options.exact,
             entries=write_extents(run.flow.save_page, run.repository.keys.dedup.page, entries),
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from twofold.format import pages as fmt
-from twofold.format.image import EXTENTS, ExtentEntry, ExtentsPage
+from twofold.format.image import EXTENTS, ExtentEntry, ExtentsPage, entry_key
 from twofold.format.records import PageRef
 from twofold.pipeline.pages import PageSink, SavePage
 
@@ -27,7 +27,9 @@ class ExtentsWriter:
             self._close()
 
     def _close(self) -> None:
-        self._sink.add(fmt.encode_page(ExtentsPage(EXTENTS, self._entries)), None)
+        first = self._entries[0] if self._entries else None
+        key = entry_key(first.role, first.owner) if first is not None else b""
+        self._sink.add(fmt.encode_page(ExtentsPage(EXTENTS, self._entries)), key)
         self._entries, self._size, self._any = [], 0, True
 
     def finish(self) -> PageRef:

@@ -256,7 +256,7 @@ def _segment_pages(save: SavePage, packed: Iterator[bytes]) -> TreeRef:
         segment = next(segments.iterate(encoded))
         page += encoded
         length += segment.length
-        border = segment.blob is not None and fmt.ends_segment_page(segment.blob)
+        border = isinstance(segment.blob, bytes) and fmt.ends_segment_page(segment.blob)
         if border or len(page) >= fmt.PAGE_AIM:
             sink.add(fmt.encode_page(SegmentPage(fmt.SEGMENTS, bytes(page))), length)
             page, length = bytearray(), 0

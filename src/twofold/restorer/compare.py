@@ -20,7 +20,7 @@ from twofold.format.layout import Buffer
 from twofold.format.pages import Node, NodeKind, kind_of_mode
 from twofold.format.segments import Segment
 from twofold.platform import Attributes, Entry, Extras, TargetDir
-from twofold.view import FileTree
+from twofold.view import FileTree, absent_in
 
 _STEP = 1 << 20
 _LONGEST = 64 << 20
@@ -53,14 +53,19 @@ class Readable(Protocol):
 
 
 class Comparer:
-    """Compares files with what a tree says they hold; for one thread."""
+    """Compares files with what a tree says they hold; for one thread.
+
+    What is not stored is compared as zeros, and ``lacks`` then says that there was such.
+    """
 
     def __init__(self, blob_id: Callable[[Buffer], bytes]) -> None:
         self._blob_id = blob_id
         self._buffer = bytearray(_STEP)
+        self.lacks = False
 
     def holds(self, file: Readable, tree: FileTree, node: Node) -> bool:
         """Whether a file holds the content of a node; False too where that cannot be read."""
+        self.lacks = False
         try:
             content = tree.content(node)
             if content is not None:
@@ -74,19 +79,24 @@ class Comparer:
             view = memoryview(self._buffer)[: min(_STEP, size - offset)]
             if file.read_into(view, offset) != len(view) or view != content.read(offset, len(view)):
                 return False
+        self.lacks = bool(absent_in(content))
         return content.size == size
 
     def same(self, file: Readable, segments: Iterable[Segment]) -> bool:
         """Whether a file holds exactly these contents; its size is the caller's business."""
         offset = 0
         for blob, length in segments:
-            same = self._zeros if blob is None else self._is_blob
-            if not same(file, offset, length, blob):
+            if isinstance(blob, bytes):
+                same = self._is_blob(file, offset, length, blob)
+            else:
+                self.lacks = self.lacks or blob is not None
+                same = self._zeros(file, offset, length)
+            if not same:
                 return False
             offset += length
         return True
 
-    def _is_blob(self, file: Readable, offset: int, length: int, blob: bytes | None) -> bool:
+    def _is_blob(self, file: Readable, offset: int, length: int, blob: bytes) -> bool:
         if length > _LONGEST:
             return False  # no chunker makes such; a claim of gigabytes must not take memory
         if length > len(self._buffer):
@@ -94,7 +104,7 @@ class Comparer:
         view = memoryview(self._buffer)[:length]
         return file.read_into(view, offset) == length and self._blob_id(view) == blob
 
-    def _zeros(self, file: Readable, offset: int, length: int, _blob: bytes | None) -> bool:
+    def _zeros(self, file: Readable, offset: int, length: int) -> bool:
         end = offset + length
         while offset < end:
             view = memoryview(self._buffer)[: min(_STEP, end - offset)]
@@ -155,6 +165,8 @@ class Judge:
             ask = self._thorough or entry.mtime_ns != node.mtime_ns
             if ask and not self._comparer.holds(file, self._tree, node):
                 return Decision.REPLACED  # where its content is lost, restoring it tells that
+            if ask and self._comparer.lacks:
+                return Decision.REPLACED  # so does restoring one that is not stored whole
             same = _same_numbers(entry, wanted) and _same_extras(file.extras(), wanted)
             return _of_metadata(same, entry)
         finally:

@@ -135,6 +135,14 @@ class Damaged(NamedTuple):
     size: int
 
 
+class Lacking(NamedTuple):
+    """An entry is restored, but zeros stand for what the backup has not."""
+
+    directory: Directory
+    name: bytes
+    words: str
+
+
 class Report:
     """Counts, losses and events of one restore.
 
@@ -146,9 +154,10 @@ class Report:
         self.losses: Counter[str] = Counter()
         self.bytes_done = 0
         self.bytes_written = 0
+        self.lacking = 0
         self._funnel = funnel
         self._selection = selection
-        self._waiting: deque[Done | Written | Failed | Damaged | str] = deque()
+        self._waiting: deque[Done | Written | Failed | Damaged | Lacking | str] = deque()
         self._told = clock.monotonic()
         self._last: Directory | None = None
         self._last_shown = b""
@@ -198,6 +207,10 @@ class Report:
         """The repository could not give an entry."""
         self._waiting.append(Damaged(directory, name, error.message, size))
 
+    def absent(self, directory: Directory, name: bytes, words: str) -> None:
+        """The backup holds not all of an entry."""
+        self._waiting.append(Lacking(directory, name, words))
+
     def flush(self) -> None:
         """Count and tell what happened since; only in the engine's own thread."""
         shown = b""
@@ -245,9 +258,20 @@ class Report:
         self.bytes_written += size
         return path
 
-    def _count(self, item: Done | Failed | Damaged) -> bytes:
-        self.bytes_done += item.size
+    def _count(self, item: Done | Failed | Damaged | Lacking) -> bytes:
         shown = self._shown(item.directory, item.name)
+        if isinstance(item, Lacking):
+            self.lacking += 1
+            self._funnel.put(
+                Finding(
+                    Severity.WARNING,
+                    os.fsdecode(shown),
+                    f"it has zeros where the backup holds nothing: {item.words}",
+                    "an older or newer backup may hold it",
+                )
+            )
+            return shown
+        self.bytes_done += item.size
         if isinstance(item, Done):
             self.counts.add(item.decision, item.entries)
             self._funnel.put(ItemDone(_WORDS[item.decision], shown, item.size))

@@ -43,12 +43,16 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a restore did; ``aside`` is where replaced entries are, None when there are none."""
+    """What a restore did; ``aside`` is where replaced entries are, None when there are none.
+
+    ``lacking``: entries with zeros where the backup holds nothing.
+    """
 
     counts: Counts
     bytes_written: int
     losses: tuple[Loss, ...]
     aside: bytes | None
+    lacking: int
 
 
 class Restore:
@@ -140,7 +144,7 @@ class Restore:
         losses = tuple(Loss(words, count) for words, count in sorted(report.losses.items()))
         place: Path = asides.place
         aside = os.path.join(self._request.target, *place) if place else None
-        return Outcome(report.counts, report.bytes_written, losses, aside)
+        return Outcome(report.counts, report.bytes_written, losses, aside, report.lacking)
 
     def _judge(self, *, thorough: bool) -> Judge:
         skip = self._assignment.policy.skip

@@ -18,7 +18,7 @@ from twofold.errors import DamageFound, FormatError
 from twofold.format.layout import Buffer
 from twofold.format.names import BLOB_ID_SIZE
 from twofold.format.pages import NodeKind
-from twofold.format.segments import Segment, iterate, pack_blob
+from twofold.format.segments import BLOB, Segment, iterate, pack_blob
 from twofold.native import keep_memory
 from twofold.parallel import Threads
 from twofold.repository import BlobReader
@@ -27,7 +27,7 @@ from twofold.restorer.jobs import FileJob, LeftDirectory, LinkJob, Window, witho
 from twofold.restorer.others import make_other
 from twofold.restorer.target import Target, stop_when_full
 from twofold.restorer.writer import Batch, Tools, Writer, is_zero
-from twofold.view import Contents, Piece
+from twofold.view import Absent, Contents, Piece, absent_in
 
 ROUND_BYTES = 128 << 20
 ROUND_LARGE = 8
@@ -36,7 +36,7 @@ BATCH_BYTES = 1 << 20
 GATHERED_FILES = 1024
 """So many small files at most wait for others of their directory."""
 ONE_BLOB = len(pack_blob(bytes(BLOB_ID_SIZE), 0))
-"""Length of a list of contents that is a single blob; no other list is as long."""
+"""Length of a list of contents that is a single blob."""
 
 _READERS = 2
 _WRITERS = 2
@@ -151,12 +151,13 @@ class Runner:
         Content that must be decoded has none and is written at once.
         """
         node = job.node
-        if job.small and node.ref is None and len(node.content) == ONE_BLOB:
-            blob, length = next(iterate(node.content))
+        packed = node.content
+        if job.small and node.ref is None and len(packed) == ONE_BLOB and packed[0] == BLOB:
+            blob, length = next(iterate(packed))
             if length != node.size:
                 raise FormatError(f"the content of {node.name!r} does not add up to its size")
             job.missing = 1
-            return iter((Piece(job, 0, blob or b"", length),))
+            return iter((Piece(job, 0, bytes(blob or b""), length),))
         content = self._tools.tree.content(node)
         if content is not None:
             self._decoded(job, content)
@@ -167,16 +168,19 @@ class Runner:
     def _small(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece[FileJob]]:
         """Room is made for a file of several parts; one without any is whole already."""
         parts = list(segments)
-        job.missing = sum(1 for segment in parts if segment.blob is not None)
+        job.missing = sum(isinstance(segment.blob, bytes) for segment in parts)
         if job.missing == 0:
             self._ready(job, bytes(job.node.size))
         elif len(parts) > 1:
             job.buffer = bytearray(job.node.size)
-        offset = 0
+        offset, absent = 0, Absent()
         for blob, length in parts:
-            if blob is not None:
+            if isinstance(blob, bytes):
                 yield Piece(job, offset, blob, length)
+            elif blob is not None:
+                absent.add(blob, length)
             offset += length
+        self._tell_absent(job, absent)
 
     def _large(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece[FileJob]]:
         zeros: list[tuple[int, int]] = []
@@ -184,13 +188,20 @@ class Runner:
         job.turn = self._turn
         job.zeros = zeros
         job.holes = self._tools.tree.holes(job.node)
-        offset = 0
+        offset, absent = 0, Absent()
         for blob, length in segments:
-            if blob is not None:
+            if isinstance(blob, bytes):
                 yield Piece(job, offset, blob, length)
             else:
                 zeros.append((offset, offset + length))
+                if blob is not None:
+                    absent.add(blob, length)
             offset += length
+        self._tell_absent(job, absent)
+
+    def _tell_absent(self, job: FileJob, absent: Absent) -> None:
+        if absent:
+            self._report.absent(job.directory, job.node.name, absent.words)
 
     def _decoded(self, job: FileJob, content: Content) -> None:
         """A file whose content a parser gives; its zeros take no room. ``DamageFound``."""
@@ -198,12 +209,14 @@ class Runner:
             raise FormatError(f"the content of {job.node.name!r} is not as long as its size")
         if job.small:
             self._ready(job, _all_of(content, 0, job.node.size))
+            self._tell_absent(job, absent_in(content))
             return
         for start, end in without(0, job.node.size, self._tools.tree.holes(job.node)):
             for offset in range(start, end, _STEP):
                 data = _all_of(content, offset, min(_STEP, end - offset))
                 if not is_zero(memoryview(data)):
                     self._write(job, offset, data)
+        self._tell_absent(job, absent_in(content))
 
     def _write(self, job: FileJob, offset: int, data: Buffer) -> None:
         writer = self._writer(job)

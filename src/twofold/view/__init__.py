@@ -17,7 +17,18 @@ if TYPE_CHECKING:
         resolve,
     )
     from twofold.view.ahead import ReadAhead
-    from twofold.view.base import KIND_NAMES, FileTree, Found, Group, Groups, Path, Visit, Visits
+    from twofold.view.base import (
+        KIND_NAMES,
+        Absent,
+        FileTree,
+        Found,
+        Group,
+        Groups,
+        Path,
+        Visit,
+        Visits,
+        absent_in,
+    )
     from twofold.view.changes import Change, Changes, Start, Told
     from twofold.view.contents import Contents, Frame, Piece, Result
     from twofold.view.filters import Filter
@@ -45,7 +56,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "address": "Address address_text is_absolute parse_address parse_argument path_text resolve",
     "ahead": "ReadAhead",
-    "base": "KIND_NAMES FileTree Found Group Groups Path Visit Visits",
+    "base": "KIND_NAMES Absent FileTree Found Group Groups Path Visit Visits absent_in",
     "changes": "Change Changes Start Told",
     "contents": "Contents Frame Piece Result",
     "filters": "Filter",
@@ -80,6 +91,7 @@ def __getattr__(name: str) -> object:
 __all__ = [
     "FRAME",
     "KIND_NAMES",
+    "Absent",
     "Address",
     "Amount",
     "Change",
@@ -123,6 +135,7 @@ __all__ = [
     "Visits",
     "VolumeKey",
     "Walk",
+    "absent_in",
     "address_text",
     "files_of",
     "is_absolute",

@@ -5,14 +5,15 @@ system that is parsed (``inside``). Contents are either segments, whose blobs ar
 or are decoded by the parser while they are read.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from twofold.disk import Content
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind, Owner
 from twofold.format.records import Root
-from twofold.format.segments import Segment
+from twofold.format.segments import Absence, Segment
 
 Path = tuple[bytes, ...]
 OnDamage = Callable[[Path, DamageFound], None]
@@ -22,6 +23,52 @@ KIND_NAMES: dict[int, str] = {kind: kind.name.lower().replace("_", " ") for kind
 
 NO_OWNER = Owner(-1, -1)
 """Of entries whose file system keeps none, or none that this system has."""
+
+
+class Absent:
+    """Bytes that were met and are not stored, by cause; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._bytes = dict.fromkeys(Absence, 0)
+        self._lock = threading.Lock()
+
+    def add(self, cause: Absence, length: int) -> None:
+        """So many more bytes."""
+        with self._lock:
+            self._bytes[cause] += length
+
+    def take(self, other: "Absent") -> None:
+        """All that another one counted, too."""
+        for cause in Absence:
+            self.add(cause, other.bytes_of(cause))
+
+    def bytes_of(self, cause: Absence) -> int:
+        """How many for one cause."""
+        return self._bytes[cause]
+
+    def __bool__(self) -> bool:
+        return any(self._bytes.values())
+
+    @property
+    def words(self) -> str:
+        """How many bytes of what are zeros now, and why."""
+        told = [f"{count:,} bytes {cause.words}" for cause, count in self._bytes.items() if count]
+        return " and ".join(told)
+
+
+@runtime_checkable
+class Lacking(Content, Protocol):
+    """Content that may not be stored whole; it reads as zeros there."""
+
+    @property
+    def absent(self) -> Absent:
+        """What of it was read so far and is not stored."""
+        ...
+
+
+def absent_in(content: Content) -> Absent:
+    """What was read of a content and is not stored."""
+    return content.absent if isinstance(content, Lacking) else Absent()
 
 
 class Found(NamedTuple):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind, Owner
-from twofold.format.segments import Segment
+from twofold.format.segments import Absence, Segment
 from twofold.view import nodes
 from twofold.view.base import NO_OWNER, FileTree, Found, Path
 from twofold.view.tree import Tree
@@ -270,7 +270,7 @@ class _SideBySide:
         new = _segments(self._after.tree, after)
         if old is None or new is None:
             return after.size
-        known: set[bytes | None] = {None}  # zeros are nobody's
+        known: set[bytes | Absence | None] = {None, *Absence}  # what is not kept is nobody's
         for segment in old:
             known.add(segment.blob)
             if len(known) > _MOST_SEGMENTS:

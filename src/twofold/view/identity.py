@@ -13,7 +13,7 @@ import blake3
 
 from twofold.chunker import Chunker, Piece, StreamCutter
 from twofold.format.names import BlobKind
-from twofold.format.segments import pack_blob, pack_zeros
+from twofold.format.segments import pack_absent, pack_blob, pack_zeros
 from twofold.repository import BlobReader
 from twofold.seal import DedupKeys
 from twofold.view.same import Comparable, Comparer, File, Kept, Part
@@ -112,4 +112,6 @@ class Identities:
 
 
 def _packed(part: Part) -> bytes:
+    if part.absence is not None:
+        return pack_absent(part.absence, part.length)
     return pack_zeros(part.length) if part.blob is None else pack_blob(part.blob, part.length)

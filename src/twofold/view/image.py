@@ -15,11 +15,11 @@ from twofold.errors import FormatError, SnapshotNotFound, UsageError
 from twofold.format.image import VolumeRecord
 from twofold.format.records import Root
 from twofold.graph import PageStore
+from twofold.view.base import Absent
 from twofold.view.streams import Blobs, Streams
 
 FRAME = 0
 """Number of the volume that is everything outside of the partitions."""
-_SECTOR_SIZES = (512, 1024, 2048, 4096)
 
 
 class ImageVolume:
@@ -49,6 +49,11 @@ class ImageVolume:
             part = view[first - offset : last - offset]
             self.streams.read_into(part, span.entry, span.at + first - span.start)
 
+    @property
+    def absent(self) -> Absent:
+        """What was read so far and is not stored."""
+        return self.streams.absent
+
     def extents(self) -> Iterator[Extent]:
         """What entries hold, ascending and apart from each other; all else reads as zeros."""
         for start, end in self.streams.spans.extents():
@@ -67,12 +72,8 @@ class ImageDisk:
         self._open: dict[int, ImageVolume] = {}
         self.page = pages.image(root.image)
         self.size = self.page.size
-        self.sector_size = self.page.sector_size
-        if self.sector_size not in _SECTOR_SIZES or self.size < 0:
-            raise FormatError("the disk of this image is impossible")
+        self.sector_size = self.page.table_sector
         self._records = {each.number: each for each in self.page.volumes}
-        if len(self._records) != len(self.page.volumes):
-            raise FormatError("two partitions of an image have one number")
         self._parts = sorted(self.partitions, key=lambda each: (each.start, each.size))
         self._starts = [each.start for each in self._parts]
         self._checked = False
@@ -127,6 +128,14 @@ class ImageDisk:
                 begin, end = max(offset + start, first), min(offset + length + start, last)
                 if begin < end:
                     yield Extent(begin, end - begin)
+
+    @property
+    def absent(self) -> Absent:
+        """What was read so far and is not stored."""
+        found = Absent()
+        for volume in self._open.values():
+            found.take(volume.streams.absent)
+        return found
 
     def _places(self, offset: int, end: int) -> Iterator[tuple[ImageVolume, int, int]]:
         """(volume, from, to) of what a range of the disk lies in; bytes of no volume are left out.

@@ -23,11 +23,11 @@ from twofold.errors import DamageFound, FormatError
 from twofold.format.image import ExtentEntry, iterate_runs
 from twofold.format.pages import Node, NodeKind
 from twofold.format.records import Root
-from twofold.format.segments import Segment
+from twofold.format.segments import Absence, Segment
 from twofold.graph import PageStore
 from twofold.graph.pages import Owned
 from twofold.view import nodes
-from twofold.view.base import Found, Group, OnDamage, Path, Visit
+from twofold.view.base import Absent, Found, Group, OnDamage, Path, Visit
 from twofold.view.contents import fingerprint
 from twofold.view.image import ImageVolume
 
@@ -141,12 +141,15 @@ class ImageTree:
         if node.kind != NodeKind.FILE or self._entry(node) is not None:
             return None
         with self._lock:
-            return Guarded(self._system.open(nodes.number_of(node)), self._lock)
+            return self._guarded(self._system.open(nodes.number_of(node)))
 
     def stream(self, node: Node, name: bytes) -> Content:
         """A further stream of a file, by its name. ``DamageFound``."""
         with self._lock:
-            return Guarded(self._system.open(nodes.number_of(node), name), self._lock)
+            return self._guarded(self._system.open(nodes.number_of(node), name))
+
+    def _guarded(self, content: Content) -> "Guarded":
+        return Guarded(content, self._lock, self._streams.absent)
 
     def fingerprint(self, node: Node) -> bytes:
         """The segments of a file that is an entry of the image, or the page that leads to them."""
@@ -205,15 +208,23 @@ class _Lister:
 class Guarded:
     """Content of a parser that only one thread may use at a time."""
 
-    def __init__(self, content: Content, lock: "threading.RLock") -> None:
+    def __init__(self, content: Content, lock: "threading.RLock", met: Absent) -> None:
+        """``met``: what the parser meets that is not stored; while we read, that is ours."""
         self.size = content.size
+        self.absent = Absent()
         self._content = content
         self._lock = lock
+        self._met = met
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes at an offset, fewer only at the end. ``DamageFound``."""
         with self._lock:
-            return self._content.read(offset, length)
+            before = [self._met.bytes_of(cause) for cause in Absence]
+            data = self._content.read(offset, length)
+            for cause, known in zip(Absence, before, strict=True):
+                if self._met.bytes_of(cause) != known:
+                    self.absent.add(cause, self._met.bytes_of(cause) - known)
+            return data
 
 
 class ImageGroups:

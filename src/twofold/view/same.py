@@ -16,6 +16,7 @@ from twofold.errors import FormatError
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
 from twofold.format.pages import Node
+from twofold.format.segments import Absence
 from twofold.repository import BlobReader
 from twofold.view.base import FileTree
 
@@ -24,18 +25,20 @@ _ZEROS = bytes(_STEP)
 
 
 class Part(NamedTuple):
-    """Bytes of a file one after another: a blob, a range of what is decoded, or zeros."""
+    """Bytes of a file one after another: a blob, a range of what is decoded, zeros, or nothing."""
 
     length: int
     blob: bytes | None = None
     content: Content | None = None
     at: int = 0
     """Where in ``content``."""
+    absence: Absence | None = None
+    """Why nothing is known of them."""
 
     @property
     def zeros(self) -> bool:
-        """Whether nothing is stored."""
-        return self.blob is None and self.content is None
+        """Whether nothing is stored because there is nothing."""
+        return self.blob is None and self.content is None and self.absence is None
 
 
 class _Overlap(NamedTuple):
@@ -50,6 +53,8 @@ class _Overlap(NamedTuple):
     @property
     def equal(self) -> bool:
         """Whether they are the same without looking."""
+        if self.one.absence or self.other.absence:
+            return self.one.absence == self.other.absence
         if self.one.zeros or self.other.zeros:
             return self.one.zeros and self.other.zeros
         return self.one.blob is not None and (self.one.blob, self.one_offset) == (
@@ -59,7 +64,9 @@ class _Overlap(NamedTuple):
 
     @property
     def differ(self) -> bool:
-        """Whether they are not, without looking: both are all of two blobs."""
+        """Whether they are not, without looking: both are all of two blobs, or one is not known."""
+        if self.one.absence != self.other.absence:
+            return True
         return (
             self.length == self.one.length == self.other.length
             and None not in (self.one.blob, self.other.blob)
@@ -121,7 +128,10 @@ class File(NamedTuple):
         content = self.tree.content(self.node)
         if content is None:
             for blob, length in self.tree.segments(self.node):
-                yield Part(length, blob)
+                if isinstance(blob, Absence):
+                    yield Part(length, absence=blob)
+                else:
+                    yield Part(length, blob)
         elif content.size != self.node.size:
             raise FormatError(f"the content of {self.node.name!r} does not add up to its size")
         else:

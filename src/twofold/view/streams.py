@@ -17,9 +17,10 @@ from twofold.errors import FormatError
 from twofold.format.image import EntryRole, ExtentEntry, VolumeRecord
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
-from twofold.format.segments import Segment
+from twofold.format.segments import Absence, Segment
 from twofold.graph import PageStore
 from twofold.repository import BlobReader
+from twofold.view.base import Absent
 from twofold.view.spans import Spans, add_entry, check_geometry
 
 _PAGES = 256
@@ -63,8 +64,10 @@ class Blobs:
 class Stream:
     """The content of one entry: its bytes, then zeros."""
 
-    def __init__(self, blobs: Blobs, parts: Sequence[Segment]) -> None:
+    def __init__(self, blobs: Blobs, parts: Sequence[Segment], absent: Absent) -> None:
+        """``absent`` is told what is read and not stored."""
         self._blobs = blobs
+        self._absent = absent
         self._parts = [blob for blob, _ in parts]
         self._ends = array("Q", accumulate(length for _, length in parts))
 
@@ -76,7 +79,9 @@ class Stream:
             start = self._ends[position - 1] if position else 0
             stop = min(self._ends[position], end)
             blob = self._parts[position]
-            if blob is not None:
+            if isinstance(blob, Absence):
+                self._absent.add(blob, stop - begin)
+            elif blob is not None:
                 data = memoryview(self._blobs.read(blob, self._ends[position] - start))
                 view[begin - offset : stop - offset] = data[begin - start : stop - start]
             begin = stop
@@ -109,11 +114,13 @@ class Streams:
     def __init__(self, pages: PageStore, blobs: Blobs, volume: VolumeRecord) -> None:
         """Reads all entries once. ``DamageFound``."""
         self._entries = Entries(pages)
+        self.absent = Absent()
+        """What was read so far and is not stored."""
         self._files = array(
             "Q"
         )  # owners of the entries that are contents of files, which are first
         self.spans = self._index(pages, volume)
-        self._stream = lru_cache(_STREAMS)(partial(_open, pages, blobs, self._entries))
+        self._stream = lru_cache(_STREAMS)(partial(_open, pages, blobs, self._entries, self.absent))
 
     def _index(self, pages: PageStore, volume: VolumeRecord) -> Spans:
         check_geometry(volume)
@@ -141,5 +148,5 @@ class Streams:
         return None
 
 
-def _open(pages: PageStore, blobs: Blobs, entries: Entries, number: int) -> Stream:
-    return Stream(blobs, list(pages.stream(entries.get(number))))
+def _open(pages: PageStore, blobs: Blobs, entries: Entries, absent: Absent, number: int) -> Stream:
+    return Stream(blobs, list(pages.stream(entries.get(number))), absent)

@@ -7,8 +7,9 @@ from twofold.disk import Content
 from twofold.errors import FormatError
 from twofold.format.names import BlobKind
 from twofold.format.pages import Node, NodeKind
+from twofold.format.segments import Absence
 from twofold.repository import BlobReader
-from twofold.view.base import FileTree, Found, Path
+from twofold.view.base import FileTree, Found, Path, absent_in
 
 _STEP = 1 << 20
 _MOST_LINKS = 8
@@ -80,6 +81,8 @@ class WholeFiles:
             return _decoded(content, node.size)
         out = bytearray()
         for segment in self.tree.segments(node):
+            if isinstance(segment.blob, Absence):
+                raise FormatError(f"{segment.length:,} bytes of it {segment.blob.words}")
             data = bytes(segment.length) if segment.blob is None else b""
             if segment.blob is not None:
                 data = bytes(self._blobs.read(BlobKind.DATA, segment.blob))
@@ -96,6 +99,9 @@ def _decoded(content: Content, size: int) -> bytes:
         if not data:
             raise FormatError("the content of the file ends before its size")
         out += data
+    absent = absent_in(content)
+    if absent:
+        raise FormatError(f"not all of it is stored: {absent.words}")
     return bytes(out)
 
 

@@ -130,8 +130,8 @@ INFO = PackInfo(ID, 8192, HASH, 0, 1)
 INDEX = encode_index([PackEntry(INFO, frames()), PackEntry(INFO, frames())])
 LISTING = ListingPage(2, 7, bytes(57), [ChildListing(b"below", PageRef(HASH, 1))])
 ROOT = Root(tree=TreeRef(HASH), counts={"stored": 3}, tags=["t"], sources=[b"/home"])
-VOLUME = VolumeRecord(1, 0, 9, "83", "", "", "ext4", "", "", 4096, 9, 0, 9, PageRef(HASH, 1))
-IMAGE_PAGE = ImagePage(6, 1 << 30, 512, "gpt", "id", False, [VOLUME])
+VOLUME = VolumeRecord(1, 0, 9, "83", "", "", "ext4", "", "", 4096, 9, 0, 9, False, PageRef(HASH, 1))
+IMAGE_PAGE = ImagePage(6, 1 << 30, 512, 4096, "gpt", 512, "id", [VOLUME])
 EXTENTS_PAGE = ExtentsPage(
     7,
     [

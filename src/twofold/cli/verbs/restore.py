@@ -142,3 +142,5 @@ def _closing(result: "RestoreResult") -> Iterator[str | Line]:
         yield Line(f"  {result.failed:,} could not be written", "red")
     if result.damaged:
         yield Line(f"  {result.damaged:,} could not be read from the repository", "red")
+    if result.lacking:
+        yield Line(f"  {result.lacking:,} have zeros where the backup holds nothing", "yellow")

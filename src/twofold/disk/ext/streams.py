@@ -113,7 +113,7 @@ class StreamPass:
         size = blocks * self._sb.block_size
         if not name and inode.number != BAD_BLOCKS:
             size = inode.size
-        mark = b"" if role is Role.META else stamp.of(inode, found, self._latest)
+        mark = b"" if role is Role.META else stamp.of(inode, self._latest)
         bad = inode.number == BAD_BLOCKS
         return [Stream(inode.number, name, role, size, size, found, mark, bad)]
 

@@ -13,7 +13,7 @@ when a handle is closed or the cache is flushed, the USN if the volume keeps a c
 each change of a record is logged and leaves the number of the log record (LSN) in its header. The
 sequence number tells apart files that had the same record one after the other. So the stamp is
 
-    LSN (8) | sequence (2) | modified, record changed (16) | USN (8, if the record has one)
+    1 | LSN (8) | sequence (2) | modified, record changed (16) | USN (8, if the record has one)
 
 Not proven by it: writes through a handle that was told to leave times alone, on a volume without
 change journal; writes through a handle that is still open, for which times may wait in memory and
@@ -39,6 +39,9 @@ from twofold.disk.ntfs.state import State
 from twofold.disk.ntfs.system import System
 from twofold.disk.ntfs.table import MAGIC, Table
 from twofold.errors import FormatError
+
+RECIPE = b"\x01"
+"""First byte of every stamp; another one where stamps are made otherwise. See images.md."""
 
 _BAD_CLUSTERS = 8
 _RESIDENT = {at.STANDARD_INFORMATION, at.ATTRIBUTE_LIST, at.FILE_NAME}
@@ -194,5 +197,5 @@ def _stamp(head: Head, parts: list[Part]) -> bytes:
         if part.kind == at.STANDARD_INFORMATION and part.resident:
             value = at.value_of(part)
             number = head.log.to_bytes(8, "little") + head.sequence.to_bytes(2, "little")
-            return number + value[8:24] + value[64:72]
+            return RECIPE + number + value[8:24] + value[64:72]
     return b""

@@ -21,6 +21,7 @@ assert sys.platform == "linux"
 
 _REREAD_PARTITIONS = system.BLOCK_CALL | 95  # BLKRRPART
 _SECTOR_SIZE = system.BLOCK_CALL | 104  # BLKSSZGET
+_PHYSICAL_SECTOR = system.BLOCK_CALL | 123  # BLKPBSZGET
 _DISCARD = system.BLOCK_CALL | 119  # BLKDISCARD
 _ZERO = system.BLOCK_CALL | 127  # BLKZEROOUT
 _RANGE = struct.Struct("=QQ")  # offset, length; bytes
@@ -51,6 +52,14 @@ if _sync_file_range is not None:
 def sector_size(fd: int) -> int:
     """Bytes of a logical sector of an open device. OSError."""
     return int(_INT.unpack(fcntl.ioctl(fd, _SECTOR_SIZE, bytes(_INT.size)))[0])
+
+
+def physical_sector(fd: int) -> int:
+    """Bytes of a physical sector of an open device; 0 where the kernel does not tell."""
+    try:
+        return int(_INT.unpack(fcntl.ioctl(fd, _PHYSICAL_SECTOR, bytes(_INT.size)))[0])
+    except OSError:
+        return 0
 
 
 def punch(fd: int, offset: int, length: int) -> bool:
