@@ -76,9 +76,10 @@ def test_strange_arguments_are_refused() -> None:
 
 
 @needs_extension
-def test_ids_are_the_same_in_both_codes(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = random.Random(3).randbytes(30_000)
-    spans = array("Q", [0, 9000, 9000, 9001, 10_000, 30_000])
+@pytest.mark.parametrize("size", [30_000, 300_000])  # of long pieces each is hashed by itself
+def test_ids_are_the_same_in_both_codes(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    data = random.Random(3).randbytes(size)
+    spans = array("Q", [0, 9000, 9000, 9001, 10_000, size])
     keys = DedupKeys(bytes(32))
     found = []
     for code in CODES:

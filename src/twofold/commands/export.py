@@ -28,6 +28,7 @@ from twofold.disk.containers import (
 from twofold.errors import RefusedUnsafe, UsageError
 from twofold.events import Emit, Phase, Progress
 from twofold.format.segments import Absence
+from twofold.native import keep_memory
 from twofold.options import Options, RepositoryAccess
 from twofold.parallel import Threads
 from twofold.view import ImageDisk, ImageVolume, ReadAhead, parse_address
@@ -108,6 +109,7 @@ def run(options: ExportOptions, emit: Emit) -> ExportResult:
         written = 0
         if not options.dry_run:
             emit(Phase("export", held))
+            keep_memory()
             with new_file(Path(options.file)) as out, Threads(_READERS, "export") as threads:
                 ahead = ReadAhead(source, threads)
                 write(ahead, _told(ahead.pieces(_pieces(source.extents())), emit), out)

@@ -1,18 +1,20 @@
 """Reading parts back from a target, in the order of the disk and in large windows.
 
-parts, sorted ─► windows (read by one request) ─► threads: each part hashed ─► those that differ
+parts, sorted ─► windows (read by one request) ─► threads: all parts hashed ─► those that differ
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twofold.disk.base import HOLE
-from twofold.format.layout import Buffer
+from twofold.format.names import BLOB_ID_SIZE, BlobKind
 from twofold.imaging.placing import Part
 from twofold.imaging.store import any_set
 from twofold.imaging.writing import DiskTarget
 from twofold.parallel import Threads
+from twofold.seal import DedupKeys
 
 _WINDOW = 4 << 20
 _GAP = 64 << 10  # bytes of others that are read along rather than starting another window
@@ -34,16 +36,13 @@ class _Window:
     parts: list[Part] = field(default_factory=list)
 
 
-Hash = Callable[[Buffer], bytes]
-
-
 def prove(
-    target: DiskTarget, parts: Iterable[Part], blob_id: Hash, threads: Threads
+    target: DiskTarget, parts: Iterable[Part], keys: DedupKeys, threads: Threads
 ) -> Iterator[Proof]:
     """Compare all parts with what the target holds. OSError when it cannot be read."""
 
     def check(window: _Window) -> Proof:
-        return _check(target, window, blob_id)
+        return _check(target, window, keys)
 
     yield from threads.map(check, _windows(parts), ahead=_AHEAD)
 
@@ -69,27 +68,39 @@ def _windows(parts: Iterable[Part]) -> Iterator[_Window]:
         yield window
 
 
-def _check(target: DiskTarget, window: _Window, blob_id: Hash) -> Proof:
+def _check(target: DiskTarget, window: _Window, keys: DedupKeys) -> Proof:
     """Runs in a thread."""
     low = window.low
     view = memoryview(target.read(low, window.high - low))
-    size, differing = 0, []
+    whole, spans, differing = list[Part](), array("Q"), list[Part]()
     for part in window.parts:
-        length = part.length
-        size += length
-        if part.blob is None:
-            right = _is_zero(target, part)
-        else:
-            if len(part.spans) == 1:
-                start = part.spans[0].offset - low
-                found = view[start : start + length + part.pad]
-            else:
-                found = memoryview(_gathered(target, part))
-            right = blob_id(found[:length]) == part.blob
-            right = right and not (part.pad and any_set(found[length:]))
-        if not right:
+        if part.blob is None or len(part.spans) != 1:
+            if not _is_right(target, part, keys):
+                differing.append(part)
+            continue
+        start = part.spans[0].offset - low
+        end = start + part.length
+        whole.append(part)
+        spans.append(start)
+        spans.append(end)
+        if part.pad and any_set(view[end : end + part.pad]):
             differing.append(part)
-    return Proof(size, differing)
+    ids = keys.ids_of(BlobKind.DATA, view, spans)
+    differing += [
+        part
+        for at, part in zip(range(0, len(ids), BLOB_ID_SIZE), whole, strict=True)
+        if ids[at : at + BLOB_ID_SIZE] != part.blob and part not in differing
+    ]
+    return Proof(sum(part.length for part in window.parts), differing)
+
+
+def _is_right(target: DiskTarget, part: Part, keys: DedupKeys) -> bool:
+    """Zeros, or a blob whose bytes lie apart."""
+    if part.blob is None:
+        return _is_zero(target, part)
+    found = memoryview(_gathered(target, part))
+    right = keys.blob_id(BlobKind.DATA, found[: part.length]) == part.blob
+    return right and not (part.pad and any_set(found[part.length :]))
 
 
 def _gathered(target: DiskTarget, part: Part) -> bytes:

@@ -14,7 +14,6 @@ from twofold.disk.base import HOLE
 from twofold.errors import DamageFound
 from twofold.events import Emit, Finding, Phase, Progress, Severity
 from twofold.format.layout import Buffer
-from twofold.format.names import BlobKind
 from twofold.graph import PageStore
 from twofold.imaging.journal import Journal
 from twofold.imaging.new_ids import Patch, PatchedTarget
@@ -23,6 +22,7 @@ from twofold.imaging.plan import DiskPlan, PartPlan
 from twofold.imaging.proving import prove
 from twofold.imaging.rounds import rounds
 from twofold.imaging.writing import DiskTarget, PartWriter
+from twofold.native import keep_memory
 from twofold.parallel import Threads
 from twofold.seal import Keyring
 from twofold.view import Absent, Contents, Frame, Piece, Result
@@ -105,7 +105,7 @@ class _Restore:
         self._threads = Threads(_READERS, "image")
         self._contents: Contents[Part] = Contents(pages.blobs, self._threads, _READERS, prove=False)
         self._proven: Contents[Part] = Contents(pages.blobs, self._threads, _READERS)
-        self._blob_id = keys.dedup.hasher(BlobKind.DATA)
+        self._keys = keys.dedup
         self._writer = PartWriter(target)
         self._result = DiskRestored()
         self._round = 0
@@ -114,6 +114,7 @@ class _Restore:
 
     def run(self) -> DiskRestored:
         """All volumes, in the order of the plan."""
+        keep_memory()
         with self._threads:
             for part in self._plan.parts:
                 self._volume(part)
@@ -158,7 +159,7 @@ class _Restore:
     def _compare(self, parts: Sequence[Part]) -> list[Part]:
         """Which parts an earlier run has not left as they should be."""
         differing: list[Part] = []
-        for proof in prove(self._target, parts, self._blob_id, self._threads):
+        for proof in prove(self._target, parts, self._keys, self._threads):
             differing += proof.differing
             kept = proof.size - sum(part.length for part in proof.differing)
             self._result.bytes_kept += kept
@@ -217,7 +218,7 @@ class _Restore:
         """The parts that differ, but for those that could not be written."""
         differing: list[Part] = []
         there = (part for part in parts if id(part) not in self._missing)
-        for proof in prove(self._target, there, self._blob_id, self._threads):
+        for proof in prove(self._target, there, self._keys, self._threads):
             differing += proof.differing
             self._result.bytes_verified += proof.size - sum(p.length for p in proof.differing)
             self._tell()

@@ -33,11 +33,11 @@ class PartWriter:
 
     def __init__(self, target: DiskTarget) -> None:
         self._target = target
-        self._held: list[tuple[int, bytes]] = []
+        self._held: list[tuple[int, bytes | memoryview]] = []
         self._size = 0
 
     def write(self, part: Part, data: memoryview) -> None:
-        """A part that is a blob; ``data`` is not needed any more when this returns."""
+        """A part that is a blob; ``data`` must stay as it is until ``flush``."""
         at = 0
         for offset, length in part.spans:
             if offset != HOLE:
@@ -58,7 +58,7 @@ class PartWriter:
 
     def _put(self, offset: int, data: memoryview) -> None:
         if len(data) < _SMALL:
-            self._hold(offset, bytes(data))
+            self._hold(offset, data)
         else:
             self._target.write_at(data, offset)
 
@@ -68,7 +68,7 @@ class PartWriter:
         else:
             self._target.write_zeros(offset, length)
 
-    def _hold(self, offset: int, data: bytes) -> None:
+    def _hold(self, offset: int, data: bytes | memoryview) -> None:
         self._held.append((offset, data))
         self._size += len(data)
         if self._size >= _HELD:
@@ -78,7 +78,7 @@ class PartWriter:
         """Write what is held back."""
         held, self._held, self._size = self._held, [], 0
         held.sort(key=lambda piece: piece[0])
-        run: list[bytes] = []
+        run: list[bytes | memoryview] = []
         start = end = 0
         for offset, data in held:
             if run and (offset != end or end - start >= _REQUEST):
