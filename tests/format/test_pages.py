@@ -312,6 +312,17 @@ def test_borders_of_many_names_are_those_of_each(key: bytes, names: list[bytes])
             assert pages.page_ends(key, names + few) == expected
 
 
+@given(own.HASH, st.lists(st.tuples(st.integers(1, 4), st.integers(0, 2**64 - 1))))
+def test_borders_of_many_entries_are_as_specified(
+    key: bytes, entries: list[tuple[int, int]]
+) -> None:
+    """Worked out from the documents' words: one byte of the role, eight of the owner."""
+    names = [bytes([role]) + owner.to_bytes(8, "little") for role, owner in entries]
+    expected = [blake3(name, key=key).digest()[3] == 0 for name in names]
+    assert pages.extents_page_ends(key, entries) == expected
+    assert [pages.ends_extents_page(key, *entry) for entry in entries] == expected
+
+
 def test_borders_come_about_as_often_as_they_should() -> None:
     """Of 20,000 names about 78 end a page."""
     hits = sum(pages.ends_page(bytes(32), b"%d" % n) for n in range(20_000))

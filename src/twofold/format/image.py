@@ -24,6 +24,7 @@ TEXT_LIMIT = 255
 """Most characters of a text that comes from a disk."""
 SECTOR_SIZES = frozenset((512, 1024, 2048, 4096, 8192, 16384, 32768, 65536))
 _LARGEST = 1 << 62  # units: more than any volume has
+_LONGEST = 10  # bytes of a number
 _HOLE = -1
 
 
@@ -134,9 +135,13 @@ def iterate_runs(packed: Buffer, units: int) -> Iterator[tuple[int, int]]:
     """Decode runs within a volume of ``units`` units; ``FormatError`` for what cannot be one."""
     if len(packed) > RUNS_LIMIT:
         raise FormatError("an entry of an image has too many runs")
-    place, end, total = 0, 0, 0
-    while place < len(packed):
-        number, place = _take(packed, place)
+    place, end, total, size = 0, 0, 0, len(packed)
+    while place < size:
+        number = packed[place]
+        if number < 0x80:
+            place += 1
+        else:
+            number, place = _take(packed, place)
         count = number >> 1
         total += count
         if not count or total >= _LARGEST:
@@ -162,8 +167,7 @@ def _put(out: bytearray, number: int) -> None:
 def _take(packed: Buffer, place: int) -> tuple[int, int]:
     """A number and the place after it: seven bits a byte, low ones first."""
     number = shift = 0
-    while place < len(packed) and shift <= 63:
-        byte = packed[place]
+    for byte in packed[place : place + _LONGEST]:
         place += 1
         number |= (byte & 0x7F) << shift
         if byte < 0x80:

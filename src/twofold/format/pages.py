@@ -4,8 +4,9 @@ Those of images are in ``image.py``; all are encoded and decoded here.
 """
 
 import stat
+import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from itertools import accumulate, chain
 from operator import lt
@@ -28,6 +29,7 @@ MAX_REFERENCES = 1024  # with names of 255 bytes still far below the page limit
 MAX_LEVEL = 8
 NAME_BORDER = 2**32 // 256
 SEGMENT_BORDER = 2**32 // 1024
+_ROLE_OWNER = struct.Struct("<BQ")
 
 
 class NodeKind(IntEnum):
@@ -283,7 +285,12 @@ def page_ends(page_key: bytes, names: Sequence[bytes]) -> list[bool]:
 
 def ends_extents_page(page_key: bytes, role: int, owner: int) -> bool:
     """Whether a page border follows the entry of this role and owner."""
-    return ends_page(page_key, role.to_bytes(1, "little") + owner.to_bytes(8, "little"))
+    return ends_page(page_key, _ROLE_OWNER.pack(role, owner))
+
+
+def extents_page_ends(page_key: bytes, entries: Iterable[tuple[int, int]]) -> list[bool]:
+    """``ends_extents_page`` for each of many roles and owners."""
+    return page_ends(page_key, [_ROLE_OWNER.pack(role, owner) for role, owner in entries])
 
 
 def ends_reference_page(blob_id: bytes) -> bool:

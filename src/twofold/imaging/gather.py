@@ -33,6 +33,8 @@ class Wanted(NamedTuple):
     valid: int
     runs: bytes
     stamp: bytes
+    units: int
+    """Units from the first one on, if all its bytes are there; 0 if they lie in several runs."""
 
     @property
     def key(self) -> tuple[int, int, bytes]:
@@ -114,6 +116,7 @@ def _take(
         size if coded else min(stream.valid, size),
         packed,
         stream.stamp,
+        stored[0].units if len(runs) == 1 else 0,
     )
     into.append(wanted)
     for run in stored:

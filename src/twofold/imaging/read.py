@@ -1,7 +1,7 @@
 """Reading streams in the order of the disk, in large windows, each unit once.
 
-Streams come sorted by their first unit. Neighbours go into one window of at most 8 MiB, which is
-read by one request; what lies outside of it (the further runs of fragmented files) is read apart.
+Streams come sorted by their first unit. Neighbours go into one window of about 4 MiB, which is read
+by one request; what lies outside of it (the further runs of fragmented files) is read apart.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,8 @@ from twofold.format.image import iterate_runs
 from twofold.imaging.gather import Wanted
 
 WINDOW = 8 << 20
+"""Bytes of the longest stream that is read at once."""
+_JOINED = 4 << 20  # bytes of a window after which no further stream goes into it
 _GAP = 256 << 10  # bytes not wanted that are read along rather than starting another window
 _FEW = 4096  # streams in one window
 
@@ -26,39 +28,62 @@ class Layout(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Neighbouring streams with the bytes of each, all valid ones, and the units read of each.
+    """Neighbouring streams with what lies in their units, read at once.
 
-    ``stored`` is everything that lies in the stream's units, in its order: ``valid`` bytes of it
-    are the stream's, the rest is what happens to lie behind. ``starts`` tells where in the
-    ``window`` each lies, -1 for one that was put together from several places.
+    ``whole``: (position, where it begins in the ``window``) of each that lies in one run, which is
+    almost every one. ``apart``: (position, bytes) of those put together from several places. The
+    bytes are all that is in the units: ``valid`` of them are the stream's, then comes what happens
+    to lie behind.
     """
 
-    positions: list[int]
-    stored: list[memoryview]
-    starts: list[int]
     window: memoryview
+    whole: list[tuple[int, int]]
+    apart: list[tuple[int, memoryview]]
 
 
 def batches(layout: Layout, streams: Sequence[Wanted], small: Sequence[int]) -> Iterator[Batch]:
-    """Streams at the positions given, each no longer than a window, with their bytes."""
-    positions: list[int] = []
-    placed: list[list[tuple[int, int]]] = []
-    low = high = 0
+    """Streams at the positions given, each no longer than ``WINDOW``, with their bytes."""
+    unit = layout.unit
+    group = _Group(0)
     for position in small:
-        runs = list(iterate_runs(streams[position].runs, layout.units))
-        first = streams[position].first * layout.unit
-        end = first + _leading(runs) * layout.unit
-        far = end - low > WINDOW or first - high > _GAP or len(positions) >= _FEW
-        if positions and far:
-            yield _batch(layout, positions, placed, low, high)
-            positions, placed = [], []
-        if not positions:
-            low = first
-        positions.append(position)
-        placed.append(runs)
-        high = max(high, end) if len(positions) > 1 else end
-    if positions:
-        yield _batch(layout, positions, placed, low, high)
+        wanted = streams[position]
+        first = wanted.first * unit
+        runs = None if wanted.units else list(iterate_runs(wanted.runs, layout.units))
+        end = first + (wanted.units if runs is None else _leading(runs)) * unit
+        far = end - group.low > _JOINED or first - group.high > _GAP or group.count >= _FEW
+        if group.count and far:
+            yield group.read(layout)
+            group = _Group(first)
+        elif not group.count:
+            group = _Group(first)
+        group.count += 1
+        group.high = max(group.high, end)
+        if runs is None:
+            group.whole.append((position, first - group.low))
+        else:
+            group.apart.append((position, runs))
+    if group.count:
+        yield group.read(layout)
+
+
+class _Group:
+    """Streams that will be read together; bytes."""
+
+    __slots__ = ("apart", "count", "high", "low", "whole")
+
+    def __init__(self, low: int) -> None:
+        self.low = self.high = low
+        self.count = 0
+        self.whole: list[tuple[int, int]] = []
+        self.apart: list[tuple[int, list[tuple[int, int]]]] = []
+
+    def read(self, layout: Layout) -> Batch:
+        """Fetch what was gathered."""
+        window = memoryview(layout.reader.read(layout.origin + self.low, self.high - self.low))
+        apart = [
+            (position, _joined(layout, runs, window, self.low)) for position, runs in self.apart
+        ]
+        return Batch(window, self.whole, apart)
 
 
 def _leading(runs: Sequence[tuple[int, int]]) -> int:
@@ -66,35 +91,15 @@ def _leading(runs: Sequence[tuple[int, int]]) -> int:
     return next(units for first, units in runs if first != HOLE)
 
 
-def _batch(
-    layout: Layout,
-    positions: list[int],
-    placed: list[list[tuple[int, int]]],
-    low: int,
-    high: int,
-) -> Batch:
-    window = memoryview(layout.reader.read(layout.origin + low, high - low))
-    stored = [_bytes(layout, runs, window, low, high) for runs in placed]
-    starts = [runs[0][0] * layout.unit - low if len(runs) == 1 else -1 for runs in placed]
-    return Batch(positions, stored, starts, window)
-
-
-def _bytes(
-    layout: Layout,
-    runs: Sequence[tuple[int, int]],
-    window: memoryview,
-    low: int,
-    high: int,
+def _joined(
+    layout: Layout, runs: Sequence[tuple[int, int]], window: memoryview, low: int
 ) -> memoryview:
-    if len(runs) == 1:
-        start = runs[0][0] * layout.unit - low
-        return window[start : start + runs[0][1] * layout.unit]
     parts: list[bytes | memoryview] = []
     for first, units in runs:
         start, size = first * layout.unit, units * layout.unit
         if first == HOLE:
             parts.append(bytes(size))
-        elif low <= start and start + size <= high:
+        elif low <= start and start + size <= low + len(window):
             parts.append(window[start - low : start - low + size])
         else:
             parts.append(layout.reader.read(layout.origin + start, size))

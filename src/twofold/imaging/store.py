@@ -33,6 +33,8 @@ Valid = tuple[int, bytes | memoryview | Absence | None]
 """Bytes of a stream: how many, and what they are, None for zeros, or why nobody knows."""
 META_PIECE = 64 << 10
 """Bytes of the pieces of a file system's own tables: a small change costs little."""
+_Work = tuple[int, EntryRole, memoryview]
+"""Position, role and bytes of a stream that is cut."""
 _HOLE_CALL = 1 << 20  # bytes of a hole that are announced to the chunker rather than shown
 
 
@@ -62,29 +64,48 @@ class StreamStore:
                     self.torn.add(position)
 
     def _batch(self, streams: Sequence[Wanted], batch: Batch, segments: list[list[bytes]]) -> None:
-        work, short, spans = [], [], array("Q")
+        window, unit = batch.window, self._layout.unit
+        short, spans, work = list[int](), array("Q"), list[_Work]()
         any_torn = is_torn(self._layout)
         longest = min(self._run.chunker.params.minimum, ZERO_RUN - 1)
-        for position, stored, start in zip(
-            batch.positions, batch.stored, batch.starts, strict=True
-        ):
+        for position, start in batch.whole:
+            wanted = streams[position]
+            size, valid = wanted.size, wanted.valid
+            end = start + wanted.units * unit
+            self.bytes_read += end - start
+            if any_torn and self._unread(wanted):
+                self._torn(wanted, window[start:end], segments, position)
+                continue
+            if start + valid < end:
+                self._judge(wanted, window[start + valid : end], valid)
+            if size <= longest and valid >= size and wanted.role is EntryRole.FILE:
+                short.append(position)
+                spans.append(start)
+                spans.append(start + size)
+            else:
+                work.append((position, wanted.role, _as_read(wanted, window[start:end])))
+        for position, stored in batch.apart:
             wanted = streams[position]
             self.bytes_read += len(stored)
             if any_torn and self._unread(wanted):
-                self.torn.add(position)
-                self._apart(wanted, [(len(stored), stored)], segments, position)
+                self._torn(wanted, stored, segments, position)
                 continue
             self._judge(wanted, stored[wanted.valid :], wanted.valid)
-            whole = start >= 0 and wanted.valid >= wanted.size
-            if whole and wanted.size <= longest and wanted.role is EntryRole.FILE:
-                short.append(position)
-                spans.extend((start, start + wanted.size))
-            else:
-                work.append((position, wanted.role, _as_read(wanted, stored)))
+            work.append((position, wanted.role, _as_read(wanted, stored)))
+        self._submit(streams, segments, (window, short, spans), work)
+
+    def _submit(
+        self,
+        streams: Sequence[Wanted],
+        segments: list[list[bytes]],
+        shorts: tuple[memoryview, list[int], "array[int]"],
+        work: Sequence[_Work],
+    ) -> None:
+        window, short, spans = shorts
         chunker = self._run.chunker
 
         def task(worker: Worker) -> None:
-            ids = worker.store_many(batch.window, spans)
+            ids = worker.store_many(window, spans)
             for position, blob_id in zip(short, ids, strict=True):
                 segments[position] = [pack_blob(blob_id, streams[position].size)]
             for position, role, data in work:
@@ -92,6 +113,12 @@ class StreamStore:
                 segments[position] = merged(store_piece(worker, piece) for piece in cut)
 
         self._run.flow.submit(task)
+
+    def _torn(
+        self, wanted: Wanted, stored: memoryview, segments: list[list[bytes]], position: int
+    ) -> None:
+        self.torn.add(position)
+        self._apart(wanted, [(len(stored), stored)], segments, position)
 
     def _long(self, wanted: Wanted, segments: list[list[bytes]], position: int) -> None:
         self._apart(wanted, self._counted(wanted), segments, position)

@@ -113,15 +113,21 @@ class VolumeCapture:
             for position, wanted in enumerate(streams)
         ]
         left_out = Absence.LEFT_OUT
-        made += [
-            self._entry(w, [pack_absent(left_out, w.size)], None, layout) for w in found.discarded
-        ]
-        yield from sorted(made, key=lambda entry: (entry.role, entry.owner, entry.name))
+        if found.discarded:
+            made += [
+                self._entry(w, [pack_absent(left_out, w.size)], None, layout)
+                for w in found.discarded
+            ]
+            made.sort(key=lambda entry: (entry.role, entry.owner, entry.name))
+        yield from made
 
     def _entry(
         self, wanted: Wanted, parts: list[bytes], claimed: UnitSet | None, layout: Layout
     ) -> ExtentEntry:
-        content, ref = write_segments(self._run.flow.save_page, parts)
+        if len(parts) == 1:
+            content, ref = parts[0], None
+        else:
+            content, ref = write_segments(self._run.flow.save_page, parts)
         whole = claimed is not None and wanted.stamp and _all_claimed(claimed, wanted, layout)
         return ExtentEntry(
             owner=wanted.owner,
@@ -232,6 +238,8 @@ def _same(wanted: Wanted, entry: ExtentEntry) -> bool:
 
 
 def _all_claimed(claimed: UnitSet, wanted: Wanted, layout: Layout) -> bool:
+    if wanted.units:
+        return claimed.holds(wanted.first, wanted.units)
     for first, units in iterate_runs(wanted.runs, layout.units):
         if first >= 0 and not claimed.holds(first, units):
             return False

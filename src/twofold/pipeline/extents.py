@@ -1,11 +1,14 @@
 """Writing the extents of a volume: entries in order, borders by role and owner (images.md)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from twofold.format import pages as fmt
 from twofold.format.image import EXTENTS, ExtentEntry, ExtentsPage, entry_key
 from twofold.format.records import PageRef
 from twofold.pipeline.pages import PageSink, SavePage
+
+_AT_ONCE = 4096
 
 
 class ExtentsWriter:
@@ -18,12 +21,18 @@ class ExtentsWriter:
         self._size = 0
         self._any = False
 
-    def add(self, entry: ExtentEntry) -> None:
-        """Append an entry; role, owner and name ascend."""
+    def add_all(self, entries: Sequence[ExtentEntry]) -> None:
+        """Append entries; role, owner and name ascend."""
+        keys = ((entry.role, entry.owner) for entry in entries)
+        ends = fmt.extents_page_ends(self._page_key, keys)
+        for entry, ends_page in zip(entries, ends, strict=True):
+            self._add(entry, ends_page)
+
+    def _add(self, entry: ExtentEntry, ends_page: bool) -> None:
         self._entries.append(entry)
         self._size += 48 + len(entry.name) + len(entry.runs) + len(entry.content)
         full = len(self._entries) >= fmt.MAX_ITEMS or self._size >= fmt.PAGE_AIM
-        if full or fmt.ends_extents_page(self._page_key, entry.role, entry.owner):
+        if full or ends_page:
             self._close()
 
     def _close(self) -> None:
@@ -42,6 +51,7 @@ class ExtentsWriter:
 def write_extents(save: SavePage, page_key: bytes, entries: Iterable[ExtentEntry]) -> PageRef:
     """All entries of a volume, in order."""
     writer = ExtentsWriter(save, page_key)
-    for entry in entries:
-        writer.add(entry)
+    source = iter(entries)
+    while some := list(islice(source, _AT_ONCE)):
+        writer.add_all(some)
     return writer.finish()

@@ -159,12 +159,33 @@ def utf8(name: bytes) -> bytes:
     return name.decode("utf-16-le", "surrogatepass").encode("utf-8", "surrogatepass")
 
 
+def value_at(block: bytes, at: int, length: int) -> bytes:
+    """The value of the resident attribute at an offset, as ``walk`` found it."""
+    size, start = _RESIDENT.unpack_from(block, at)
+    if start + size > length:
+        raise FormatError("the value of an attribute is outside of it")
+    return block[at + start : at + start + size]
+
+
 def value_of(part: Part) -> bytes:
     """The value of a resident attribute."""
     length, start = _RESIDENT.unpack_from(part.raw)
     if start + length > len(part.raw):
         raise FormatError("the value of an attribute is outside of it")
     return part.raw[start : start + length]
+
+
+def stored_at(block: bytes, kind: int, at: int, length: int, units: int) -> Stored:
+    """The non-resident attribute at an offset, whole in its record: ``join`` of that one part."""
+    if length < _STORED.size:
+        return join([part_at(block, kind, at, length)], units)
+    first, last, place, compression, _, size, valid = _STORED.unpack_from(block, at)
+    runs = decode_runs(block, at + place, at + length, units)
+    total = _end_of(runs, first, last, 0)
+    _check_sizes(size, compression)
+    flags = block[at + 12] | block[at + 13] << 8
+    name = _name(block[at : at + length], length) if block[at + 9] else b""
+    return Stored(kind, name, flags, size, min(valid, size), compression, tuple(runs), total)
 
 
 def pack(part: Part, units: int) -> Stored:
@@ -188,9 +209,13 @@ def join(parts: Sequence[Part], units: int) -> Stored:
     if len(raw) < _STORED.size:
         raise FormatError("an attribute is too short for its sizes")
     _, _, _, compression, _, size, valid = _STORED.unpack_from(raw)
+    _check_sizes(size, compression)
+    return Stored(kind, name, flags, size, min(valid, size), compression, tuple(runs), total)
+
+
+def _check_sizes(size: int, compression: int) -> None:
     if size >= _LIMIT or compression > 16:
         raise FormatError(f"an attribute of {size} bytes, compressed by 2^{compression} clusters")
-    return Stored(kind, name, flags, size, min(valid, size), compression, tuple(runs), total)
 
 
 def first_unit(part: Part) -> int:
@@ -206,12 +231,17 @@ def _runs(part: Part, total: int, units: int) -> tuple[list[Run], int]:
     if part.resident or len(raw) < 40:
         raise FormatError("a part of an attribute has no run list")
     first, last, place = _RANGE.unpack_from(raw)
+    runs = decode_runs(raw, place, len(raw), units)
+    return runs, _end_of(runs, first, last, total)
+
+
+def _end_of(runs: list[Run], first: int, last: int, total: int) -> int:
+    """Where runs end that are said to be of the units from ``first`` to ``last``."""
     if first != total:
         raise FormatError("a part of the run list of an attribute is missing")
-    runs = decode_runs(raw, place, len(raw), units)
     for _, length in runs:
         total += length
     following = (last + 1) & (1 << 64) - 1  # an attribute of no clusters ends at unit -1
     if total != following or total >= _LIMIT:
         raise FormatError("the run list of an attribute does not cover its units")
-    return runs, total
+    return total

@@ -19,6 +19,7 @@ MAX_RUNS = 1 << 19
 def decode_runs(data: bytes, at: int, end: int, units: int) -> list[Run]:
     """The runs packed in ``data[at:end]``; FormatError unless all lie within ``units`` clusters."""
     runs: list[Run] = []
+    new = tuple.__new__  # a named tuple without the price of its Python-level constructor
     first = 0
     while at < end and (head := data[at]):
         middle = at + 1 + (head & 15)
@@ -27,12 +28,12 @@ def decode_runs(data: bytes, at: int, end: int, units: int) -> list[Run]:
         if beyond > end or length <= 0:
             raise FormatError("a run list is cut short or has a run of no clusters")
         if beyond == middle:
-            runs.append(Run(HOLE, length))
+            runs.append(new(Run, (HOLE, length)))
         else:
             first += int.from_bytes(data[middle:beyond], "little", signed=True)
             if first < 0 or first + length > units:
                 raise FormatError(f"a run of clusters {first}+{length} is outside of the volume")
-            runs.append(Run(first, length))
+            runs.append(new(Run, (first, length)))
         at = beyond
     return runs
 

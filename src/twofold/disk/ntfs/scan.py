@@ -28,7 +28,7 @@ $BadClus:$Bad is as long as the volume and has clusters where the disk is broken
 there are such, as ``discard``: nobody reads them, and what is restored elsewhere is zeros there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from twofold.disk.base import HOLE, Role, Run, Stream
 from twofold.disk.ntfs import attributes as at
@@ -47,6 +47,10 @@ _BAD_CLUSTERS = 8
 _RESIDENT = {at.STANDARD_INFORMATION, at.ATTRIBUTE_LIST, at.FILE_NAME}
 """The resident attributes whose values count here."""
 _SLACK_OF_LISTS = 1 << 20
+Place = tuple[int, int, int]
+"""Type, offset and length of an attribute."""
+About = tuple[Head, Sequence[bytes], Sequence[bytes]]
+"""The header of a file's record; values of $STANDARD_INFORMATION; values of $FILE_NAME."""
 
 
 class Scan:
@@ -92,20 +96,33 @@ class Scan:
         if head.base:
             return []
         places = at.walk(block, start, head, self._geometry.record)
-        listed = stored = False
-        for kind, place, _ in places:
-            listed = listed or kind == at.ATTRIBUTE_LIST
-            stored = stored or block[place + 8] != 0
-        if not listed and not stored:
+        stored = []
+        for place in places:
+            if place[0] == at.ATTRIBUTE_LIST:
+                return self._listed(number, head, block, places)
+            if block[place[1] + 8]:
+                stored.append(place)
+        if not stored:
             return []
+        infos = _values(block, places, at.STANDARD_INFORMATION)
+        names = _values(block, places, at.FILE_NAME)
+        units = self._geometry.units
+        whole = [at.stored_at(block, kind, place, length, units) for kind, place, length in stored]
+        return self._streams_of(number, whole, (head, infos, names))
+
+    def _listed(self, number: int, head: Head, block: bytes, places: list[Place]) -> list[Stream]:
+        """Of a file whose attributes are in several records."""
         parts = [
             at.part_at(block, kind, place, length)
             for kind, place, length in places
             if block[place + 8] or kind in _RESIDENT
         ]
-        if listed:
-            parts = self._complete(number, head, parts)
-        return self._streams_of(number, head, parts, listed)
+        parts = self._complete(number, head, parts)
+        infos = [at.value_of(p) for p in parts if p.kind == at.STANDARD_INFORMATION and p.resident]
+        names = [at.value_of(p) for p in parts if p.kind == at.FILE_NAME and p.resident]
+        groups = _grouped([part for part in parts if part.raw[8]])
+        whole = [at.join(group, self._geometry.units) for group in groups]
+        return self._streams_of(number, whole, (head, infos, names))
 
     def _complete(self, number: int, head: Head, parts: list[Part]) -> list[Part]:
         for part in parts:
@@ -115,16 +132,14 @@ class Scan:
             raise FormatError("the attribute lists are longer than the table of files")
         return self._table.complete(number, head, parts).parts
 
-    def _streams_of(self, number: int, head: Head, parts: list[Part], listed: bool) -> list[Stream]:
-        stored_parts = [part for part in parts if part.raw[8]]
-        groups = _grouped(stored_parts) if listed else [[part] for part in stored_parts]
+    def _streams_of(self, number: int, whole: list[Stored], about: About) -> list[Stream]:
+        head, infos, names = about
         content = not self._system.owns(number)
         sure = not self._state.doubt
-        stamp = _stamp(head, parts) if content and sure else b""
-        discard = content and self._system.discards(parts)
+        stamp = _stamp(head, infos) if content and sure else b""
+        discard = content and self._system.discards(names, infos)
         found = []
-        for group in groups:
-            stored = at.join(group, self._geometry.units)
+        for stored in whole:
             if not _is_somewhere(stored):
                 continue
             if content and stored.kind == at.DATA:
@@ -191,11 +206,18 @@ def _without_end(runs: tuple[Run, ...]) -> tuple[Run, ...]:
     return runs[:end]
 
 
-def _stamp(head: Head, parts: list[Part]) -> bytes:
+def _values(block: bytes, places: list[Place], kind: int) -> list[bytes]:
+    """The values of all resident attributes of a type."""
+    return [
+        at.value_at(block, place, length)
+        for found, place, length in places
+        if found == kind and not block[place + 8]
+    ]
+
+
+def _stamp(head: Head, infos: Sequence[bytes]) -> bytes:
     """See above; empty for a file without times."""
-    for part in parts:
-        if part.kind == at.STANDARD_INFORMATION and part.resident:
-            value = at.value_of(part)
-            number = head.log.to_bytes(8, "little") + head.sequence.to_bytes(2, "little")
-            return RECIPE + number + value[8:24] + value[64:72]
+    for value in infos:
+        number = head.log.to_bytes(8, "little") + head.sequence.to_bytes(2, "little")
+        return RECIPE + number + value[8:24] + value[64:72]
     return b""

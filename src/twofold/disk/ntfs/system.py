@@ -11,10 +11,8 @@ A hibernation file that reads zeros makes Windows start anew instead of waking u
 that the disk no longer agrees with.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from twofold.disk.ntfs import attributes as at
-from twofold.disk.ntfs.attributes import Part
 from twofold.disk.ntfs.notes import Notes
 from twofold.disk.ntfs.values import DOS, FileName, file_name, information
 from twofold.errors import FormatError
@@ -73,16 +71,17 @@ class System:
         """Whether a file is the file system's own."""
         return number < FIRST_USER_RECORD or number in self._below_extend
 
-    def discards(self, parts: list[Part]) -> bool:
-        """Whether nobody wants the content of a file back."""
-        values = [at.value_of(p) for p in parts if p.kind == at.FILE_NAME and p.resident]
-        if not any(value[:6] in self._parents for value in values):
+    def discards(self, names: Sequence[bytes], infos: Sequence[bytes]) -> bool:
+        """Whether nobody wants the content of a file back, by its $FILE_NAMEs and information."""
+        for value in names:
+            if value[:6] in self._parents:
+                break
+        else:
             return False
-        names = [name for name in map(file_name, values) if name.space != DOS]
-        if len(names) != 1 or not self._is_discarded(names[0]):
+        told = [name for name in map(file_name, names) if name.space != DOS]
+        if len(told) != 1 or not self._is_discarded(told[0]):
             return False
-        infos = [p for p in parts if p.kind == at.STANDARD_INFORMATION and p.resident]
-        return any(information(at.value_of(p)).attributes & _SYSTEM_FILE for p in infos)
+        return any(information(value).attributes & _SYSTEM_FILE for value in infos)
 
     def _is_discarded(self, name: FileName) -> bool:
         lower = name.name.lower()
