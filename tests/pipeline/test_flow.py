@@ -1,6 +1,7 @@
 """Which blobs share a frame, as the stored packs themselves tell."""
 
 import os
+import random
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from twofold.backend import create_backend
+from twofold.format.compression import LEVEL, Compressor
+from twofold.format.envelope import TAG_SIZE
 from twofold.format.index import IndexRun
 from twofold.format.names import BlobKind
 from twofold.pipeline import Flow, Worker
@@ -21,17 +24,26 @@ def task(size: int, worker: Worker) -> None:
     worker.store(os.urandom(size))
 
 
-def frames(repository: Repository, sizes: list[int]) -> list[list[int]]:
-    """Store random blobs of these sizes with one worker; the blobs' sizes in each frame."""
+def given(blob: bytes, worker: Worker) -> None:
+    worker.store(blob)
 
-    with Flow(
+
+def open_flow(repository: Repository) -> Flow:
+    """One worker, as the repository is configured."""
+    return Flow(
         repository.backend,
         repository.keys,
         Catalog(repository.load_index(), set()),
         pack_size=repository.config.pack_size,
         frame_size=repository.config.frame_size,
         workers=1,
-    ) as flow:
+    )
+
+
+def frames(repository: Repository, sizes: list[int]) -> list[list[int]]:
+    """Store random blobs of these sizes with one worker; the blobs' sizes in each frame."""
+
+    with open_flow(repository) as flow:
         for size in sizes:
             flow.submit(partial(task, size))
         flow.drain()
@@ -50,6 +62,22 @@ def test_small_blobs_share_frames_of_two_mib_and_chunks_stand_alone(tmp_path: Pa
         small = 400 * KIB
         found = frames(repository, [small, 512 * KIB, small, 870 * KIB, *[small] * 4])
     assert found == [[512 * KIB], [870 * KIB], [small] * 5, [small]]
+
+
+@pytest.mark.parametrize("level", [1, LEVEL])
+def test_single_blobs_are_compressed_at_the_level_that_was_set(tmp_path: Path, level: int) -> None:
+    words = [b"%d" % number for number in range(5000)]
+    blob = b" ".join(random.Random(1).choices(words, k=200_000))
+    sizes = {each: len(Compressor(each).compress(blob)[1]) for each in (1, LEVEL)}
+    assert sizes[1] != sizes[LEVEL]
+    made = create_repository(create_backend(str(tmp_path / "repository")), b"password")
+    with made.repository as repository, open_flow(repository) as flow:
+        flow.set_level(level)
+        flow.submit(partial(given, blob))
+        flow.drain()
+        (pack,) = repository.listed_packs()
+        frame = repository.packs.entry(pack)[1].frames[0]
+    assert frame.sealed_length == sizes[level] + TAG_SIZE
 
 
 def test_long_runs_list_their_packs_on_the_way(

@@ -19,6 +19,8 @@ PLAIN, ZSTD = 0, 1
 LEVEL = 3
 LEVEL_TOGETHER = 2
 """For frames of many small files, which gain more by lying together than any level gives."""
+LEVEL_OF_IMAGES = 2
+"""For single blobs in images, which have to be as fast as tools that only copy what is in use."""
 _SAVING = 0.97
 _WINDOW_LOG_MAX: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 27}
 

@@ -78,6 +78,10 @@ class Worker:
         self.stats.blobs_known += len(ids) - new
         return ids
 
+    def set_level(self, level: int) -> None:
+        """Compress blobs of their own this hard; before the first of them."""
+        self._works = FrameWorks(level)
+
     def _add(self, blob_id: bytes, data: Buffer) -> None:
         """Put a new blob into the open frame, or into one of its own."""
         size = len(data)
@@ -165,6 +169,11 @@ class Flow:
         self._threads.append(threading.Thread(target=self._store_all, name="storer", daemon=True))
         for thread in self._threads:
             thread.start()
+
+    def set_level(self, level: int) -> None:
+        """Compress single blobs of data this hard; before anything is submitted."""
+        for worker in self._workers:
+            worker.set_level(level)
 
     @property
     def worker_count(self) -> int:

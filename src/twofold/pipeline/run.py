@@ -17,6 +17,7 @@ from twofold import clock
 from twofold.backend import Sweeps
 from twofold.chunker import Chunker, ChunkerParams
 from twofold.events import Emit, Notice, Phase
+from twofold.format.compression import LEVEL_OF_IMAGES
 from twofold.format.records import Chain, PageRef, Root, TreeRef
 from twofold.pipeline.flow import Flow
 from twofold.pipeline.ledger import Ledger
@@ -116,6 +117,8 @@ class Run:
             dry=session is None,
             after_pack=lambda: self._catalog.flush_if_many(repository.objects),
         )
+        if spec.kind == "image":
+            self.flow.set_level(LEVEL_OF_IMAGES)
 
     @classmethod
     @contextmanager

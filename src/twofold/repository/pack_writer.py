@@ -68,8 +68,9 @@ class FinishedPack:
 class FrameWorks:
     """What one thread needs for every frame: compressors, and room for the proof."""
 
-    def __init__(self) -> None:
-        self._alone = Compressor(LEVEL)
+    def __init__(self, level: int = LEVEL) -> None:
+        """``level``: of zstd, for frames of a single blob."""
+        self._alone = Compressor(level)
         self._together = Compressor(LEVEL_TOGETHER)
         self._opened = bytearray()
 
