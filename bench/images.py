@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from bench import images_report, machine, places, results
@@ -50,6 +51,7 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     add("--rounds", type=int, default=3)
     add("--cache", type=Path, default=ROOT / ".bench" / "cache", help="where peers are kept")
     add("--memory", type=Path, default=Path("/dev/shm", private), help="a folder on a tmpfs")
+    add("--disk", type=Path, default=ROOT / ".bench" / "disk", help="a folder, best on ext4")
     add("--only", default="", help=f"of {', '.join(PARTS)}; with commas")
     add("--programs", default="", help="leave out all programs but these; with commas")
     add("--twofold", type=Path, help="another command than the one of this checkout")
@@ -73,13 +75,15 @@ def _measure(options: argparse.Namespace) -> Results:
     everyone: list[type[Imager]] = [each for kinds in PEERS.values() for each in kinds]
     found.describe(machine.describe(programs.all([*everyone, FixedBlocks]), options.scale))
     place = places.memory(options.memory.absolute())
-    work = Parts(place, options.scale, options.rounds, programs, found)
-    for part in _parts(options):
-        try:
-            work.measure(part)
-        except Broken as reason:
-            found.fail(part, "the disks", str(reason))
-            tell(f"{part}: {reason}")
+    parts = _parts(options)
+    with places.disk(options.disk.absolute()) if "disk" in parts else nullcontext() as disk:
+        work = Parts(place, options.scale, options.rounds, programs, found, disk)
+        for part in parts:
+            try:
+                work.measure(part)
+            except Broken as reason:
+                found.fail(part, "the disks", str(reason))
+                tell(f"{part}: {reason}")
     found.describe({"load after": "/".join(f"{each:.1f}" for each in os.getloadavg())})
     _publish(options, found)
     return found

@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from bench.budgets import MEMORY_LIMIT, OWN, Verdict
-from bench.images_cases import FILES_FIRST, KINDS, ONE_FILE, OPEN, one_file, stored, times
+from bench.images_cases import (
+    FILES_FIRST,
+    KINDS,
+    ONE_FILE,
+    OPEN,
+    on_disk,
+    one_file,
+    stored,
+    times,
+)
 from bench.results import Results
 
 EXTRA = 0.06  # of the bytes in use: what an image adds when its files are there
@@ -32,8 +41,9 @@ def judge(results: Results) -> list[Verdict]:
     for kind in KINDS:
         if stored(kind, FILES_FIRST) in results.inputs:
             verdicts.append(_extra(results, kind))
-        if times(kind) in results.inputs:
-            verdicts += _ratios(results, kind)
+        for case, name in ((times(kind), kind), (on_disk(kind), f"{kind} on a disk")):
+            if case in results.inputs:
+                verdicts += _ratios(results, kind, case, name)
         if one_file(kind) in results.inputs:
             verdicts.append(_one_file(results, kind))
     peaks = [each.memory for each in results.steps if each.program in (OWN, AFTER)]
@@ -65,8 +75,7 @@ def _extra(results: Results, kind: str) -> Verdict:
     )
 
 
-def _ratios(results: Results, kind: str) -> Iterator[Verdict]:
-    case = times(kind)
+def _ratios(results: Results, kind: str, case: str, name: str) -> Iterator[Verdict]:
     for program, step, own, own_step, factor in RATIOS:
         peer = program.format(rival=RIVALS[kind])
         theirs, ours = results.medians(case, peer, step), results.medians(case, own, own_step)
@@ -74,7 +83,7 @@ def _ratios(results: Results, kind: str) -> Iterator[Verdict]:
         what = WORDS[own_step] + (" after the backup of its files" if own == AFTER else "")
         yield Verdict(
             peer,
-            f"{kind}: {what}, against {_rival(peer, step)}",
+            f"{name}: {what}, against {_rival(peer, step)}",
             f"≥ {factor:.2g}×",
             None if found is None else f"{found:.2f}×",
             found is not None and found >= factor,

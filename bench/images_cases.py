@@ -18,6 +18,11 @@ def times(kind: str) -> str:
     return f"{kind}, times"
 
 
+def on_disk(kind: str) -> str:
+    """The same, from and to a disk."""
+    return f"{kind}, on disk"
+
+
 def one_file(kind: str) -> str:
     """One file out of an image of many."""
     return f"{kind}, many files"

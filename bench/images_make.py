@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 from bench import images_files, inputs
@@ -18,6 +19,7 @@ LEAST = 64 * MIB  # on top of that
 GAPS = 0.15  # of the files' bytes
 SHARE = 0.01  # of the files: edited in the second state
 SECTOR = 512
+SETTLED = 4.0  # s from the last write to the unmount; the clock of superblocks has whole seconds
 MILLION = 1_000_000
 EFI = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 TYPES = {
@@ -120,8 +122,11 @@ def _change(disk: Disk, items: Items) -> int:
 
 
 def _close(folder: Path) -> int:
+    """Leave a file system as one is that was in use for longer than a moment; bytes in use."""
     used = used_bytes(folder)
     empty_free_space(folder)
+    os.sync()
+    time.sleep(SETTLED)  # until then ext4 proves nothing about what was written last
     return used
 
 

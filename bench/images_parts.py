@@ -9,7 +9,7 @@ from bench import images_cases, images_make, images_stored
 from bench.images_cases import FILES_FIRST, IMAGE_FIRST, KINDS, PLAIN, PRESSED
 from bench.images_disks import Disk
 from bench.images_installed import Programs
-from bench.images_peers import PAIRS, PEERS, TwofoldImage
+from bench.images_peers import ON_DISK, PAIRS, PEERS, TwofoldImage
 from bench.images_times import OneFile, keep, rounds
 from bench.images_verify import Verifier
 from bench.images_work import Work, steps
@@ -23,7 +23,8 @@ SIZE = 1_250_000_000  # bytes of files on a disk
 PRESSED_PART = 0.25  # of that, on the disks where NTFS compresses
 MANY = 100_000  # files, of which one is wanted
 ROOM = 7.5  # of tmpfs, in bytes of files: three disks, a repository, what is written back
-PARTS = (*KINDS, "lznt1", "one file")
+PARTS = (*KINDS, "lznt1", "one file", "disk")
+DISK_PART = 0.5  # of the bytes of files, on the disk: enough to be ruled by it, and in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Parts:
     rounds: int
     programs: Programs
     found: Results
+    disk: Place | None = None
+    """For what is measured from and to a disk."""
 
     def measure(self, name: str) -> None:
         """One of ``PARTS``.
@@ -47,6 +50,9 @@ class Parts:
         elif name == "lznt1":
             for compress in (False, True):
                 self._pressed(compress)
+        elif name == "disk":
+            for kind in KINDS:
+                self._on_disk(kind)
         else:
             for kind in KINDS:
                 self._one_file(kind)
@@ -64,7 +70,18 @@ class Parts:
                 self._stored(disk, images_cases.stored(kind, order), order)
             disk.cut_out()
             case = self._opened(images_cases.times(kind), disk)
-            rounds(disk, case, self.programs.all(PEERS[kind]), self.found, self.rounds)
+            programs = self.programs.all(PEERS[kind])
+            rounds(disk, case, programs, self.found, self.rounds)
+
+    def _on_disk(self, kind: str) -> None:
+        if self.disk is None:
+            raise Broken("there is no folder on a disk")
+        with self._folder(kind, self.disk) as folder:
+            disk = images_make.computers(kind, folder, int(SIZE * self.scale * DISK_PART))
+            disk.cut_out()
+            case = self._opened(images_cases.on_disk(kind), disk)
+            programs = self.programs.all(ON_DISK[kind])
+            rounds(disk, case, programs, self.found, self.rounds, self.disk)
 
     def _stored(self, disk: Disk, case: str, order: tuple[str, ...], only: str = "") -> None:
         """Every program backs up in this order; with ``only`` one of them."""
@@ -103,9 +120,9 @@ class Parts:
         return case
 
     @contextmanager
-    def _folder(self, name: str) -> Iterator[Path]:
+    def _folder(self, name: str, place: Place | None = None) -> Iterator[Path]:
         """A folder for the disks of one part, empty at first and gone at the end."""
-        folder = self.place.folder / name
+        folder = (place or self.place).folder / name
         remove(folder)
         tell(f"making the disks for {name} ...")
         try:

@@ -198,6 +198,10 @@ PEERS: dict[str, tuple[type[Imager], ...]] = {
         Plain,
     ),
 }
+ON_DISK: dict[str, tuple[type[Imager], ...]] = {
+    "ntfs": (TwofoldImage, TwofoldAfterFiles, Ntfsclone, Plain),
+    "ext4": (TwofoldImage, TwofoldAfterFiles, PartcloneExt4, Plain),
+}
 PAIRS: tuple[tuple[type[Program], type[Imager]], ...] = (  # for files, and for disks
     (Twofold, TwofoldImage),
     (Restic, ResticImage),

@@ -15,6 +15,7 @@ from bench.images_cases import (
     PLAIN,
     PRESSED,
     TIMES,
+    on_disk,
     one_file,
     stored,
     times,
@@ -28,11 +29,13 @@ INTRODUCTION = """\
 Made by `python3 -m bench.images`, which also makes the disks: GPT, an EFI partition, and a main
 partition with NTFS (filled through ntfs-3g) or ext4 that holds programs and documentation of the
 machine it runs on and a user's made-up files. What is free on it is zero, as on an SSD that was
-trimmed: deleted files in it would burden those that copy every byte. Everything is on a tmpfs.
-Times are medians in seconds of wall clock, with processor seconds in brackets; `×` is the program's
-time divided by Twofold's. Every image under *Stored*, and every disk written back in the first
-round of *Times*, was compared with its source: every byte, or every block in use where a program
-leaves out the rest.
+trimmed: deleted files in it would burden those that copy every byte. Everything is on a tmpfs, but
+for the tables *From and to a disk*: there the source, the repository and what is written back are
+on one ext4 file system, and each step begins with an empty page cache and ends when all is on the
+disk. Times are medians in seconds of wall clock, with processor seconds in brackets; `×` is the
+program's time divided by Twofold's. Every image under *Stored*, and every disk written back in the
+first round of *Times*, was compared with its source: every byte, or every block in use where a
+program leaves out the rest.
 
 restic and borg take the disk as one large file and are told to read it again although the file is
 the same. ntfsclone and partclone take the main partition alone and do not encrypt. partclone ends
@@ -72,7 +75,10 @@ def render(results: Results) -> str:
         parts.append("\n".join(_stored(results, kind)))
     parts.append("\n".join(_pressed(results)))
     for kind in KINDS:
-        parts.append("\n".join(_times(results, kind)))
+        parts.append("\n".join(_times(results, times(kind), f"Times, {kind}")))
+    for kind in KINDS:
+        title = f"From and to a disk, {kind}"
+        parts.append("\n".join(_times(results, on_disk(kind), title)))
     parts.append("\n".join(_one_file(results)))
     parts.append("\n".join(missing_lines(results)))
     return "\n".join(part.strip() + "\n" for part in parts if part.strip())
@@ -140,11 +146,10 @@ def _pressed(results: Results) -> Iterator[str]:
         yield f"| {case} | " + " | ".join(cells) + " |"
 
 
-def _times(results: Results, kind: str) -> Iterator[str]:
-    case = times(kind)
+def _times(results: Results, case: str, title: str) -> Iterator[str]:
     if case not in results.inputs:
         return
-    yield _head(results, f"Times, {kind}", case)
+    yield _head(results, title, case)
     heads = " | ".join(f"{TIME_HEADS.get(step, step)} | ×" for step in TIMES)
     yield f"| | {heads} | stored MB | peak MiB | rounds |"
     yield "|---|" + "---:|---:|" * len(TIMES) + "---:|---:|---:|"

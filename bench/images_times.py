@@ -13,6 +13,7 @@ from bench.images_program import Action, Imager
 from bench.images_verify import Verifier
 from bench.images_work import Work, steps
 from bench.measure import Broken
+from bench.places import Place
 from bench.program import World
 from bench.results import Results, Step
 from bench.rounds import tell
@@ -32,7 +33,14 @@ class OneFile(TwofoldImage):
         yield Action("one file", [cat, ["cmp", "-", str(self._wanted)]])
 
 
-def rounds(disk: Disk, case: str, programs: Sequence[Imager], found: Results, count: int) -> None:
+def rounds(
+    disk: Disk,
+    case: str,
+    programs: Sequence[Imager],
+    found: Results,
+    count: int,
+    place: Place | None = None,
+) -> None:
     """Measure; who fails or brings back something else is out."""
     verifier = Verifier(disk)
     out: set[str] = set()
@@ -40,7 +48,7 @@ def rounds(disk: Disk, case: str, programs: Sequence[Imager], found: Results, co
         present = [each for each in programs if each.name not in out]
         turn = (number - 1) % max(1, len(present))
         for program in [*present[turn:], *present[:turn]]:
-            with Work(disk, program, case, number) as work:
+            with Work(disk, program, case, number, place) as work:
                 made = steps(work, disk, program, verifier if number == 1 else None)
                 if not keep(made, found, case, program.name):
                     out.add(program.name)

@@ -8,7 +8,7 @@ from bench.images_disks import Disk
 from bench.images_program import Imager
 from bench.images_verify import Verifier
 from bench.measure import Pipeline
-from bench.places import remove
+from bench.places import Place, remove
 from bench.program import Program, World
 from bench.results import Step
 from bench.sequence import size
@@ -17,9 +17,18 @@ from bench.sequence import size
 class Work:
     """A repository of one program, and the steps that are measured in it."""
 
-    def __init__(self, disk: Disk, program: Program, case: str, number: int = 1) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        program: Program,
+        case: str,
+        number: int = 1,
+        place: Place | None = None,
+    ) -> None:
+        """``place``: where the disk is, if something is to be done around each step there."""
         self._disk, self._program = disk, program
         self._case, self._number = case, number
+        self._place = place or Place("memory", disk.folder)
         self.world = World(disk.folder / "world", disk.path)
 
     def __enter__(self) -> "Work":
@@ -34,7 +43,8 @@ class Work:
     def run(self, pipeline: Pipeline) -> measure.Cost:
         """Run it; what it cost."""
         variables = self._program.environment(self.world)
-        return measure.run(pipeline, variables, self.world.folder)
+        self._place.before()
+        return measure.run(pipeline, variables, self.world.folder, self._place.after)
 
     def step(self, name: str, pipeline: Pipeline) -> Step:
         """Run it; what it cost, and what the repository holds then."""

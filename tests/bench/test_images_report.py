@@ -6,7 +6,7 @@ import pytest
 
 from bench import images_report, results
 from bench.images_budgets import AFTER, PLAIN, added, judge
-from bench.images_cases import FILES_FIRST, IMAGE_FIRST, PRESSED, one_file, stored, times
+from bench.images_cases import FILES_FIRST, IMAGE_FIRST, PRESSED, on_disk, one_file, stored, times
 from bench.results import Results, Step
 
 MB = 1_000_000
@@ -70,6 +70,19 @@ def test_budgets_are_held_missed_or_not_measured(found: Results) -> None:
         "ext4: one of 40,000 files out of an image, after opening": ("≤ 1 s", "1.10 s", False),
         "peak memory of any step": ("≤ 400 MiB", "100 MiB", True),
     }
+
+
+def test_what_was_measured_on_a_disk_is_told_and_judged_by_itself(found: Results) -> None:
+    case = on_disk("ext4")
+    found.open_case(case, 40_000, 100 * MB)
+    keep(found, case, "twofold", {"first": 4, "unchanged": 2, "proven": 0.5, "restore": 4})
+    keep(found, case, PLAIN, {"unchanged": 1, "restore": 3})
+    told = {each.sentence: each.measured for each in judge(found)}
+    assert told["ext4 on a disk: unchanged image, proven, against the first image"] == "8.00×"
+    assert told["ext4 on a disk: disk restored, against a plain copy"] == "0.75×"
+    page = images_report.render(found)
+    assert "## From and to a disk, ext4: 40,000 files, 0.100 GB in use" in page
+    assert "| **twofold** | 4.00 (2.00) |  | 2.00 (1.00) |" in page
 
 
 def test_a_budget_without_its_peer_is_not_judged(found: Results) -> None:
