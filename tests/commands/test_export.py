@@ -1,6 +1,7 @@
 """Disk-image files out of images: qemu-img finds them in order and equal to the raw disk."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,15 @@ def test_nothing_is_replaced(place: Place, disk: Path, folder: Path) -> None:
     assert os.listdir(folder) == [out.name]
 
 
+def test_the_repository_is_no_place_for_it(place: Place, disk: Path) -> None:
+    image_of(place, disk)
+    packs = Path(place.access.location) / "packs"
+    before = sorted(os.listdir(packs))
+    with pytest.raises(RefusedUnsafe, match="repository itself"):
+        export.run(options(place, packs / "out.raw"), ignore)
+    assert sorted(os.listdir(packs)) == before
+
+
 def test_a_dry_run_writes_nothing(place: Place, disk: Path, folder: Path) -> None:
     image_of(place, disk)
     result = export.run(options(place, folder / "out.vhdx", dry_run=True), ignore)
@@ -118,6 +128,9 @@ def test_words_that_make_no_sense(place: Place, disk: Path, folder: Path) -> Non
         export.run(options(place, folder / "out.vhd", part=1), ignore)
     with pytest.raises(SnapshotNotFound, match="no partition 7"):
         export.run(options(place, folder / "out.raw", part=7), ignore)
+    with pytest.raises(UsageError, match=r"partition 1, and --part partition 2"):
+        twice = options(place, folder / "out.raw", part=2)
+        export.run(replace(twice, snapshot="latest:p1"), ignore)
     with pytest.raises(TwofoldError, match="No such file"):
         export.run(options(place, folder / "nowhere" / "out.raw"), ignore)
     assert os.listdir(folder) == []

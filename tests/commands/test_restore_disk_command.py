@@ -12,7 +12,7 @@ import pytest
 from tests.imaging.disks import MIB, gpt_disk, make_ext4, run, starts
 from twofold import imaging
 from twofold.commands import image, restore_disk
-from twofold.errors import StoreError, TwofoldError
+from twofold.errors import RefusedUnsafe, StoreError, TwofoldError, UsageError
 from twofold.events import Event, Notice, Progress, ignore
 from twofold.imaging import DiskPlan
 from twofold.options import RepositoryAccess
@@ -181,3 +181,30 @@ def _part(disk: Path, index: int, size: int, to: Path) -> Path:
     start = starts(disk)[index]
     to.write_bytes(disk.read_bytes()[start : start + size])
     return to
+
+
+def test_places_that_are_no_target(imaged: RepositoryAccess, tmp_path: Path) -> None:
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(tmp_path / "nowhere")
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="leads nowhere"):
+        restore_disk.run(options(imaged, link), ignore)
+    with pytest.raises(UsageError, match="neither a disk nor a file"):
+        restore_disk.run(options(imaged, pipe), ignore)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_repository_is_never_overwritten(
+    imaged: RepositoryAccess, disk: Path, tmp_path: Path
+) -> None:
+    """Not even a pack that is large enough, nor by another way to the folder."""
+    pack = next(each for each in Path(imaged.location).rglob("*") if each.stat().st_size > MIB)
+    os.truncate(pack, disk.stat().st_size)
+    way = tmp_path / "way"
+    way.symlink_to(pack.parent)
+    before = pack.read_bytes()
+    for target in (pack, way / pack.name, pack.parent / "new"):
+        with pytest.raises(RefusedUnsafe, match="repository itself"):
+            restore_disk.run(options(imaged, target), ignore)
+    assert pack.read_bytes() == before
+    assert not (pack.parent / "new").exists()

@@ -4,7 +4,10 @@ The secret is asked for only after the place was found, and not before. Commands
 of snapshots also tell when the newest one this computer knows of is not among them.
 """
 
+import os
+
 from twofold.backend import Backend, Throttle, create_backend, open_backend
+from twofold.errors import RefusedUnsafe
 from twofold.events import Emit, Finding, Severity
 from twofold.options import RepositoryAccess
 from twofold.repository import Heads, Repository, Snapshot, open_repository
@@ -48,3 +51,21 @@ def remember_head(repository: Repository, snapshot: Snapshot, emit: Emit) -> Non
         message = f"it cannot remember that this backup is the newest one: {error}"
         remedy = "the backup is complete; should it ever be taken away, nobody here would notice"
         emit(Finding(Severity.NOTE, "this computer", message, remedy))
+
+
+def own_folder(repository: Repository) -> bytes | None:
+    """The folder that holds the repository, None where it is in none of this computer."""
+    location = repository.backend.location
+    if location.startswith("file://"):
+        location = location.removeprefix("file://").removeprefix("localhost")
+    return os.fsencode(location) if os.path.isdir(location) else None
+
+
+def refuse_own_folder(repository: Repository, path: bytes) -> None:
+    """``RefusedUnsafe`` for a path inside of the repository: its files are nobody's to write."""
+    folder = own_folder(repository)
+    if folder is None:
+        return
+    top = os.path.join(os.path.realpath(folder), b"")
+    if os.path.realpath(path).startswith(top):
+        raise RefusedUnsafe(f"'{os.fsdecode(path)}' lies in the repository itself")

@@ -17,7 +17,7 @@ from twofold.archiver import (
     backup,
     backup_stream,
 )
-from twofold.commands.access import open_at, remember_head, tell_missing_heads
+from twofold.commands.access import open_at, own_folder, remember_head, tell_missing_heads
 from twofold.errors import NothingDone, UsageError
 from twofold.events import Emit, Notice
 from twofold.options import Options, RepositoryAccess
@@ -120,7 +120,7 @@ def _with_sources(
         larger_than=options.exclude_larger_than,
         caches=options.exclude_caches,
         one_file_system=options.one_file_system,
-        never=_own_folder(repository),
+        never=_never(repository),
     )
     return BackupRequest(
         sources=sources,
@@ -134,13 +134,10 @@ def _with_sources(
     )
 
 
-def _own_folder(repository: Repository) -> tuple[bytes, ...]:
+def _never(repository: Repository) -> tuple[bytes, ...]:
     """A repository never backs up itself."""
-    location = repository.backend.location
-    if location.startswith("file://"):
-        location = location.removeprefix("file://").removeprefix("localhost")
-    path = os.fsencode(location)
-    return (absolute(path),) if os.path.isdir(path) else ()
+    folder = own_folder(repository)
+    return () if folder is None else (absolute(folder),)
 
 
 def _listed(options: BackupOptions) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twofold.commands.access import remember_head
@@ -13,6 +13,7 @@ from twofold.disk.containers import ImageKind, Sibling, kind_of, open_container
 from twofold.errors import FormatError, SourceDamaged, UsageError
 from twofold.events import Emit, Notice
 from twofold.imaging import Captured, Estimate, ImageRequest, Source, capture, estimate, open_source
+from twofold.imaging.patient import PatientReader
 from twofold.imaging.volume import VolumeOptions
 from twofold.options import Options, RepositoryAccess
 from twofold.platform import current
@@ -75,13 +76,19 @@ class DiskImaged:
 
 
 def looked_at(reader: BlockReader, path: bytes) -> tuple[Source, Estimate]:
-    """The parts of a disk, and what an image would hold. ``SourceDamaged`` if it cannot be read."""
-    try:
-        source = open_source(reader)
-        return source, estimate(source)
-    except OSError as error:
+    """The parts of a disk, and what an image would hold.
+
+    A bad sector in a table or a map is no reason to give the disk up: it counts as zeros here, and
+    the image itself tells of it. ``SourceDamaged`` when nothing at all can be read.
+    """
+    refused: list[tuple[int, int]] = []
+    patient = PatientReader(reader, lambda offset, length: refused.append((offset, length)))
+    source = open_source(patient)
+    what = estimate(source)
+    if refused and not patient.answered:
         shown = os.fsdecode(path)
-        raise SourceDamaged(f"'{shown}' cannot be read: {error.strerror or error}") from error
+        raise SourceDamaged(f"'{shown}' cannot be read: no sector that was asked for came back")
+    return replace(source, reader=reader), what
 
 
 def image_disk(

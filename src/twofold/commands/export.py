@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from twofold import clock
+from twofold.commands.access import refuse_own_folder
 from twofold.commands.new_file import new_file
 from twofold.commands.reading import Reading, read_snapshot, tell_absent
 from twofold.disk.base import BlockReader
@@ -31,7 +32,7 @@ from twofold.format.segments import Absence
 from twofold.native import keep_memory
 from twofold.options import Options, RepositoryAccess
 from twofold.parallel import Threads
-from twofold.view import ImageDisk, ImageVolume, ReadAhead, parse_address
+from twofold.view import Address, ImageDisk, ImageVolume, ReadAhead, parse_address
 
 Write = Callable[[BlockReader, Iterator[Extent], BinaryIO], None]
 
@@ -101,9 +102,10 @@ def run(options: ExportOptions, emit: Emit) -> ExportResult:
         raise RefusedUnsafe(
             f"'{options.file}' is there already", hint="export to another name, or remove it first"
         )
-    part = options.part if options.part is not None else address.partition
+    part = _part(options.part, address)
     _check_part(part, kind)
     with read_snapshot(options.access, address, "export", emit) as reading:
+        refuse_own_folder(reading.repository, os.fsencode(options.file))
         source = _source(reading, part)
         held = sum(length for _, length in source.extents())
         written = 0
@@ -139,6 +141,14 @@ def _kind(options: ExportOptions) -> tuple[ImageKind, Write]:
         known = ", ".join(KINDS)
         raise UsageError(f"'{options.file}' does not end with a kind of disk image: {known}")
     return found
+
+
+def _part(given: int | None, address: Address) -> int | None:
+    """The partition that is meant. ``UsageError`` for two that are not the same."""
+    named = address.partition
+    if None not in (given, named) and given != named:
+        raise UsageError(f"'{address.text}' names partition {named}, and --part partition {given}")
+    return named if given is None else given
 
 
 def _check_part(part: int | None, kind: ImageKind) -> None:

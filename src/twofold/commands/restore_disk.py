@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from twofold import clock
-from twofold.commands.access import open_at, tell_missing_heads
+from twofold.commands.access import open_at, refuse_own_folder, tell_missing_heads
 from twofold.commands.reading import reader_session, tell_absent
 from twofold.errors import TwofoldError, UsageError
 from twofold.events import Emit, Notice
@@ -88,6 +88,7 @@ def run(options: RestoreDiskOptions, emit: Emit) -> RestoreDiskResult:
         raise UsageError("a path cannot be written to a disk", hint="see 'twofold restore'")
     with open_at(options.access, emit) as repository, reader_session(repository, "restore-disk"):
         tell_missing_heads(repository, emit)
+        refuse_own_folder(repository, options.target)
         snapshot = resolve(address, repository.snapshots(partial=True))
         if snapshot.root.image is None:
             raise UsageError(f"{snapshot.short} is a backup of files, not an image")
@@ -149,8 +150,10 @@ def _target(path: bytes) -> tuple[Target, Estimate | None]:
     path = os.path.abspath(path)
     if not os.path.lexists(path):
         return Target(path, 0, 512, is_device=False, fresh=True), None
-    uses = tuple(current().uses_of(path))
-    with _reading(path) as disk:
+    if not os.path.exists(path):
+        raise UsageError(f"'{os.fsdecode(path)}' is a link that leads nowhere")
+    with _reading(path) as disk:  # first, for it refuses what is neither a disk nor a file
+        uses = tuple(current().uses_of(path))
         before = _now(disk) if disk.size else None
         target = Target(
             path,

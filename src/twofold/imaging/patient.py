@@ -1,7 +1,8 @@
 """Reading a disk that may have bad sectors: what cannot be read is zeros, told, and remembered.
 
 A refused request is repeated in smaller and smaller pieces down to the sector. Reading stops trying
-when a thousand pieces were refused: each refusal may have cost the drive many seconds.
+when a thousand pieces were refused: each refusal may have cost the drive many seconds. However often
+a bad sector is met, it is told of once; neighbours are told of together.
 """
 
 from bisect import bisect_left, bisect_right
@@ -67,6 +68,10 @@ class PatientReader:
         self._bad = bad
         self._refusals = 0
         self._unread = Ranges()
+        self._told = Ranges()
+        self._untold: list[tuple[int, int]] = []
+        self.answered = False
+        """Whether anything at all could be read."""
         self.size = reader.size
         self.sector_size = reader.sector_size
 
@@ -78,7 +83,9 @@ class PatientReader:
             filled = bytearray(length)
             self._unread.remove(offset, offset + length)
             self._fill(memoryview(filled), offset, (*_PIECES, self.sector_size))
+            self._tell()
             return bytes(filled)
+        self.answered = True
         if self._unread:  # it was refused before, and can be read now
             self._unread.remove(offset, offset + length)
         return data
@@ -95,21 +102,45 @@ class PatientReader:
             return 0
 
     def _fill(self, target: memoryview, offset: int, steps: tuple[int, ...]) -> None:
-        step = steps[0]
-        for at in range(0, len(target), step):
-            piece = target[at : at + step]
+        step, at = steps[0], 0
+        while at < len(target):
+            place = offset + at
             if self._refusals >= _MOST_REFUSALS:
-                self._give_up(offset + at, len(target) - at)
+                self._give_up(place, offset + len(target))
                 return
-            try:
-                piece[:] = self._reader.read(offset + at, len(piece))
-            except OSError:
-                self._refusals += 1
-                if len(steps) > 1:
-                    self._fill(piece, offset + at, steps[1:])
-                else:
-                    self._give_up(offset + at, len(piece))
+            end = min(len(target), place // step * step + step - offset)
+            self._piece(target[at:end], place, steps)
+            at = end
 
-    def _give_up(self, offset: int, length: int) -> None:
-        self._unread.add(offset, offset + length)
-        self._bad(offset, length)
+    def _piece(self, piece: memoryview, place: int, steps: tuple[int, ...]) -> None:
+        try:
+            piece[:] = self._reader.read(place, len(piece))
+            self.answered = True
+        except OSError:
+            self._refusals += 1
+            if len(steps) > 1:
+                self._fill(piece, place, steps[1:])
+            else:
+                self._give_up(place, place + len(piece))
+
+    def _give_up(self, start: int, end: int) -> None:
+        self._unread.add(start, end)
+        sector = self.sector_size
+        first, last = start // sector * sector, min(-(-end // sector) * sector, self.size)
+        for low, length in [*self._told.within(first, last), (last, 0)]:
+            if low > first:
+                self._keep(first, low - first)
+            first = low + length
+        self._told.add(start // sector * sector, last)
+
+    def _keep(self, first: int, length: int) -> None:
+        """Hold back what is to be told until its neighbours are known."""
+        if self._untold and sum(self._untold[-1]) == first:
+            begin, before = self._untold.pop()
+            first, length = begin, before + length
+        self._untold.append((first, length))
+
+    def _tell(self) -> None:
+        for first, length in self._untold:
+            self._bad(first, length)
+        self._untold.clear()
