@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.imaging.disks import MIB, gpt_disk, make_ext4, starts
 from twofold.commands import image, restore_disk
 from twofold.errors import SourceDamaged
-from twofold.events import ignore
+from twofold.events import Emit, Event, SourceWarning, ignore
 from twofold.options import RepositoryAccess
 
 SECTOR = 512
@@ -56,10 +57,23 @@ def disk(tmp_path: Path) -> Path:
 
 
 def imaged(
-    access: RepositoryAccess, disk: BadSectors, monkeypatch: pytest.MonkeyPatch
+    access: RepositoryAccess,
+    disk: BadSectors,
+    monkeypatch: pytest.MonkeyPatch,
+    emit: Emit = ignore,
 ) -> image.ImageResult:
     monkeypatch.setattr(image, "opened", lambda _: nullcontext(disk))
-    return image.run(image.ImageOptions(access=access, disks=(disk.path,), exact=True), ignore)
+    return image.run(image.ImageOptions(access=access, disks=(disk.path,), exact=True), emit)
+
+
+def sectors_of(event: Event) -> range:
+    """The sectors that a warning is about."""
+    if not isinstance(event, SourceWarning):
+        return range(0)
+    found = re.match(r"([0-9]+) bytes at ([0-9]+) cannot be read", event.reason)
+    assert found is not None
+    first = int(found[2]) // SECTOR
+    return range(first, first + int(found[1]) // SECTOR)
 
 
 def of_partition(disk: Path, sector: int) -> int:
@@ -84,8 +98,10 @@ def test_an_image_is_made_around_them(
         "tables": {0, GPT_HEADER, last},
     }[where]
     source = BadSectors(disk, bad)
-    result = imaged(access, source, monkeypatch)
-    assert (result.exit_code, result.disks[0].failed) == (3, len(bad))
+    events: list[Event] = []
+    result = imaged(access, source, monkeypatch, events.append)
+    told = [sector for event in events for sector in sectors_of(event)]
+    assert (result.exit_code, sorted(told)) == (3, sorted(bad))
     restore_disk.run(
         restore_disk.RestoreDiskOptions(
             access=access, snapshot="latest", target=os.fsencode(tmp_path / "out")

@@ -60,5 +60,5 @@ def test_it_gives_up_a_disk_that_refuses_too_often() -> None:
     reader = PatientReader(disk, lambda offset, length: told.append((offset, length)))
     assert reader.read(0, disk.size // 2) == bytes(disk.size // 2)
     assert len(disk.refused) < 1100
-    assert sum(length for _, length in told) == disk.size // 2
+    assert told == [(0, disk.size // 2)]
     assert reader.read(disk.size // 2, 5000) == disk.data[disk.size // 2 :][:5000]

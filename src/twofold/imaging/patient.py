@@ -1,8 +1,8 @@
 """Reading a disk that may have bad sectors: what cannot be read is zeros, told, and remembered.
 
 A refused request is repeated in smaller and smaller pieces down to the sector. Reading stops trying
-when a thousand pieces were refused: each refusal may have cost the drive many seconds. However often
-a bad sector is met, it is told of once; neighbours are told of together.
+when a thousand pieces were refused: each refusal may have cost the drive many seconds. However
+often a bad sector is met, it is told of once; neighbours are told of together.
 """
 
 from bisect import bisect_left, bisect_right
