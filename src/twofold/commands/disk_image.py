@@ -20,6 +20,13 @@ from twofold.platform import current
 from twofold.repository import Repository
 
 INCOMPLETE = 3
+_FOREIGN = (
+    (64, b"\x7f\x10\xda\xbe", "a disk of VirtualBox (VDI)"),
+    (0, b"QED\0", "a QED disk"),
+    (0, b"WithoutFreeSpace", "a disk of Parallels"),
+    (0, b"WithouFreSpacExt", "a disk of Parallels"),
+)
+"""Where containers that are not understood have their signatures, and what they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,11 +166,23 @@ def _container(disk: BlockReader, sibling: Sibling, shown: str) -> BlockReader:
                 f"'{shown}' has not the form of a {named} file; it may have been cut short",
                 hint=hint,
             )
+        if kind is ImageKind.RAW:
+            _refuse_foreign(disk, shown)
         return open_container(disk, kind=kind, sibling=sibling)
     except FormatError as error:
         raise _damaged(shown, error) from error
     except OSError as error:
         raise UsageError(f"'{shown}' cannot be read as a disk: {error}") from error
+
+
+def _refuse_foreign(disk: BlockReader, shown: str) -> None:
+    """``SourceDamaged`` for a container of another program, which would be taken for a raw disk."""
+    for offset, magic, name in _FOREIGN:
+        if disk.size >= offset + len(magic) and disk.read(offset, len(magic)) == magic:
+            raise SourceDamaged(
+                f"'{shown}' is {name}, which cannot be read",
+                hint="convert it first: qemu-img convert -O qcow2 FILE NEW.qcow2",
+            )
 
 
 class _Inside:
