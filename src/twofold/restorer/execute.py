@@ -143,17 +143,14 @@ class Execution:
     def _give_start(self, wanted: Attributes) -> None:
         """Make the target what the start was, in such an order that a kill loses only its time.
 
-        Removing the mark needs the right to write and changes the time, so both come last.
+        Removing the mark needs the right to write and changes the time, so both come last, and
+        close together.
         """
         first = msgspec.structs.replace(wanted, mode=wanted.mode | _ACCESS)
-        for left in (
-            LeftDirectory(self._target.top, first, once_more=True),
-            LeftDirectory(self._target.top, wanted),
-        ):
-            self._window.left.append(left)
-            self._submit()
-            self._runner.wait()
-            self._target.unmark()
+        self._runner.wait()
+        self._runner.give(LeftDirectory(self._target.top, first, once_more=True))
+        self._target.unmark()
+        self._runner.give(LeftDirectory(self._target.top, wanted))
 
     def _visit(self, visit: Visit) -> bool:
         """False when a directory is not to be entered."""

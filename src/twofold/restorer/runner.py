@@ -110,7 +110,7 @@ class Runner:
         self._links(window.links)
         for directory in window.left:
             self._tools.trouble.raise_error()
-            self._give(directory)
+            self.give(directory)
 
     # files
 
@@ -367,7 +367,8 @@ class Runner:
 
     # directories
 
-    def _give(self, left: LeftDirectory) -> None:
+    def give(self, left: LeftDirectory) -> None:
+        """Give a directory its metadata; from outside only while nothing runs (``wait``)."""
         try:
             losses = self._folders.go(left.directory).apply_self(left.attributes)
         except OSError as error:
