@@ -14,17 +14,18 @@ from pathlib import Path
 
 from tests.native.fuzz.mutate import mutated
 
+RUNS = 100_000  # when nobody says
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.native.fuzz")
     parser.add_argument("part")
-    parser.add_argument("--runs", type=int)
+    parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--input", type=Path)
     options = parser.parse_args()
     part = importlib.import_module(f"tests.native.fuzz.{options.part}")
     target: Callable[[bytes], None] = part.target
-    runs = options.runs or runs_of(options.part)
     if options.input:
         target(options.input.read_bytes())
         return
@@ -32,14 +33,8 @@ def main() -> None:
     corpus = [path.read_bytes() for path in sorted(folder.iterdir())]
     for data in corpus:
         target(data)
-    _fuzz(target, corpus, runs, options.seed)
-    say(f"{options.part}: {len(corpus)} inputs of the corpus, {runs} mutations passed")
-
-
-def runs_of(part: str) -> int:
-    """How many runs a part gets when nobody says: 10^5, or what the part itself says."""
-    module = importlib.import_module(f"tests.native.fuzz.{part}")
-    return int(getattr(module, "RUNS", 100_000))
+    _fuzz(target, corpus, options.runs, options.seed)
+    say(f"{options.part}: {len(corpus)} inputs of the corpus, {options.runs} mutations passed")
 
 
 def say(sentence: str) -> None:

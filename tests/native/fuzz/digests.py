@@ -11,7 +11,6 @@ from twofold.parity import SHARD_SIZE, shard_digests
 from twofold.parity.encode import shard_digests_twin
 
 HEADER = Struct("<BBH")  # flags, kernel, bytes cut off
-RUNS = 50_000
 LARGEST = 40 * SHARD_SIZE  # more than two rounds of sixteen lanes
 
 

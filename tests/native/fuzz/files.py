@@ -25,8 +25,6 @@ from twofold.platform.linux import flags, metadata, mounts, source
 from twofold.platform.linux.source import LinuxSourceDir
 from twofold.platform.linux.target import LinuxTargetDir
 
-RUNS = 60_000
-
 NAMES = [b"a", b"b", b"ab", b"link", b"folder", b"gone", b"big", b"packed", b"n" * 255]
 WRONG_NAMES = [
     b"",

@@ -14,7 +14,6 @@ from twofold.native import EXTENSION
 
 HEADER = Struct("<BBB")  # kernel, pieces, bytes of the key that are missing
 PIECE = Struct("<HHH")
-RUNS = 50_000
 LARGEST = 70_000
 KEY = bytes(range(32))
 

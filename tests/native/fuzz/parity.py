@@ -14,7 +14,6 @@ from twofold.parity import SHARD_SIZE, Layout, salvage, shard_digests
 from twofold.parity.encode import encode_twin
 
 HEADER = Struct("<BBBq")  # flags (2: rebuild), kernel, shard to lose, groups
-RUNS = 30_000
 LARGEST = 11 * SHARD_SIZE + 7
 MANY = 1 << 40  # groups whose parity no machine has room for
 

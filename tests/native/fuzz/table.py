@@ -14,7 +14,6 @@ from twofold.format.index import IndexRun, PackEntry, PackInfo, encode_index
 from twofold.format.pack import FrameEntry
 from twofold.native import EXTENSION
 
-RUNS = 30_000
 MOST = 100  # steps
 FIRST = 0x3C0  # bits of the numbers at which objects begin: few of them, which often overlap
 ODD: list[Any] = [

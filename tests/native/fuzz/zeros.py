@@ -11,7 +11,6 @@ from twofold.native import EXTENSION
 
 HEADER = Struct("<BHH")  # flags, bytes cut off at the start and at the end
 ZERO_RUN = 65_536
-RUNS = 50_000
 LARGEST = 400_000  # several runs, and blocks of 32 KiB before, in and behind them
 
 
