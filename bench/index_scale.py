@@ -56,7 +56,7 @@ def contents(blobs: int, per_frame: int) -> bytes:
     length = CHUNK // per_frame
     for blob in range(blobs):
         rows.append(INDEX_BLOB.pack(blob % frames, blob // frames * length, length))
-    return INDEX_HEAD.pack(packs, frames, blobs, 0) + b"".join(rows)
+    return INDEX_HEAD.pack(packs, frames, blobs) + b"".join(rows)
 
 
 def fill(folder: Path, chunks: int, runs: int, per_frame: int) -> None:

@@ -5,9 +5,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.platform.conftest import Mounter
@@ -337,7 +337,7 @@ def test_what_was_swapped_in_does_not_get_our_owner(
 
     monkeypatch.setattr(os, "mknod", swapped("fifo"))
     monkeypatch.setattr(os, "symlink", swapped("link"))
-    fifo, link = (replace(each, uid=1234, gid=1234) for each in (FIFO, LINK))
+    fifo, link = (msgspec.structs.replace(each, uid=1234, gid=1234) for each in (FIFO, LINK))
     actions: list[Callable[[], object]] = [
         lambda: target.make_special(b"new", 0, fifo),
         lambda: target.make_symlink(b"new", b"y", link),

@@ -269,13 +269,13 @@ def _nonsense(numbers: Numbers) -> None:
     function: Callable[..., Any]
     arguments: list[Any]
     read, one, _ = folders()
-    if numbers.below(4) == 3:
-        function, arguments = EXTENSION.scan_tree, [read, (b"a", b"folder"), b"\1\1", 1000]
-    elif numbers.below(2):
+    if numbers.below(2):
         function = EXTENSION.read_batch
         buffer = memoryview(bytearray(400))
         made = metadata.extras_of_parts
         arguments = [read, [b"a", b"b"], [0, 100], buffer, flags.KEPT, SmallRead, Entry, made]
+    elif numbers.below(4) == 3:
+        function, arguments = EXTENSION.scan_tree, [read, (b"a", b"folder"), b"\1\1", 1000]
     else:
         function = EXTENSION.write_batch
         wanted = [_attributes(numbers), numbers.one_of([_attributes(numbers), *ODD])]
