@@ -1,9 +1,9 @@
 """Listing ahead: while the walk compares one directory, the next ones are being listed.
 
 The parent snapshot tells which directories are likely to come, in the order of the walk. They are
-listed in chunks by one more thread; the walk takes what was found as its own listing if it is of
+listed in chunks by two more threads; the walk takes what was found as its own listing if it is of
 the very directory it means, and else looks for itself. The first few are listed at once, as a
-thread would take longer.
+thread takes longer to begin.
 """
 
 from collections.abc import Generator, Iterator
@@ -19,7 +19,7 @@ AT_ONCE = 64
 FIRST = 16
 MOST = 512
 MOST_BYTES = 4 << 20
-"""A chunk ends where the listings of old add up to this; memory holds three chunks."""
+"""A chunk ends where the listings of old add up to this; memory holds a few chunks."""
 
 
 @dataclass(slots=True)
@@ -118,10 +118,7 @@ def _expected(place: ParentDir) -> Iterator[ParentDir]:
     except DamageFound:
         return
     while some := tuple(islice(names, AT_ONCE)):
-        place.keep_pages_below(some)
-        for name in some:
-            child = place.child(name)
-            assert child is not None
+        for child in place.with_pages(some):
             if child.keep_pages():
                 yield child
             else:

@@ -95,14 +95,15 @@ class ParentDir:
                 self._kept = list(self.pages.listing(self.listing))
         return self._kept is not None
 
-    def keep_pages_below(self, names: Iterable[bytes]) -> None:
-        """``keep_pages`` for subdirectories, many at once; where one is damaged, for none."""
+    def with_pages(self, names: Iterable[bytes]) -> "list[ParentDir]":
+        """Subdirectories, their listings read at once; where one is damaged, none is read yet."""
         places = [place for name in names if (place := self.child(name)) is not None]
         with suppress(DamageFound):
             found = self.pages.listings([place.listing for place in places])
             for place, page in zip(places, found, strict=True):
                 if page is not None:
                     place._kept = [page]  # noqa: SLF001
+        return places
 
     def drop_pages(self) -> None:
         """They will be read again if anybody asks."""

@@ -47,6 +47,7 @@ class Rules:
         self._never = frozenset(options.never)
         self._spec = _compile(options.patterns) if options.patterns else None
         self.digest = hashlib.sha256(repr(options).encode()).digest()[:16]
+        self._marks = frozenset(options.if_present) | ({CACHE_TAG} if options.caches else set())
         self._simple = not self._spec and options.larger_than is None
         self._guarded = frozenset(os.path.dirname(path) for path in self._never)
 
@@ -81,21 +82,16 @@ class Rules:
 
     def marks(self, names: Sequence[bytes]) -> list[bytes]:
         """Names that may mark their directory as left out; cache tags still need a look inside."""
-        wanted = set(self.options.if_present)
-        if self.options.caches:
-            wanted.add(CACHE_TAG)
-        return [name for name in names if name in wanted] if wanted else []
+        return [name for name in names if name in self._marks]
 
     def may_be_marked(self, listing: bytes) -> bool:
         """Whether a packed listing might hold one of the ``marks``; False is certain."""
-        return self.has_marks and (
-            CACHE_TAG in listing or any(name in listing for name in self.options.if_present)
-        )
+        return any(name in listing for name in self._marks)
 
     @property
     def has_marks(self) -> bool:
         """Whether directories can be left out by a file in them."""
-        return bool(self.options.if_present) or self.options.caches
+        return bool(self._marks)
 
 
 def _compile(patterns: tuple[str, ...]) -> "GitIgnoreSpec":

@@ -20,9 +20,14 @@ _DEVICES_OF_WINDOWS = frozenset(
 )
 
 
+def is_single_name(name: bytes) -> bool:
+    """Whether ``name`` is one component on a POSIX system."""
+    return not (name in _NOT_A_NAME or b"/" in name or b"\0" in name)
+
+
 def check_name(name: bytes) -> None:
     """Raise OSError EINVAL unless ``name`` is one component on a POSIX system."""
-    if name in _NOT_A_NAME or b"/" in name or b"\0" in name:
+    if not is_single_name(name):
         raise OSError(errno.EINVAL, "not a single name", name)
 
 

@@ -7,6 +7,7 @@ where other threads run meanwhile.
 """
 
 from twofold.platform.base import Seen, SourceDir
+from twofold.platform.names import is_single_name
 
 DEEPEST = 64
 """Deepest level of such a tree; so many directories are open at once."""
@@ -47,8 +48,7 @@ def _check(names: tuple[bytes, ...], depths: bytes, limit: int) -> None:
     before = 0
     for name, each in zip(names, depths, strict=True):
         depth = each & ~ONLY_OPEN
-        odd = not name or name in (b".", b"..") or b"/" in name or b"\0" in name
-        if odd or not 1 <= depth <= min(before + 1, DEEPEST):
+        if not is_single_name(name) or not 1 <= depth <= min(before + 1, DEEPEST):
             raise ValueError("this is no tree of directories")
         before = depth
 
