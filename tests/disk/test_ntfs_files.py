@@ -4,6 +4,7 @@ import os
 import random
 import struct
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.disk import wim_resources
 from twofold.disk import HOLE, FileFacts, Kind, Role, Run, Stream
 from twofold.disk.blocks import FileBlocks
 from twofold.disk.ntfs import Ntfs, open_ntfs
+from twofold.disk.ntfs.table import Table
 from twofold.errors import FormatError
 
 TEXT = b"".join(b"%d is a number\n" % number for number in range(3000))
@@ -300,6 +302,27 @@ def test_metafiles_are_no_entries(opened: Ntfs) -> None:
     assert list(opened.entries(opened.root())) == []
     assert opened.open(7).read(3, 4) == b"NTFS"
     assert opened.open(5, b"$I30:$INDEX_ROOT").read(0, 4) == b"\x30\0\0\0"
+
+
+def test_file_of_many_streams_is_put_together_once(
+    image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records are read a few times each, and not all of a file's for each of its streams."""
+    with volumes.mounted(image) as folder:
+        (folder / "many").write_bytes(b"main")
+        for number in range(400):
+            (folder / f"many:stream {number}").write_bytes(b"%d" % number * 100)
+    asked: Counter[int] = Counter()
+    record = Table.record
+    monkeypatch.setattr(Table, "record", lambda table, n: asked.update([n]) or record(table, n))
+    with image.open("rb") as file:
+        fs = open_ntfs(FileBlocks(file))
+        number = number_of(fs, b"many")
+        names = list(fs.facts_of(number).streams)
+        found = {name: fs.open(number, name).read(0, 1000) for name in names}
+    assert found == {b"stream %d" % n: b"%d" % n * 100 for n in range(400)}
+    assert len(asked) > 50
+    assert max(asked.values()) < 10
 
 
 def test_stamps(image: Path) -> None:

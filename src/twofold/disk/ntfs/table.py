@@ -13,6 +13,7 @@ whatever belongs together is found in the records themselves.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from twofold.disk.base import BlockReader, Content
 from twofold.disk.ntfs import attributes as at
@@ -33,7 +34,7 @@ _MAX_LIST = 1 << 18  # Windows has the same limit
 _ENTRY = struct.Struct("<IH2xQQ")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class File:
     """A file and all its attributes, from however many records."""
 
@@ -48,7 +49,17 @@ class File:
 
     def of_kind(self, kind: int, name: bytes | None = None) -> list[Part]:
         """The parts of one type (and name)."""
-        return [p for p in self.parts if p.kind == kind and (name is None or p.name == name)]
+        if name is not None:
+            return self._named.get((kind, name), [])
+        return [part for part in self.parts if part.kind == kind]
+
+    @cached_property
+    def _named(self) -> dict[tuple[int, bytes], list[Part]]:
+        """Parts by type and name: a file may have thousands of streams, each asked for."""
+        found: dict[tuple[int, bytes], list[Part]] = {}
+        for part in self.parts:
+            found.setdefault((part.kind, part.name), []).append(part)
+        return found
 
     def values(self, kind: int) -> list[bytes]:
         """Values of all resident attributes of a type."""
@@ -62,6 +73,7 @@ class Table:
         self._reader = reader
         self._geometry = geometry
         self._near: tuple[int, bytes] = (0, b"")
+        self._last: File | None = None  # its streams are opened one after the other
         self._parts: list[Part] = []
         head, parts = self._first_record()
         self._grow([part for part in parts if _is_table(part)])
@@ -104,6 +116,12 @@ class Table:
 
     def file(self, number: int) -> File:
         """A file by the number of its base record; FormatError if there is none."""
+        last = self._last
+        if last is None or last.number != number:
+            last = self._last = self._read_file(number)
+        return last
+
+    def _read_file(self, number: int) -> File:
         head, parts = self._parse(self.record(number))
         if not head.flags & at.USED or head.base:
             raise FormatError(f"there is no file {number}")
