@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from typing import NoReturn
 
 from twofold.errors import UsageError
@@ -75,7 +74,9 @@ def parse_size(text: str) -> int:
         raise UsageError(f"'{text}' is not a size", hint="write it like 1500, 64K, 1.5G or 10 MiB")
     number, unit, ending = match.groups()
     base = 1000 if unit and (ending or "").lower() == "b" else 1024
-    return int(Fraction(number) * base ** " kmgtp".index((unit or " ").lower()))
+    whole, _, part = number.partition(".")
+    factor: int = base ** " kmgtp".index((unit or " ").lower())
+    return int(whole + part) * factor // int("1" + "0" * len(part))
 
 
 def parse_time(text: str) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_from_a_command(program: Program) -> None:
     command = saying(program, print_it)
     program("snapshots", "--password-command", command, code=0)
     program("snapshots", env={"TWOFOLD_PASSWORD_COMMAND": command}, code=0)
+
+
+def test_from_a_pipe_that_can_be_read_once(program: Program) -> None:
+    pipe = program.place / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(PASSWORD.encode(),))
+    writer.start()
+    program("snapshots", "--password-file", "pipe", code=0)
+    writer.join()
 
 
 def test_from_a_key_file(program: Program) -> None:

@@ -9,10 +9,7 @@ The first row that has an answer decides; two answers in one row are an error. P
 start do not inherit TWOFOLD_PASSWORD.
 """
 
-import getpass
 import os
-import shlex
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +90,8 @@ def _variable(kind: str) -> str:
 
 def ask(question: str) -> Secret:
     """Ask on the terminal; ``UsageError`` naming the other ways when there is none."""
+    import getpass
+
     _require_terminal()
     try:
         answer = getpass.getpass(f"{question}: ", stream=sys.stderr)
@@ -148,6 +147,8 @@ def _first_line(data: bytes, label: str) -> Secret:
 
 def _output(command: str | Sequence[str]) -> bytes:
     """What a command prints; it may use the terminal to ask for something itself."""
+    import subprocess
+
     words = split(command) if isinstance(command, str) else list(command)
     if not words:
         raise UsageError("the password command is empty")
@@ -165,6 +166,8 @@ def _output(command: str | Sequence[str]) -> bytes:
 
 def split(command: str) -> list[str]:
     """Words of a command line; a backslash quotes, except where it separates folders."""
+    import shlex
+
     windows = os.sep == "\\"
     try:
         words = shlex.split(command, posix=not windows)

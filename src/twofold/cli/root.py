@@ -54,7 +54,8 @@ _COMMON: dict[str, Any] = {
 class Verb(click.Command):
     """A command that takes the global options and tells the session when it begins.
 
-    ``writes`` shows --dry-run in its help; a ``listing`` may stop when its reader has gone.
+    ``writes`` shows --dry-run in its help; a ``listing`` may stop when its reader has gone. What
+    ``opens`` a repository may begin with that while the rest of the verb is loaded.
     """
 
     def __init__(
@@ -62,15 +63,19 @@ class Verb(click.Command):
         name: str,
         writes: bool = False,
         listing: bool = False,
+        opens: bool = True,
         **settings: Any,  # noqa: ANN401 (click's own)
     ) -> None:
         super().__init__(name, **_COMMON, **settings)
         self._listing = listing
+        self._opens = opens
         self.params += global_options(hidden=True, show=("dry-run",) if writes else ())
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own)
         """Begin, then run."""
-        begun(ctx, full_name(ctx), listing=self._listing)
+        session = begun(ctx, full_name(ctx), listing=self._listing)
+        if self._opens:
+            session.unlock_ahead()
         return super().invoke(ctx)
 
 

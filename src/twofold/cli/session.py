@@ -7,6 +7,7 @@ command, shows the result and returns an exit code. It never prints and never lo
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +16,7 @@ from twofold.cli.given import Given
 from twofold.cli.render.base import Lines, Renderer
 from twofold.cli.render.choice import renderer_for
 from twofold.cli.render.words import printable
-from twofold.errors import RefusedUnsafe, UsageError
+from twofold.errors import RefusedUnsafe, TwofoldError, UsageError
 from twofold.events import Coarse, Emit
 from twofold.options import RepositoryAccess, Secret, parse_size
 
@@ -27,6 +28,7 @@ class Session:
         self.given = given
         self.result: object | None = None
         self._renderer: Renderer | None = None
+        self._secret: Secret | None = None
 
     @cached_property
     def config(self) -> config.Config:
@@ -80,10 +82,26 @@ class Session:
 
     def secret(self, *, new: bool = False) -> Secret:
         """The password or key."""
+        if self._secret is not None:
+            return self._secret
         origin = self.known_secret()
         return (
             origin.read() if origin else self._asked("New password" if new else "Password", new=new)
         )
+
+    def unlock_ahead(self) -> None:
+        """Let the key derivation begin, where a password is there for the reading.
+
+        Programs that print one are not run before the repository is found. What is wrong here is
+        told by who needs it.
+        """
+        with suppress(TwofoldError):
+            origin = self.known_secret()
+            if origin is not None and origin.kind in ("password", "password_file"):
+                from twofold.commands import unlock
+
+                self._secret = origin.read()  # once: it may be a pipe
+                unlock.begin(self.location(), self._secret)
 
     def new_secret(self, given: Given) -> Secret:
         """A further password or key, from places of its own or asked for twice."""

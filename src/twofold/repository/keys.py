@@ -10,7 +10,6 @@ import secrets
 from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from twofold import clock
 from twofold.backend import Backend
@@ -41,8 +40,9 @@ from twofold.format.keyslot import (
 )
 from twofold.format.names import Kind
 from twofold.format.records import decode_record, encode_record
+from twofold.repository import stretch
 from twofold.repository.rough_read import read_around
-from twofold.seal import SALT_SIZE, Keyring, cipher, expand, extract, nonce
+from twofold.seal import SALT_SIZE, Keyring, cipher, expand, nonce
 
 PASSWORD_PARAMETERS = SlotParameters(ARGON2ID, SlotKind.PASSWORD, 64 << 10, 3, 4)
 RECOVERY_PARAMETERS = SlotParameters(HKDF, SlotKind.RECOVERY)
@@ -103,7 +103,7 @@ class _Slot:
 
     def open(self, secret: bytes) -> SlotPayload | None:
         """The payload, None when the secret is not this slot's."""
-        kek = _stretch(self.parameters, secret, self.header.salt)
+        kek = stretch.stretched(self.parameters, secret, self.header.salt)
         expected = _commitment(kek, self.header, self.parameters)
         if not hmac.compare_digest(expected, self.commitment):
             return None
@@ -117,18 +117,6 @@ class _Slot:
         payload = decode_record(plain, SlotPayload)
         payload.check()
         return payload
-
-
-def _stretch(parameters: SlotParameters, secret: bytes, salt: bytes) -> bytes:
-    if parameters.kdf == HKDF:
-        return expand(extract(salt, secret), b"twofold 0 slot secret")
-    return Argon2id(
-        salt=salt,
-        length=32,
-        iterations=parameters.iterations,
-        lanes=parameters.lanes,
-        memory_cost=parameters.memory_kib,
-    ).derive(secret)
 
 
 def _commitment(kek: bytes, header: Header, parameters: SlotParameters) -> bytes:
@@ -155,7 +143,7 @@ def add_slot(
         secrets.token_bytes(SALT_SIZE),
     )
     header = replace(header, body_length=SLOT.size + len(payload) + TAG_SIZE)
-    kek = _stretch(parameters, secret, header.salt)
+    kek = stretch.stretched(parameters, secret, header.salt)
     front = parameters.encode(_commitment(kek, header, parameters))
     aead = cipher(header.aead, _wrapping(kek, header))
     sealed = aead.encrypt(nonce(0), payload, header.encode() + front)
@@ -224,6 +212,18 @@ def open_any(backend: Backend, repository: bytes, secret: bytes) -> Opened:
     raise WrongKey(f"the password or key does not open this repository{more}")
 
 
+def begin_unlocking(backend: Backend, secret: bytes) -> None:
+    """Let the slow work for a password begin before the repository is opened with it.
+
+    Nothing depends on it, and whatever is wrong is found and told again by ``open_any``.
+    """
+    if decode_recovery_key(secret.decode("utf-8", "replace")) is not None:
+        return
+    slow = [slot for slot in _load(backend, None)[0] if slot.parameters.kdf == ARGON2ID]
+    if slow:
+        stretch.begin(slow[0].parameters, secret, slow[0].header.salt)
+
+
 def _nothing_readable(damaged: dict[str, TwofoldError]) -> TwofoldError:
     name, first = next(iter(damaged.items()))
     return ObjectDamaged(
@@ -238,8 +238,13 @@ def _order(slot: _Slot, looks_like_recovery: bool) -> int:
     return 0 if is_recovery and looks_like_recovery else 1 if cheap else 2
 
 
-def _load(backend: Backend, repository: bytes) -> tuple[list[_Slot], dict[str, TwofoldError]]:
-    """The slots that may be tried, and by name what is wrong with those that cannot be read."""
+def _load(
+    backend: Backend, repository: bytes | None
+) -> tuple[list[_Slot], dict[str, TwofoldError]]:
+    """The slots that may be tried, and by name what is wrong with those that cannot be read.
+
+    Where nobody knows yet which repository it is, those of any.
+    """
     slots: list[_Slot] = []
     damaged: dict[str, TwofoldError] = {}
     for name in slot_names(backend)[:MAX_SLOTS]:
@@ -252,10 +257,10 @@ def _load(backend: Backend, repository: bytes) -> tuple[list[_Slot], dict[str, T
     return slots, damaged
 
 
-def _ours(repository: bytes, name: str, file: bytes) -> list[_Slot]:
+def _ours(repository: bytes | None, name: str, file: bytes) -> list[_Slot]:
     """The copies of a slot that belong to this repository, at least one."""
     found = _Slot.decode(names.id_from_name(name), file)
-    ours = [slot for slot in found if slot.header.repository == repository]
+    ours = [slot for slot in found if repository in (None, slot.header.repository)]
     if not ours:
         raise FormatError("it belongs to another repository")
     return ours

@@ -3,8 +3,9 @@
 What is asked for here is imported then: listing files needs none of the parsers of disks.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from twofold.door import opened_by
 
 if TYPE_CHECKING:
     from twofold.view.address import (
@@ -53,40 +54,32 @@ if TYPE_CHECKING:
     from twofold.view.systems import Unread, systems_in
     from twofold.view.tree import Tree, Walk
 
-_PLACES = {
-    "address": "Address address_text is_absolute parse_address parse_argument path_text resolve",
-    "ahead": "ReadAhead",
-    "base": "KIND_NAMES Absent FileTree Found Group Groups Path Visit Visits absent_in",
-    "changes": "Change Changes Start Told",
-    "contents": "Contents Frame Piece Result",
-    "filters": "Filter",
-    "finding": "Finder",
-    "growth": "Growth Growths Side",
-    "history": "Sighting Version versions_of",
-    "identity": "Cutting Identities",
-    "image": "FRAME ImageDisk ImageVolume",
-    "inside": "ImageTree",
-    "links": "LinkGroups",
-    "open": "VolumeKey files_of partition_tree snapshot_tree volume_key",
-    "patterns": "Patterns",
-    "same": "Comparer File",
-    "sharing": "Amount Sharing Surroundings sharing_of",
-    "system_facts": "Program SystemFacts User",
-    "systems": "Unread systems_in",
-    "tree": "Tree Walk",
-}
-_MODULES = {name: module for module, names in _PLACES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> object:
-    """The first use of a name; later ones find it without us."""
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
-
+__getattr__ = opened_by(
+    __name__,
+    {
+        "address": "Address address_text is_absolute parse_address parse_argument"
+        " path_text resolve",
+        "ahead": "ReadAhead",
+        "base": "KIND_NAMES Absent FileTree Found Group Groups Path Visit Visits absent_in",
+        "changes": "Change Changes Start Told",
+        "contents": "Contents Frame Piece Result",
+        "filters": "Filter",
+        "finding": "Finder",
+        "growth": "Growth Growths Side",
+        "history": "Sighting Version versions_of",
+        "identity": "Cutting Identities",
+        "image": "FRAME ImageDisk ImageVolume",
+        "inside": "ImageTree",
+        "links": "LinkGroups",
+        "open": "VolumeKey files_of partition_tree snapshot_tree volume_key",
+        "patterns": "Patterns",
+        "same": "Comparer File",
+        "sharing": "Amount Sharing Surroundings sharing_of",
+        "system_facts": "Program SystemFacts User",
+        "systems": "Unread systems_in",
+        "tree": "Tree Walk",
+    },
+)
 
 __all__ = [
     "FRAME",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from twofold.commands.init import InitResult
 
 
-@click.command("init", cls=Verb, writes=True)
+@click.command("init", cls=Verb, writes=True, opens=False)
 @click.argument("place", metavar="[REPO]", required=False)
 @click.option("--label", default="", metavar="TEXT", help="A name for the password or key file.")
 @click.option(

@@ -7,7 +7,7 @@ from twofold.cli.root import Verb
 from twofold.cli.session import Session
 
 
-@click.command("version", cls=Verb)
+@click.command("version", cls=Verb, opens=False)
 @click.option(
     "--schema", is_flag=True, help="Print the JSON schema of the records that --json writes."
 )
