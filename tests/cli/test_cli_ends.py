@@ -87,6 +87,14 @@ def test_a_bug_is_told_without_a_traceback(
     assert "ZeroDivisionError: no" in kept.read_text("utf-8")
 
 
+def test_too_little_memory_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(monkeypatch, MemoryError()) == 1
+    assert capsys.readouterr().err.startswith("error: there is not enough memory\nhint: ")
+    assert not (tmp_path / "state").exists()
+
+
 @pytest.mark.parametrize("how", ["variable", "-vv"])
 def test_details_of_a_bug_are_shown_when_asked_for(
     how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -62,7 +62,7 @@ def imaged(
     monkeypatch: pytest.MonkeyPatch,
     emit: Emit = ignore,
 ) -> image.ImageResult:
-    monkeypatch.setattr(image, "opened", lambda _: nullcontext(disk))
+    monkeypatch.setattr(image, "opened", lambda *_: nullcontext(disk))
     return image.run(image.ImageOptions(access=access, disks=(disk.path,), exact=True), emit)
 
 

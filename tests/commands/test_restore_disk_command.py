@@ -4,15 +4,17 @@ import functools
 import json
 import os
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.disk.ext_volumes import may_mount
 from tests.imaging.disks import MIB, gpt_disk, make_ext4, run, starts
 from twofold import imaging
 from twofold.commands import image, restore_disk
-from twofold.errors import RefusedUnsafe, StoreError, TwofoldError, UsageError
+from twofold.errors import NoSpace, RefusedUnsafe, StoreError, TwofoldError, UsageError
 from twofold.events import Event, Notice, Progress, ignore
 from twofold.imaging import DiskPlan
 from twofold.options import RepositoryAccess
@@ -120,6 +122,28 @@ def test_begins_anew_where_asked_or_changed(
     assert not restore_disk.run(options(imaged, to, asked), told.append).written
     assert asked.plans[0].destroys
     assert any(isinstance(event, Notice) and "changed" in event.text for event in told)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of 2 MiB."""
+    if not may_mount():
+        pytest.skip("may not mount")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=2M", "tmpfs", folder)
+    yield folder
+    run("umount", folder)
+
+
+def test_full_file_system(imaged: RepositoryAccess, disk: Path, small_disk: Path) -> None:
+    """It is told as such, and with more room the restore ends well."""
+    to = small_disk / "back"
+    with pytest.raises(NoSpace, match="No space left"):
+        restore_disk.run(options(imaged, to), ignore)
+    run("mount", "-o", "remount,size=100M", small_disk)
+    assert restore_disk.run(options(imaged, to), ignore).exit_code == 0
+    assert to.read_bytes() == disk.read_bytes()
 
 
 def ids(disk: Path) -> tuple[str, list[str]]:

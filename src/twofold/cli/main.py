@@ -35,6 +35,7 @@ _COLLECT_AFTER = 50_000
 """Objects made before rings among them are looked for: we make millions, and next to no rings."""
 
 RESUME = "run again to resume; what is stored already is not stored again"
+NO_MEMORY = "end other programs, or give this one more memory, and run again"
 
 
 class Stopped(KeyboardInterrupt):
@@ -89,6 +90,8 @@ def _outcome(this: Run, words: list[str]) -> tuple[str, Failure | None, int]:
     except (KeyboardInterrupt, click.Abort) as stop:
         code = stop.exit_code if isinstance(stop, Stopped) else INTERRUPTED
         return "", ("Interrupted", "interrupted", RESUME), code
+    except MemoryError:
+        return "", ("NoMemory", "there is not enough memory", NO_MEMORY), 1
     except Exception as error:  # noqa: BLE001 (the last line of defence: it is told, and the run ends)
         return "", bugs.told(error, verbose=(this.given("verbose") or 0) > 1), 1
 

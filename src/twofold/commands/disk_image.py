@@ -132,14 +132,15 @@ def tell_writable_mounts(path: bytes, emit: Emit) -> None:
 
 
 @contextmanager
-def opened(path: bytes) -> Iterator[BlockReader]:
+def opened(path: bytes, emit: Emit) -> Iterator[BlockReader]:
     """The disk at a path: a device, or what a disk-image file holds.
 
+    A file that changes before the end is told: a virtual machine may be running from it.
     ``UsageError`` when it cannot be opened. ``SourceDamaged`` when the file is not in order, which
     may show only while the disk is read.
     """
     shown = os.fsdecode(path)
-    with _files() as open_file:
+    with _files(emit) as open_file:
         try:
             disk, is_device = open_file(path)
         except OSError as error:
@@ -209,23 +210,39 @@ class _Inside:
             raise _damaged(self._shown, error) from error
 
 
+def _state(path: bytes) -> tuple[int, int, int] | None:
+    """What is another one when a file has been written to or replaced."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def _damaged(shown: str, error: FormatError) -> SourceDamaged:
     hint = error.hint if error.hint != error.default_hint else ""
     return SourceDamaged(f"'{shown}' cannot be read as a disk: {error.message}", hint=hint)
 
 
 @contextmanager
-def _files() -> Iterator[Callable[[bytes], tuple[BlockReader, bool]]]:
-    """Opens disks and files, and closes them all in the end."""
+def _files(emit: Emit) -> Iterator[Callable[[bytes], tuple[BlockReader, bool]]]:
+    """Opens disks and files; in the end tells which files changed, and closes them all."""
     held = []
+    states: dict[bytes, object] = {}
 
     def open_file(path: bytes) -> tuple[BlockReader, bool]:
         disk = current().open_disk(path)
         held.append(disk)
+        if not disk.is_device:
+            states[path] = _state(path)
         return disk, disk.is_device
 
     try:
         yield open_file
+        for path, before in states.items():
+            if _state(path) != before:
+                shown = os.fsdecode(path)
+                emit(Notice(f"{shown} was changed while it was read: the image may be torn"))
     finally:
         for disk in held:
             disk.close()

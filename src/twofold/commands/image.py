@@ -65,7 +65,7 @@ def run(options: ImageOptions, emit: Emit) -> ImageResult:
 
 
 def _image(repository: Repository, path: bytes, options: ImageOptions, emit: Emit) -> DiskImaged:
-    with opened(path) as reader:
+    with opened(path, emit) as reader:
         tell_writable_mounts(path, emit)
         source, what = looked_at(reader, path)
         if options.estimated is not None:

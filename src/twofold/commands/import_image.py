@@ -173,7 +173,7 @@ class _Import:
         with ExitStack() as held:
             try:
                 self._check_time(disk)
-                reader = held.enter_context(opened(disk.path))
+                reader = held.enter_context(opened(disk.path, self._emit))
             except (SourceDamaged, UsageError, NeedsRights) as error:
                 raise _Refused(error) from error
             tell_writable_mounts(disk.path, self._emit)

@@ -5,6 +5,7 @@ what was written; 5 when the repository could not give some of it. A restore tha
 on when it is run again with the same image and the same target (``twofold.imaging.journal``).
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from twofold import clock
 from twofold.commands.access import open_at, refuse_own_folder, tell_missing_heads
 from twofold.commands.reading import reader_session, tell_absent
-from twofold.errors import TwofoldError, UsageError
+from twofold.errors import NoSpace, TwofoldError, UsageError
 from twofold.events import Emit, Notice
 from twofold.format.names import BlobKind
 from twofold.format.segments import Absence
@@ -221,9 +222,12 @@ def _opened(plan: DiskPlan) -> Iterator[Disk]:
             disk.resize(plan.size)
         yield disk
     except OSError as error:
-        raise TwofoldError(
+        full = not target.is_device and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise (NoSpace if full else TwofoldError)(
             f"writing '{os.fsdecode(target.path)}' failed: {error.strerror}",
-            hint="the target is incomplete; run the same again to go on where this run stopped",
+            hint="the target is incomplete; "
+            + ("free some space and " if full else "")
+            + "run the same again to go on where this run stopped",
         ) from error
     finally:
         disk.close()
