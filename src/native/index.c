@@ -110,6 +110,32 @@ columns_span(PyObject *object, PyObject *argument)
     return Py_BuildValue("II", first, end);
 }
 
+/* The first place of an id that can be one: (position, frame, offset, length), None for none. */
+static PyObject *
+columns_first(PyObject *object, PyObject *argument)
+{
+    const Columns *self = (Columns *)object;
+    Py_buffer id;
+    if (PyObject_GetBuffer(argument, &id, PyBUF_SIMPLE) < 0)
+        return NULL;
+    uint32_t at = id.len == ID ? lower_bound(self, id.buf) : self->blob_count;
+    uint32_t frame = 0, offset = 0, length = 0;
+    int found = 0;
+    for (; at < self->blob_count && !memcmp(self->ids + (size_t)at * ID, id.buf, ID); at++) {
+        const uint8_t *row = self->rows + (size_t)at * BLOB_ROW;
+        frame = u32(row), offset = u32(row + 4), length = u32(row + 8);
+        found = frame < self->frame_count
+                && (uint64_t)offset + length <= u32(self->frames + (size_t)frame * FRAME_ROW + 8)
+                && pack_of(self, frame) >= 0;
+        if (found)
+            break;
+    }
+    PyBuffer_Release(&id);
+    if (!found)
+        Py_RETURN_NONE;
+    return Py_BuildValue("IIII", at, frame, offset, length);
+}
+
 int64_t
 pack_of(const Columns *columns, uint32_t frame)
 {
@@ -199,6 +225,7 @@ columns_prove(PyObject *object, PyObject *none)
 
 static PyMethodDef methods[] = {
     {"span", columns_span, METH_O, "span(id): (first, end) of the positions of a blob."},
+    {"first", columns_first, METH_O, "first(id): position, frame, offset, length; None if unlisted."},
     {"place", columns_place, METH_O, "place(position): the fields of pack and frame, offset, length."},
     {"prove", columns_prove, METH_NOARGS, "prove(): FormatError unless it can be searched."},
     {NULL, NULL, 0, NULL},

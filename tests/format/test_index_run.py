@@ -63,10 +63,12 @@ def test_lookup_is_a_dict(entries: list[PackEntry], strangers: list[bytes]) -> N
         expected.setdefault(ident, []).append(place)
     for ident, listed in expected.items():
         assert run.location(run.find(ident)) in listed
+        assert run.first(ident) == run.location(run.find(ident))
         everywhere = [run.location(position) for position in run.positions(ident)]
         assert sorted(map(repr, everywhere)) == sorted(map(repr, listed))
     for ident in strangers:
         assert (run.find(ident) >= 0) == (ident in expected) == bool(run.positions(ident))
+        assert (run.first(ident) is not None) == (ident in expected)
     assert list(run.ids()) == sorted(ident for ident, _ in places(entries))
     assert run.count == sum(len(listed) for listed in expected.values())
     assert list(run.packs()) == [entry.pack for entry in entries]

@@ -149,6 +149,9 @@ def _blob_rows(frame: FrameEntry, number: int) -> list[bytes]:
     return rows
 
 
+_FRAMES_KNOWN = 1024  # about 600 bytes each
+
+
 @lru_cache(maxsize=64)  # blobs asked for one after the other mostly lie in the same frame
 def _frame_in_pack(
     pack: tuple[bytes, int, bytes, int, int], frame: tuple[int, int, int, int, int]
@@ -174,6 +177,7 @@ class IndexRun:
         self._frame_count = frames
         self.columns: Any = None if EXTENSION is None else EXTENSION.IndexColumns(self._data)
         """The extension's twin of this object, if there is one."""
+        self._known: dict[int, tuple[PackInfo, FrameEntry]] = {}  # frames met by the twin
 
     def prove(self) -> None:
         """``FormatError`` unless it can be searched.
@@ -217,6 +221,34 @@ class IndexRun:
         while end < self.count and self._id(end) == blob_id:
             end += 1
         return range(first, end)
+
+    def first(self, blob_id: bytes) -> BlobLocation | None:
+        """The first place of a blob that can be one, None if there is none."""
+        if self.columns is not None:
+            return self._quick_first(blob_id)
+        for position in self.positions(blob_id):
+            try:
+                return self.location(position)
+            except FormatError:
+                continue
+        return None
+
+    def _quick_first(self, blob_id: bytes) -> BlobLocation | None:
+        row = self.columns.first(blob_id)
+        if row is None:
+            return None
+        position, number, offset, length = row
+        known = self._known.get(number)
+        if known is None:
+            try:
+                place = self.location(position)
+            except FormatError:  # a mapped file that changes
+                return None
+            if len(self._known) >= _FRAMES_KNOWN:
+                self._known = {}
+            known = self._known[number] = place.pack, place.frame
+        # a named tuple without the price of its Python-level constructor
+        return tuple.__new__(BlobLocation, (*known, offset, length))
 
     def _id(self, position: int) -> bytes:
         place = self._ids + position * BLOB_ID_SIZE

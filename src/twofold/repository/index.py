@@ -74,11 +74,9 @@ class Index:
     def place(self, kind: BlobKind, blob_id: bytes) -> BlobLocation | None:
         """The first of ``places``, for the many that have one; None for the rest."""
         for run in reversed(self.runs[kind]):
-            for position in run.positions(blob_id):
-                try:
-                    return run.location(position)
-                except FormatError:
-                    continue
+            found = run.first(blob_id)
+            if found is not None:
+                return found
         return None
 
     def locations(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:

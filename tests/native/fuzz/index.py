@@ -79,7 +79,7 @@ def _look(run: IndexRun, ids: list[bytes]) -> object:
             places.append(str(error))
     if run.columns is not None:
         _impossible_positions(run)
-    return places, [run.positions(one) for one in ids]
+    return places, [run.positions(one) for one in ids], [run.first(one) for one in ids]
 
 
 def _impossible_positions(run: IndexRun) -> None:
