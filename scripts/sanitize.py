@@ -27,6 +27,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # part of the extension, and the tests th
     "parity": ("tests/parity",),
     "blake3": ("tests/seal/test_keyed_hashes.py",),
     "index": ("tests/repository/test_blob_set.py",),
+    "disk": ("tests/disk/test_native_streams.py",),
     "files": (
         "tests/platform/test_platform_native.py",
         "tests/platform/test_platform_native_write.py",

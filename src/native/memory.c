@@ -24,7 +24,22 @@ keep_memory(PyObject *module, PyObject *arguments)
     return PyBool_FromLong(kept);
 }
 
+static PyObject *
+raw_memory(PyObject *module, PyObject *argument)
+{
+    (void)module;
+    Py_ssize_t size = PyLong_AsSsize_t(argument);
+    if (size < 0) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "memory of less than nothing");
+        return NULL;
+    }
+    return PyByteArray_FromStringAndSize(NULL, size);
+}
+
 static PyMethodDef functions[] = {
+    {"raw_memory", raw_memory, METH_O,
+     "raw_memory(size): a bytearray whose bytes may be anything."},
     {"keep_memory", keep_memory, METH_NOARGS,
      "keep_memory(): do not give freed memory back to the system; whether that can be had here."},
     {NULL, NULL, 0, NULL},

@@ -18,5 +18,6 @@ int add_blake3(PyObject *module);
 int add_index(PyObject *module);
 int add_files(PyObject *module);
 int add_memory(PyObject *module);
+int add_disk(PyObject *module);
 
 #endif

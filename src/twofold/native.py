@@ -21,6 +21,14 @@ def _load() -> ModuleType | None:
 EXTENSION: ModuleType | None = _load()
 
 
+def raw_memory(size: int) -> bytearray:
+    """So many bytes, which may be anything: what is never used of them costs nothing."""
+    if EXTENSION is None:
+        return bytearray(size)
+    memory: bytearray = EXTENSION.raw_memory(size)
+    return memory
+
+
 def keep_memory() -> None:
     """For work on many large buffers: what is freed stays at hand instead of being handed back."""
     if EXTENSION is not None:

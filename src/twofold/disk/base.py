@@ -41,7 +41,6 @@ class BlockReader(Protocol):
         ...
 
 
-@runtime_checkable
 class SparseBlocks(BlockReader, Protocol):
     """A reader that may know of zeros without reading them."""
 
@@ -63,7 +62,6 @@ class FrozenBlocks(BlockReader, Protocol):
         ...
 
 
-@runtime_checkable
 class TornBlocks(BlockReader, Protocol):
     """A reader that gives zeros for what it could not read, and remembers where."""
 

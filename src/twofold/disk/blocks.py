@@ -3,6 +3,7 @@
 Devices are opened by the platform; what it gives is an open binary file as well.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import BinaryIO
@@ -11,8 +12,6 @@ from twofold.disk.base import (
     BlockReader,
     FrozenBlocks,
     PhysicalBlocks,
-    SparseBlocks,
-    TornBlocks,
 )
 from twofold.errors import FormatError
 
@@ -25,7 +24,8 @@ def check_range(reader: BlockReader, offset: int, length: int) -> None:
 
 def hole_at(reader: BlockReader, offset: int) -> int:
     """How many bytes from there on any reader knows to be zeros; mostly that is none."""
-    return reader.hole(offset) if isinstance(reader, SparseBlocks) else 0
+    hole: Callable[[int], int] | None = getattr(reader, "hole", None)
+    return hole(offset) if hole is not None else 0
 
 
 def is_frozen(reader: BlockReader) -> bool:
@@ -35,7 +35,9 @@ def is_frozen(reader: BlockReader) -> bool:
 
 def unread_in(reader: BlockReader, offset: int, length: int) -> list[tuple[int, int]]:
     """(first byte, bytes) in a range of what any reader gave zeros for, as it could not read it."""
-    return reader.unread(offset, length) if isinstance(reader, TornBlocks) else []
+    # asked for every window: whether it is one of ``TornBlocks`` would take longer to find out
+    unread: Callable[[int, int], list[tuple[int, int]]] | None = getattr(reader, "unread", None)
+    return unread(offset, length) if unread is not None else []
 
 
 def physical_sector(reader: BlockReader) -> int:

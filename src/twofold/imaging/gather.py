@@ -5,20 +5,24 @@ left to the raw entries: it is stored all the same, only not as a file. Units in
 the allocation map and those that any stream refers to, so a map that lags behind costs nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
-from twofold.disk.base import HOLE, FileSystem, Role, Run, Stream
+from twofold.disk.base import HOLE, Facts, FileSystem, Role, Run, Stream
 from twofold.errors import FormatError
 from twofold.format.image import RUNS_LIMIT, EntryRole, pack_runs
 from twofold.imaging.units import UnitSet
+from twofold.native import EXTENSION
 
 _ROLES = {
     Role.FILE: EntryRole.FILE,
     Role.CODED: EntryRole.CODED,
     Role.META: EntryRole.META,
 }
+_CLAIMED_ROLES = Role.FILE, EntryRole.FILE, Role.META, EntryRole.META
+_MANY = 4096
 
 
 class Wanted(NamedTuple):
@@ -64,17 +68,14 @@ def gather(system: FileSystem, *, keep: bool = False) -> Gathered:
     found = Gathered(used, UnitSet(facts.units))
     left = UnitSet(facts.units)
     last: list[tuple[Stream, Sequence[Run]]] = []
-    try:
-        for stream in system.streams():
-            runs = _covering(stream, facts.unit)
-            if not _inside(runs, facts.units):
-                continue
-            if (stream.discard or stream.asleep) and not keep:
-                last.append((stream, runs))
-            elif not _take(found.streams, found.claimed, stream, runs, facts.unit):
-                _leave(left, runs)
-    except FormatError as error:
-        found.notes.append(f"not all files were understood: {error}")
+    for stream in _unusual(system, facts, found):
+        runs = _covering(stream, facts.unit)
+        if not _inside(runs, facts.units):
+            continue
+        if (stream.discard or stream.asleep) and not keep:
+            last.append((stream, runs))
+        elif not _take(found.streams, found.claimed, stream, runs, facts.unit):
+            _leave(left, runs)
     for stream, runs in last:
         shown = _head(stream, runs, facts.unit) if stream.asleep else (stream, runs)
         sure = stream.asleep or not (found.notes or _meets(left, runs))
@@ -83,6 +84,45 @@ def gather(system: FileSystem, *, keep: bool = False) -> Gathered:
             _leave(left, runs)
     found.used = used.union(found.claimed).union(left)
     return found
+
+
+def _unusual(system: FileSystem, facts: Facts, found: Gathered) -> Iterator[Stream]:
+    """The streams that are to be looked at one by one; the others are taken on the way."""
+    for streams in _at_once(system, found.notes):
+        at = _claim(streams, 0, facts, found)
+        while at < len(streams):
+            yield streams[at]
+            at = _claim(streams, at + 1, facts, found)
+
+
+def _at_once(system: FileSystem, notes: list[str]) -> Iterator[list[Stream]]:
+    """All streams, many at once."""
+    told = iter(system.streams())
+    ended = False
+    while not ended:
+        streams: list[Stream] = []
+        try:
+            for stream in islice(told, _MANY):
+                streams.append(stream)  # kept, should an error come
+            ended = len(streams) < _MANY
+        except FormatError as error:
+            notes.append(f"not all files were understood: {error}")
+            ended = True
+        yield streams
+
+
+def _claim(streams: list[Stream], at: int, facts: Facts, found: Gathered) -> int:
+    """Take streams that lie in one run each, from a place on; the place of the first that is not.
+
+    It does what ``gather`` does with each of them, so without the extension none is taken here.
+    """
+    if EXTENSION is None:
+        return at
+    unit, units, bits = facts.unit, facts.units, found.claimed.bits
+    place: int = EXTENSION.claim_streams(
+        streams, at, unit, units, bits, found.streams, _CLAIMED_ROLES, Wanted
+    )
+    return place
 
 
 def _meets(units: UnitSet, runs: Sequence[Run]) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from twofold.backend import Backend
 from twofold.format.layout import Buffer
 from twofold.format.names import BLOB_ID_SIZE, BlobKind
-from twofold.native import keep_memory
+from twofold.native import keep_memory, raw_memory
 from twofold.repository import Catalog, FinishedPack, FrameWorks, PackBuilder
 from twofold.seal import Keyring
 
@@ -222,7 +222,7 @@ class Flow:
         # a pack of metadata fills slowly and is mostly not full: it does not wait for memory
         memory = None
         if kind is BlobKind.DATA:
-            memory = self._memory.get() or bytearray(self.pack_size + self.pack_size // 8)
+            memory = self._memory.get() or raw_memory(self.pack_size + self.pack_size // 8)
         return PackBuilder(self.keys, kind, self.pack_size, works, memory)
 
     def put_pack(self, pack: PackBuilder, pad: bool) -> None:

@@ -31,6 +31,9 @@ class Replay:
 
     def told(self, streams: Iterable[Stream], sb: Superblock) -> Iterator[Stream]:
         """With ``data=journal`` what is in place may not be what programs read: kept, not told."""
+        if self.newer is None:
+            yield from streams
+            return
         for stream in streams:
             stale = stream.role is Role.FILE and self._covers(stream.runs, sb)
             yield stream._replace(role=Role.CODED) if stale else stream

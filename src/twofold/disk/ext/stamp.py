@@ -43,4 +43,9 @@ def of(inode: Inode, latest: int) -> bytes:
     raw = inode.raw
     # Not among them: atime, the number of links, and the check sum, which follow reading.
     parts = raw[4:8] + raw[12:20] + raw[36:104] + raw[108:112] + raw[132:140] + raw[152:156]
+    return digest(parts)
+
+
+def digest(parts: bytes) -> bytes:
+    """The stamp of a file, from those parts of its inode that count."""
     return RECIPE + blake2b(parts, digest_size=_SIZE).digest()

@@ -7,7 +7,7 @@ attributes, bitmaps and descriptors: small, and in use by the map.
 """
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from twofold.disk.base import BlockReader, Kind, Role, Run, Stream
 from twofold.disk.ext import runs, stamp
@@ -28,9 +28,12 @@ from twofold.disk.ext.pieces import Nodes, Piece
 from twofold.disk.ext.superblock import Superblock
 from twofold.disk.ext.table import InodeTable
 from twofold.errors import FormatError
+from twofold.native import EXTENSION
 
 _HAVE_BLOCKS = {stat.S_IFREG: Role.FILE, stat.S_IFDIR: Role.META, stat.S_IFLNK: Role.META}
 _PAST_THE_END = 1 << 62
+_END_OF_TIME = (1 << 63) - 1  # in nanoseconds, of what fits into a number
+_MAKERS = Stream, Run, Role.FILE, Role.META
 
 
 class StreamPass:
@@ -52,8 +55,34 @@ class StreamPass:
             if group is None:
                 continue
             yield from self._inode_table(number, group)
-            for inode in self._table.of_group(number, group):
-                yield from self._of_inode(inode)
+            for first, raw, used in self._table.of_group(number, group):
+                for told in self._told(first, raw, used):
+                    if isinstance(told, int):
+                        yield from self._of_inode(self._inode(first, raw, told))
+                    else:
+                        yield told
+
+    def _told(self, first: int, raw: bytes, used: list[int]) -> Iterable[Stream | int]:
+        """The streams of inodes that nothing is special about; the indexes of all others."""
+        sb = self._sb
+        if EXTENSION is None or sb.cluster_blocks != 1:
+            return used
+        found: list[Stream | int] = EXTENSION.ext_streams(
+            raw,
+            sb.inode_size,
+            used,
+            first,
+            (sb.block_size, sb.blocks, sb.first_block),
+            self._own,
+            min(self._latest, _END_OF_TIME),
+            stamp.digest,
+            _MAKERS,
+        )
+        return found
+
+    def _inode(self, first: int, raw: bytes, index: int) -> Inode:
+        size = self._sb.inode_size
+        return Inode(first + index, raw[index * size : (index + 1) * size])
 
     def _inode_table(self, number: int, group: Group) -> Iterator[Stream]:
         """The table as a stream, where it has units of its own."""

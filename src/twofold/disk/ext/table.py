@@ -46,8 +46,8 @@ class InodeTable:
         self._blocks[block] = found
         return found
 
-    def of_group(self, number: int, group: Group) -> Iterator[Inode]:
-        """The inodes of a group that are in use."""
+    def of_group(self, number: int, group: Group) -> Iterator[tuple[int, bytes, list[int]]]:
+        """The inodes of a group in pieces: number of the first, the bytes, which are in use."""
         sb = self._sb
         size = sb.inode_size
         per_piece = max(1, _PIECE // size)
@@ -59,8 +59,7 @@ class InodeTable:
             if indexes:
                 place = group.inode_table * sb.block_size + start * size
                 raw = self._reader.read(place, (indexes[-1] + 1) * size)
-                for index in indexes:
-                    yield Inode(first + start + index, raw[index * size : (index + 1) * size])
+                yield first + start, raw, indexes
 
     def _used(self, group: Group) -> bytes:
         """The bitmap of the inodes that may be in use."""

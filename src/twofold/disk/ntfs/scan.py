@@ -28,7 +28,7 @@ $BadClus:$Bad is as long as the volume and has clusters where the disk is broken
 there are such, as ``discard``: nobody reads them, and what is restored elsewhere is zeros there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from twofold.disk.base import HOLE, Role, Run, Stream
 from twofold.disk.ntfs import attributes as at
@@ -39,10 +39,12 @@ from twofold.disk.ntfs.state import State
 from twofold.disk.ntfs.system import System
 from twofold.disk.ntfs.table import MAGIC, Table
 from twofold.errors import FormatError
+from twofold.native import EXTENSION
 
 RECIPE = b"\x01"
 """First byte of every stamp; another one where stamps are made otherwise. See images.md."""
 
+_MAKERS = Stream, Run, Role.FILE, Role.META
 _BAD_CLUSTERS = 8
 _RESIDENT = {at.STANDARD_INFORMATION, at.ATTRIBUTE_LIST, at.FILE_NAME}
 """The resident attributes whose values count here."""
@@ -74,9 +76,32 @@ class Scan:
         for first, block, damaged in self._table.blocks():
             for index in damaged:
                 self._damaged(first + index, block[index * size : index * size + 4])
-            for index, flags in enumerate(block[22::size]):
-                if flags & at.USED and index not in damaged:
-                    yield from self._understood(first + index, block, index * size)
+            for told in self._told(first, block, damaged):
+                if isinstance(told, int):
+                    yield from self._understood(first + told, block, told * size)
+                else:
+                    yield told
+
+    def _told(self, first: int, block: bytes, damaged: set[int]) -> Iterable[Stream | int]:
+        """The streams of records that nothing is special about; the indexes of all others."""
+        size = self._geometry.record
+        if EXTENSION is None:
+            flags = enumerate(block[22::size])
+            return [index for index, each in flags if each & at.USED and index not in damaged]
+        system, sure = self._system, not self._state.doubt
+        found: list[Stream | int] = EXTENSION.ntfs_streams(
+            block,
+            size,
+            self._geometry.cluster,
+            self._geometry.units,
+            first,
+            damaged,
+            system.below_extend,
+            b"".join(system.parents),
+            RECIPE if sure else b"",
+            _MAKERS,
+        )
+        return found
 
     def _damaged(self, number: int, magic: bytes) -> None:
         """Records that were never used are zeros; anything else is damage."""

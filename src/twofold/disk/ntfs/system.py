@@ -38,10 +38,11 @@ class System:
     def __init__(self, names: Names, notes: Notes) -> None:
         self._names = names
         self._notes = notes
-        self._below_extend = frozenset(self._safely(self._descend()))
+        self.below_extend = frozenset(self._safely(self._descend()))
         shadows = self._safely(n for n, name in names(ROOT) if name.name.lower() == _SHADOWS)
         self._shadows = next(iter(shadows), ROOT)
-        self._parents = {number.to_bytes(6, "little") for number in (ROOT, self._shadows)}
+        self.parents = {number.to_bytes(6, "little") for number in (ROOT, self._shadows)}
+        """The folders, as $FILE_NAME has them, in which files are that nobody wants back."""
 
     def _safely(self, numbers: Iterator[int]) -> list[int]:
         found = []
@@ -69,12 +70,12 @@ class System:
 
     def owns(self, number: int) -> bool:
         """Whether a file is the file system's own."""
-        return number < FIRST_USER_RECORD or number in self._below_extend
+        return number < FIRST_USER_RECORD or number in self.below_extend
 
     def discards(self, names: Sequence[bytes], infos: Sequence[bytes]) -> bool:
         """Whether nobody wants the content of a file back, by its $FILE_NAMEs and information."""
         for value in names:
-            if value[:6] in self._parents:
+            if value[:6] in self.parents:
                 break
         else:
             return False
