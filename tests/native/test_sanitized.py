@@ -55,7 +55,7 @@ PLANTS = (
     Plant("index", ADDRESS, "index.c", "position >= self->blob_count", "position == SIZE_MAX"),
     Plant("index", ADDRESS, "index_table.c", "number >= columns->frame_count || ", ""),
     Plant("table", ADDRESS, "index_table.c", "view->len == ID", "view->len >= 0"),
-    Plant("streams", ADDRESS, "disk_ntfs.c", "length > limit - place", "length > UINT16_MAX"),
+    Plant("streams", ADDRESS, "disk_ntfs.c", "place > limit || limit - place < 8", "0"),
     Plant("streams", "AssertionError", "disk_ntfs.c", "|| needed > total", ""),
     Plant("streams", ADDRESS, "disk_ext.c", "extents > MOST_EXTENTS", "extents > 99"),
     Plant("streams", ADDRESS, "disk_claim.c", "*units <= volume->units &&", ""),

@@ -78,6 +78,14 @@ def iterate(packed: Buffer) -> Iterator[Segment]:
             raise FormatError("a list of segments is damaged")
 
 
+def only_blob(packed: Buffer) -> tuple[bytes, int] | None:
+    """The blob and its length, where a list is that of one blob; as almost every one is."""
+    if len(packed) != _BLOB.size or packed[0] != BLOB:
+        return None
+    _, ident, length = _BLOB.unpack(packed)
+    return ident, length
+
+
 def _absence(cause: int) -> Absence:
     """Causes that come later are as bad as the worst of today."""
     return Absence.LEFT_OUT if cause == Absence.LEFT_OUT else Absence.UNREADABLE

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from twofold.disk.base import HOLE
 from twofold.errors import FormatError
 from twofold.format.image import EntryRole, ExtentEntry, VolumeRecord, iterate_runs
-from twofold.format.segments import Absence
+from twofold.format.segments import Absence, only_blob
 from twofold.graph import PageStore
 
 
@@ -50,6 +50,10 @@ def parts_of(pages: PageStore, volume: VolumeRecord, entry: ExtentEntry, at: int
 
     ``DamageFound`` when the list of its contents cannot be had.
     """
+    only = _only_part(volume, entry, at)
+    if only is not None:
+        yield only
+        return
     places = _Places(volume, entry, at)
     held: Part | None = None
     for blob, length in pages.stream(entry):
@@ -62,6 +66,22 @@ def parts_of(pages: PageStore, volume: VolumeRecord, entry: ExtentEntry, at: int
     if held is not None:
         pad = places.pad()
         yield held._replace(pad=pad) if pad else held
+
+
+def _only_part(volume: VolumeRecord, entry: ExtentEntry, at: int) -> Part | None:
+    """The part of an entry that is one blob in one run, which is what almost every entry is."""
+    found = only_blob(entry.content) if entry.ref is None else None
+    if found is None or entry.role == EntryRole.RAW:
+        return None
+    blob, length = found
+    run = next(iterate_runs(entry.runs, volume.units), None)
+    if length != entry.size or not length or run is None or run[0] < 0:
+        return None
+    left = run[1] * volume.unit - length
+    if left < 0:
+        return None
+    spans = (Span(at + volume.origin + run[0] * volume.unit, length),)
+    return Part(blob, length, spans, min(-length % volume.unit, left))
 
 
 class _Places:

@@ -173,7 +173,7 @@ class _Restore:
         frames, _ = self._proven.by_frame(
             Piece(part, 0, part.blob, part.length) for part in parts if part.blob is not None
         )
-        self._write(self._proven.read_frames(frames))
+        self._write(self._proven, frames)
         self._target.sync()
 
     def _zeros(self, parts: Iterable[Part]) -> None:
@@ -185,24 +185,33 @@ class _Restore:
     def _steps(self, frames: Sequence[PartFrame], done: int) -> None:
         """Write what was not written before, and tell the journal how far it has come."""
         for step in _by_size(frames[done:], self._step):
-            self._write(self._contents.read_frames(step))
+            self._write(self._contents, step)
             self._target.sync()
             done += len(step)
             self._journal.sample(next(step[len(step) // 2].pieces()).job)
             self._journal.reached(self._round, done)
         self._target.sync()
 
-    def _write(self, results: Iterable[Result[Part]]) -> None:
+    def _write(self, contents: Contents[Part], frames: Sequence[PartFrame]) -> None:
+        for written, lost in contents.used(frames, self._put):
+            for error, pieces in lost:
+                self._lost(error, pieces)
+            self._result.bytes_written += written
+            self._tell()
+
+    def _put(self, results: list[Result[Part]]) -> tuple[int, list[Result[Part]]]:
+        """Write what came out of a frame, in a thread; how many bytes, and what did not come."""
+        writer, written, lost = PartWriter(self._target), 0, list[Result[Part]]()
         for data, pieces in results:
             if isinstance(data, DamageFound):
-                self._lost(data, pieces)
+                lost.append((data, pieces))
                 continue
             view = memoryview(data)
             for piece in pieces:
-                self._writer.write(piece.job, view)
-                self._result.bytes_written += piece.length
-            self._tell()
-        self._writer.flush()
+                writer.write(piece.job, view)
+                written += piece.length
+        writer.flush()
+        return written, lost
 
     def _prove(self, parts: Iterable[Part]) -> None:
         """Read what was written, in the order of the disk. What differs is written once more."""

@@ -17,7 +17,7 @@ _REQUEST = 4 << 20
 
 
 class DiskTarget(Protocol):
-    """A disk or file that is written. Several threads may read it."""
+    """A disk or file that is written. Several threads may use it, each other bytes."""
 
     def read(self, offset: int, length: int) -> bytes: ...
 

@@ -7,7 +7,7 @@ its frame cannot give is looked for in every other place the index knows; if tha
 pieces come with the error in place of data, and everything else goes on.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
@@ -25,6 +25,7 @@ _AHEAD = 2  # frames per thread that may wait to be written
 
 
 JobT = TypeVar("JobT")
+UseT = TypeVar("UseT")
 
 
 class Piece(NamedTuple, Generic[JobT]):
@@ -91,6 +92,14 @@ class Contents(Generic[JobT]):
         """The same for frames of ``by_frame``, in their order."""
         for results in self._threads.map(self._decode, frames, ahead=self._ahead):
             yield from results
+
+    def used(
+        self, frames: Iterable[Frame[JobT]], use: Callable[[list[Result[JobT]]], UseT]
+    ) -> Iterator[UseT]:
+        """The same, each frame put to ``use`` in the thread that decoded it; what that gave."""
+        yield from self._threads.map(
+            lambda frame: use(self._decode(frame)), frames, ahead=self._ahead
+        )
 
     def by_frame(
         self, pieces: Iterable[Piece[JobT]]
