@@ -57,7 +57,7 @@ PLANTS = (
     Plant("table", ADDRESS, "index_table.c", "view->len == ID", "view->len >= 0"),
     Plant("streams", ADDRESS, "disk_ntfs.c", "place > limit || limit - place < 8", "0"),
     Plant("streams", "AssertionError", "disk_ntfs.c", "|| needed > total", ""),
-    Plant("streams", ADDRESS, "disk_ext.c", "extents > MOST_EXTENTS", "extents > 99"),
+    Plant("streams", "insufficient space", "disk_ext.c", "extents > MOST_EXTENTS", "extents > 99"),
     Plant("streams", ADDRESS, "disk_claim.c", "*units <= volume->units &&", ""),
     Plant("streams", "AssertionError", "disk_claim.c", "if (bits[unit >> 3])", "if (0)"),
     Plant("files", "AssertionError", "files_read.c", "size + 1 - done}", "size + 65 - done}"),
