@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -157,6 +158,37 @@ def serial(disk: Path, number: int) -> dict[str, str]:
     offset = starts(disk)[number - 1]
     lines = run("blkid", "-p", "-o", "export", "-O", str(offset), disk).decode().splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def test_new_ids_where_the_end_of_the_disk_is_missing(
+    access: RepositoryAccess, disk: Path, tmp_path: Path
+) -> None:
+    """A disk that was copied onto a smaller one: the copy of the table that is there gets them."""
+    os.truncate(disk, disk.stat().st_size - MIB // 2)
+    image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
+    to = tmp_path / "clone"
+    assert restore_disk.run(options(access, to, new_ids=True), ignore).exit_code == 0
+    guid = re.compile(rb"(?:identifier \(GUID\)|unique GUID): ([0-9A-F-]{36})")
+    named = [
+        set(guid.findall(run("sgdisk", "-p", "-i", "1", "-i", "2", each))) for each in (disk, to)
+    ]
+    assert [len(each) for each in named] == [3, 3]
+    assert not named[0] & named[1]
+
+
+def test_no_new_ids_where_the_table_is_damaged(
+    access: RepositoryAccess, disk: Path, tmp_path: Path
+) -> None:
+    """Both copies are; the repository is in order, and nothing is written."""
+    data = bytearray(disk.read_bytes())
+    for header in (512, len(data) - 512):
+        data[header + 60] ^= 1
+    disk.write_bytes(data)
+    image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
+    to = tmp_path / "clone"
+    with pytest.raises(RefusedUnsafe, match="new ids"):
+        restore_disk.run(options(access, to, new_ids=True), ignore)
+    assert not to.exists()
 
 
 def test_new_ids_for_a_clone(imaged: RepositoryAccess, disk: Path, tmp_path: Path) -> None:

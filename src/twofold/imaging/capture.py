@@ -13,7 +13,7 @@ from twofold.format.records import PageRef
 from twofold.graph import PageStore
 from twofold.imaging.patient import PatientReader
 from twofold.imaging.raw import UNKNOWN_PIECE, RawStore
-from twofold.imaging.source import Source
+from twofold.imaging.source import Part, Source
 from twofold.imaging.volume import VolumeCapture, VolumeOptions
 from twofold.pipeline import Contents, Outcome, Run, RunSpec
 from twofold.pipeline.extents import write_extents
@@ -86,7 +86,7 @@ class _Capture:
         kept_free = 0
         for part in self._source.parts:
             before = previous.volume(part.number) if previous is not None else None
-            work = VolumeCapture(self._run, self._reader, part, options)
+            work = VolumeCapture(self._run, self._reader, part, _for(part, options))
             volumes.append(work.store(before))
             for note in work.notes:
                 self._run.emit(Notice(f"p{part.number}: {note}"))
@@ -150,6 +150,11 @@ class _Capture:
         if self._request.options.skip_unchanged:
             self._run.inherited.append(snapshot.id)
         return _Previous(page, snapshot.root.bytes_total)
+
+
+def _for(part: Part, options: VolumeOptions) -> VolumeOptions:
+    """All of a partition that has not its bytes for itself."""
+    return replace(options, exact=True, keep_discardable=True) if part.shared else options
 
 
 @dataclass(frozen=True, slots=True)

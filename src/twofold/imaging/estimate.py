@@ -54,7 +54,7 @@ def _part(source: Source, part: Part) -> PartEstimate:
     try:
         frozen = source.frozen
         system = open_file_system(reader, frozen=frozen) or open_used_blocks(reader, frozen=frozen)
-        if system is not None:
+        if system is not None and not part.shared:
             facts = system.facts
             units = UnitSet(facts.units, system.allocation())
             used, label, doubt = len(units) * facts.unit, facts.label, facts.doubt

@@ -21,7 +21,7 @@ from twofold.disk.gpt import Gpt
 from twofold.disk.gpt_write import encode, renewed
 from twofold.disk.mbr import DISK_ID
 from twofold.disk.partitions import read_table
-from twofold.errors import FormatError
+from twofold.errors import FormatError, RefusedUnsafe
 from twofold.format.image import VolumeRecord
 from twofold.format.layout import Buffer
 from twofold.imaging.writing import DiskTarget
@@ -62,7 +62,8 @@ class NewIds:
 def new_ids(disk: ImageDisk, volumes: Sequence[tuple[VolumeRecord, int]], *, whole: bool) -> NewIds:
     """For volumes and where on the target they begin; ``whole``: with the partition table.
 
-    ``DamageFound`` when the image cannot be read there.
+    ``DamageFound`` when the image cannot be read there, ``RefusedUnsafe`` when it has a partition
+    table that cannot be.
     """
     patches: list[Patch] = []
     notes: list[str] = []
@@ -77,7 +78,12 @@ def new_ids(disk: ImageDisk, volumes: Sequence[tuple[VolumeRecord, int]], *, who
 
 
 def _of_table(disk: ImageDisk) -> tuple[list[Patch], list[str]]:
-    table = read_table(disk)
+    try:
+        table = read_table(disk)
+    except FormatError as error:
+        raise RefusedUnsafe(
+            f"new ids cannot be given: {error.message}", hint="restore without --new-ids"
+        ) from error
     patches, notes = [], []
     sector = disk.read(0, _SECTOR)
     old = sector[DISK_ID : DISK_ID + 4]
@@ -97,7 +103,7 @@ def _of_table(disk: ImageDisk) -> tuple[list[Patch], list[str]]:
 def _of_gpt(disk: ImageDisk, gpt: Gpt) -> Iterator[Patch]:
     for offset, new in encode(gpt):
         if offset + len(new) > disk.size:
-            raise FormatError("a copy of the partition table lies behind the end of the disk")
+            continue  # a disk that was cut short has no backup copy
         yield Patch(offset, disk.read(offset, len(new)), new)
 
 

@@ -1,7 +1,8 @@
 """The disk that is imaged: an open device or disk-image file, divided into its parts.
 
 Part 0 is the frame, everything outside of the partitions. A partition that overlaps another one, or
-leaves the disk, is not followed: its bytes belong to the frame, so nothing is lost by it.
+leaves the disk, is not followed: its bytes belong to the frame. Where they lie in a partition that
+is followed, that one is kept with every sector, for what it calls free may be the other's contents.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ class Part:
     sort: str
     name: str = ""
     guid: str = ""
+    shared: bool = False
+    """Whether another partition has bytes of it, so that none of them is free for certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def open_source(reader: BlockReader) -> Source:
     covered = [(part.start, part.start + part.size) for part in parts]
     notes = [note for note in table.notes if table.kind != "none"]
     notes += [f"partition {p.number}: {fault}" for p in table.partitions for fault in p.faults]
+    notes += [f"partition {p.number} is kept with every sector." for p in parts if p.shared]
     return Source(
         reader,
         table.kind,
@@ -71,11 +75,18 @@ def _followed(table: PartitionTable, size: int) -> tuple[Part, ...]:
     usable = [p for p in table.partitions if not p.is_container and p.size > 0 and p.end <= size]
     for p in sorted(usable, key=lambda p: (p.start, p.number)):
         if p.start >= end and (p.start or table.kind == "none"):
-            found.append(_part(p))
+            found.append(_part(p, shared=any(_share(p, other) for other in table.partitions)))
             end = p.end
     return tuple(sorted(found, key=lambda part: part.number))
 
 
-def _part(partition: Partition) -> Part:
+def _share(one: Partition, other: Partition) -> bool:
+    """Whether both claim the same bytes. Logical partitions lie in their container by right."""
+    if one.number == other.number or (other.is_container and "logical" in one.flags):
+        return False
+    return max(one.start, other.start) < min(one.end, other.end)
+
+
+def _part(partition: Partition, *, shared: bool) -> Part:
     p = partition
-    return Part(p.number, p.start, p.size, p.type, p.name, p.guid)
+    return Part(p.number, p.start, p.size, p.type, p.name, p.guid, shared)
