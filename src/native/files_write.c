@@ -46,6 +46,15 @@ struct batch {
     unsigned kept;
 };
 
+/* What new files of this directory turned out to have from their birth, so that it need not be
+   given to the next ones: an owner, once one was looked at, and one mode that came out as asked. */
+struct birth {
+    int owner_known, mode_known;
+    uid_t uid;
+    gid_t gid;
+    mode_t mode;
+};
+
 /* As twofold/platform/names.py gives temporary names. */
 static void
 name_temporary(const uint8_t *random, char *name)
@@ -87,16 +96,45 @@ give_time(int fd, const struct batch *batch, int64_t ns)
            status.st_mtim.tv_nsec == times[1].tv_nsec;
 }
 
+static int
+is_born_with_owner(const struct birth *birth, const struct item *item)
+{
+    return birth->owner_known && (item->uid < 0 || item->uid == (int64_t)birth->uid) &&
+           (item->gid < 0 || item->gid == (int64_t)birth->gid);
+}
+
+/* The mode to ask for: the one wanted if that shows the file to nobody whom it is not for. */
+static mode_t
+mode_at_birth(const struct birth *birth, const struct item *item)
+{
+    return is_born_with_owner(birth, item) && (item->mode & ~(mode_t)0777) == 0 ? item->mode : 0600;
+}
+
+/* Owner and mode, unless it was born with them. */
+static int
+give_rights(int fd, mode_t asked, struct birth *birth, const struct item *item)
+{
+    struct stat status;
+    int looks = !birth->owner_known || (asked == item->mode && !birth->mode_known);
+    if (looks && fstat(fd, &status) < 0)
+        return 0;
+    if (looks && !birth->owner_known) {
+        birth->owner_known = 1, birth->uid = status.st_uid, birth->gid = status.st_gid;
+    } else if (looks) {
+        birth->mode = status.st_mode & 07777;
+        birth->mode_known = birth->mode == item->mode;
+    }
+    if (!is_born_with_owner(birth, item) && fchown(fd, (uid_t)item->uid, (gid_t)item->gid) < 0)
+        return 0;
+    if (asked == item->mode && birth->mode_known && birth->mode == item->mode)
+        return 1;
+    return fchmod(fd, item->mode) == 0;
+}
+
 /* In the order metadata.py explains. */
 static int
 give_metadata(int fd, const struct batch *batch, const struct item *item)
 {
-    if (item->flags_matter && inode_flags(fd) & batch->kept)
-        return 0;
-    if ((item->uid >= 0 || item->gid >= 0) && fchown(fd, (uid_t)item->uid, (gid_t)item->gid) < 0)
-        return 0;
-    if (fchmod(fd, item->mode) < 0)
-        return 0;
     for (Py_ssize_t i = 0; i < item->xattr_count; i++) {
         const struct xattr *xattr = &item->xattrs[i];
         if (fsetxattr(fd, xattr->name, xattr->value, xattr->size, 0) < 0)
@@ -107,15 +145,19 @@ give_metadata(int fd, const struct batch *batch, const struct item *item)
 
 /* Whether the file is there under its final name; nothing of it is there otherwise. */
 static int
-write_one(const struct batch *batch, const struct item *item, const uint8_t *random)
+write_one(const struct batch *batch, struct birth *birth, const struct item *item,
+          const uint8_t *random)
 {
     char temporary[TEMPORARY];
+    mode_t asked = mode_at_birth(birth, item);
+    int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     name_temporary(random, temporary);
-    int fd = openat(batch->fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = openat(batch->fd, temporary, flags, asked);
     if (fd < 0)
         return 0;
     int done = write_content(fd, item->data.buf, (size_t)item->data.len) &&
-               give_metadata(fd, batch, item);
+               !(item->flags_matter && inode_flags(fd) & batch->kept) &&
+               give_rights(fd, asked, birth, item) && give_metadata(fd, batch, item);
     if (close(fd) < 0) /* where a network file system tells of a full disk: before the rename */
         done = 0;
     if (done && renameat(batch->fd, temporary, batch->fd, item->name) == 0)
@@ -128,8 +170,9 @@ static size_t
 write_items(const struct batch *batch, const struct item *items, size_t count,
             const uint8_t *random)
 {
+    struct birth birth = {0};
     size_t done = 0;
-    while (done < count && write_one(batch, &items[done], random + done * RANDOM))
+    while (done < count && write_one(batch, &birth, &items[done], random + done * RANDOM))
         done++;
     return done;
 }

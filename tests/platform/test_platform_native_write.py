@@ -4,7 +4,7 @@ whatever is asked for, stands in the way or fails, and nothing half there."""
 import fcntl
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,36 @@ def written(
         results = target.write_batch(names, data, wanted)
     assert len({id(losses) for _, losses in results}) == len(results)
     return results
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o777, 0])
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("group", [0, 1234])
+def test_what_files_are_born_with_is_what_they_are_given(
+    ext4: Path, group: int, in_twin: list[bytes]
+) -> None:
+    """One file says nothing of the next: in any order, under any umask, with a group passed on."""
+    modes = [0o644, 0o644, 0o600, 0o644, 0o444, 0o1644, 0o000, 0o777, 0o777, 0o644]
+    owners = [(0, 0), (0, 0), (None, None), (1234, 1234), (0, 1234), (1234, 0), (0, None)]
+    pairs = [(mode, owner) for owner in [*owners, *owners[::-1]] for mode in modes]
+    names = [b"%03d" % number for number in range(len(pairs))]
+    wanted = [Attributes(REGULAR | mode, 10**18, *owner, (), 0) for mode, owner in pairs]
+    with fresh(ext4) as folder:
+        os.chown(folder, 0, group)
+        os.chmod(folder, 0o2755 if group else 0o755)
+        assert written(folder, names, names, wanted) == [(0, [])] * len(pairs)
+        for name, (mode, (uid, gid)) in zip(names, pairs, strict=True):
+            status = os.stat(os.fsencode(folder) + b"/" + name)
+            assert stat.S_IMODE(status.st_mode) == mode, name
+            assert status.st_uid == (uid or 0), name
+            assert status.st_gid == (group if gid is None else gid), name
+    assert in_twin == []
 
 
 USUAL = Attributes(REGULAR | 0o1640, 10**18, 1234, 4321, [(b"user.a", b"1")], 0)

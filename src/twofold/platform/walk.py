@@ -76,11 +76,15 @@ class HandleStack(Generic[Handle]):
     def push(self, name: bytes) -> Handle:
         """Go down into a child directory. OSError as ``open_dir``; then nothing has changed."""
         handle = self.top.open_dir(name)
+        self.enter(name, handle)
+        return handle
+
+    def enter(self, name: bytes, handle: Handle) -> None:
+        """Go down into a child directory that is open already; it is ours from now on."""
         self._levels.append(_Level(name, handle.identity, handle))
         if len(self._levels) - self._lowest >= self._limit:
             self._close_level(self._lowest)
             self._lowest += 1
-        return handle
 
     def pop(self) -> Handle:
         """Come back up to the parent, which is returned. OSError ESTALE when it was lost."""

@@ -239,11 +239,7 @@ class Execution:
         with self._asides.out_of_the_way(
             folder, self._levels[-1].directory, name, needed=self._policy.aside(decision)
         ):
-            made = folder.make_dir(name, flags=flags)
-        made.close()
-        if self._handles.push(name).identity != made.identity:
-            self._handles.pop()
-            raise OSError(errno.ESTALE, "another directory took its place", name)
+            self._handles.enter(name, folder.make_dir(name, flags=flags))
         level.made = Made.FRESH
         above = self._levels[-1].folds
         level.folds = Folds(blind=above is not None and above.blind)

@@ -154,7 +154,7 @@ class LinuxTargetDir:
             random = os.urandom(_RANDOM * (len(names) - start))
             batch = (self.fd, names, data, attributes, start, random, now_ns())
             done = extension.write_batch(*batch, inode_flags.KEPT)
-            results += [(0, [])] * (done - start)
+            results += [(0, []) for _ in range(start, done)]
             if done == len(names):
                 break
             results.append(self._write_small(names[done], data[done], attributes[done]))
