@@ -45,6 +45,8 @@ KINDS: dict[str, tuple[ImageKind, Write]] = {
     ".vmdk": (ImageKind.VMDK, write_vmdk),
 }
 _STEP = 1 << 20
+_FRAMES_KEPT = 96 << 20
+"""Bytes of decoded frames: small files that lie side by side on a disk come from many of them."""
 _READERS = 2
 _PROGRESS_SECONDS = 0.2
 
@@ -112,6 +114,7 @@ def run(options: ExportOptions, emit: Emit) -> ExportResult:
         if not options.dry_run:
             emit(Phase("export", held))
             keep_memory()
+            reading.pages.blobs.keep(_FRAMES_KEPT)
             with new_file(Path(options.file)) as out, Threads(_READERS, "export") as threads:
                 ahead = ReadAhead(source, threads)
                 write(ahead, _told(ahead.pieces(_pieces(source.extents())), emit), out)

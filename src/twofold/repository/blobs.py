@@ -31,7 +31,7 @@ def other_contents(place: BlobLocation) -> ObjectDamaged:
 
 
 class BlobReader:
-    """Blobs by id; keeps decoded frames up to ``CACHE_BYTES``. Safe to share between threads."""
+    """Blobs by id; keeps decoded frames. Safe to share between threads."""
 
     def __init__(self, index: Index, packs: PackReader, keys: DedupKeys) -> None:
         self.index = index
@@ -39,7 +39,12 @@ class BlobReader:
         self._keys = keys
         self._frames: OrderedDict[tuple[bytes, int], Buffer] = OrderedDict()
         self._held = 0
+        self._most = CACHE_BYTES
         self._lock = threading.Lock()
+
+    def keep(self, most: int) -> None:
+        """Keep decoded frames of at most so many bytes; ``CACHE_BYTES`` unless somebody asks."""
+        self._most = most
 
     def read(self, kind: BlobKind, blob_id: bytes) -> Buffer:
         """Bytes of a blob. ``ObjectDamaged`` when no place yields it, even after looking again."""
@@ -137,7 +142,7 @@ class BlobReader:
             if key not in self._frames:
                 self._frames[key] = plain
                 self._held += len(plain)
-            while self._held > CACHE_BYTES and len(self._frames) > 1:
+            while self._held > self._most and len(self._frames) > 1:
                 self._held -= len(self._frames.popitem(last=False)[1])
         return plain
 

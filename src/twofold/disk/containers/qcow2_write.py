@@ -39,6 +39,7 @@ class _Writer:
         self._first = array("Q", [0]) * -(-size // (CLUSTER * _ENTRIES))
         self._second = array("Q", [0]) * _ENTRIES
         self._number = -1
+        self._place = -1  # where the file stands
         self._clusters = 1 + -(-len(self._first) // _ENTRIES)
 
     def write(self, source: BlockReader, extents: Iterable[Extent]) -> None:
@@ -62,8 +63,10 @@ class _Writer:
         return place
 
     def _at(self, place: int, data: bytes | memoryview) -> None:
-        self._out.seek(place)
+        if place != self._place:
+            self._out.seek(place)
         self._out.write(data)
+        self._place = place + len(data)
 
     def _flush(self) -> None:
         """Write the table of the second level that is being filled, if any."""
