@@ -72,9 +72,9 @@ class VolumeCapture:
             mapped = self._opened(open_used_blocks)
             return self._unknown() if mapped is None else self._mapped(mapped)
         facts = system.facts
-        self.notes += facts.notes
         self._whole = self._whole or bool(facts.doubt)
         found = gather(system, keep=self._options.keep_discardable)
+        self.notes += system.facts.notes  # going through its files told of more
         self.notes += found.notes
         layout = Layout(self._reader, facts.origin, facts.unit, facts.units)
         entries = list(self._streams(found, layout, before))
