@@ -1,6 +1,7 @@
 """Containers that are not understood are refused, and not taken for raw disks."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,31 @@ def test_they_are_refused(access: RepositoryAccess, tmp_path: Path, kind: str) -
     qemu_img("convert", "-f", "raw", "-O", kind, raw, other)
     with pytest.raises(SourceDamaged, match="which cannot be read"):
         image.run(image.ImageOptions(access=access, disks=(os.fsencode(other),)), ignore)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (Path.unlink, "disk-flat.vmdk': No such file"),
+        (lambda flat: os.truncate(flat, 1 << 20), "shorter than its descriptor says"),
+    ],
+    ids=["gone", "cut"],
+)
+def test_what_is_wrong_with_a_further_file_is_told(
+    access: RepositoryAccess, tmp_path: Path, change: Callable[[Path], None], words: str
+) -> None:
+    raw = make_disk(tmp_path / "raw", 4 << 20, [(1000, 5000)])
+    disk = tmp_path / "disk.vmdk"
+    qemu_img("convert", "-O", "vmdk", "-o", "subformat=monolithicFlat", raw, disk)
+    change(tmp_path / "disk-flat.vmdk")
+    with pytest.raises(SourceDamaged, match=words):
+        image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
+
+
+def test_where_a_file_ends_too_early_is_told(access: RepositoryAccess, tmp_path: Path) -> None:
+    raw = make_disk(tmp_path / "raw", 4 << 20, [(1000, 5000), (3 << 20, 9000)])
+    disk = tmp_path / "disk.vmdk"
+    qemu_img("convert", "-O", "vmdk", raw, disk)
+    os.truncate(disk, disk.stat().st_size - 1)
+    with pytest.raises(SourceDamaged, match=f"it ends at byte {disk.stat().st_size:,}, where"):
+        image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)

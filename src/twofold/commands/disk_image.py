@@ -173,7 +173,9 @@ def _container(disk: BlockReader, sibling: Sibling, shown: str) -> BlockReader:
     except FormatError as error:
         raise _damaged(shown, error) from error
     except OSError as error:
-        raise UsageError(f"'{shown}' cannot be read as a disk: {error}") from error
+        missing = os.fsdecode(error.filename or b"")
+        reason = f"'{missing}': {error.strerror}" if missing else error.strerror
+        raise SourceDamaged(f"'{shown}' cannot be read as a disk: {reason}") from error
 
 
 def _refuse_foreign(disk: BlockReader, shown: str) -> None:

@@ -108,7 +108,10 @@ class LinuxDisk:
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes. FormatError when not inside, OSError."""
         if not self._inside(offset, length):
-            raise FormatError(f"bytes {offset} to {offset + length} are outside of {self.size}")
+            raise FormatError(
+                f"it ends at byte {self.size:,}, where bytes {offset:,} to {offset + length:,}"
+                " should follow"
+            )
         data = os.pread(self._live(), length, offset)
         if len(data) < length:
             data = self._read_rest(data, offset, length)

@@ -126,7 +126,10 @@ class WindowsDisk:
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes. FormatError when not inside, OSError."""
         if not self._inside(offset, length):
-            raise FormatError(f"bytes {offset} to {offset + length} are outside of {self.size}")
+            raise FormatError(
+                f"it ends at byte {self.size:,}, where bytes {offset:,} to {offset + length:,}"
+                " should follow"
+            )
         start, end = self._around(offset, length)
         whole = bytearray(end - start)
         with memoryview(whole) as view:
