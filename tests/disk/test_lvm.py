@@ -31,10 +31,11 @@ _COMMANDS = (
 )
 
 
-def lvm(words: str) -> str:
-    """Run a command of LVM2; what it printed."""
+def lvm(words: str, device: str = "") -> str:
+    """Run a command of LVM2, which sees this device or all loop devices; what it printed."""
     command, *rest = words.split()
-    line = [command, "--config", _CONFIG, "--driverloaded", "n", *rest]
+    config = _CONFIG.replace("/dev/loop.*", f"{device}$") if device else _CONFIG
+    line = [command, "--config", config, "--driverloaded", "n", *rest]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout

@@ -3,8 +3,10 @@
 Devices are opened by the platform; what it gives is an open binary file as well.
 """
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from threading import Lock
 from typing import BinaryIO
 
@@ -43,6 +45,19 @@ def unread_in(reader: BlockReader, offset: int, length: int) -> list[tuple[int, 
 def physical_sector(reader: BlockReader) -> int:
     """Bytes that the disk writes at once, 0 where nobody tells."""
     return reader.physical_sector if isinstance(reader, PhysicalBlocks) else 0
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """(first byte, bytes) with those made one that follow one another."""
+    start = end = 0
+    for first, length in ranges:
+        if first != end:
+            if end > start:
+                yield start, end - start
+            start = first
+        end = first + length
+    if end > start:
+        yield start, end - start
 
 
 class FileBlocks:
@@ -109,3 +124,45 @@ class Window:
         """Of this part what the whole knows."""
         found = unread_in(self.whole, self.start + offset, length)
         return [(first - self.start, count) for first, count in found]
+
+
+class Pieces:
+    """Several parts of another reader one behind the other, as a logical volume is."""
+
+    def __init__(self, whole: BlockReader, start: int, runs: Sequence[tuple[int, int]]) -> None:
+        """``runs``: (bytes from ``start`` on, bytes) of each part, in order."""
+        self._whole = whole
+        self._places = [start + first for first, _ in runs]
+        self._ends = list(accumulate(length for _, length in runs))
+        self.size = self._ends[-1] if self._ends else 0
+        self.sector_size = whole.sector_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes."""
+        check_range(self, offset, length)
+        parts = [self._whole.read(place, count) for _, place, count in self._parts(offset, length)]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def hole(self, offset: int) -> int:
+        """What the whole knows, up to the end of the part."""
+        _, place, left = next(self._parts(offset, self.size - offset), (0, 0, 0))
+        return min(hole_at(self._whole, place), left) if left else 0
+
+    def unread(self, offset: int, length: int) -> list[tuple[int, int]]:
+        """Of these parts what the whole knows."""
+        return [
+            (at + first - place, size)
+            for at, place, count in self._parts(offset, length)
+            for first, size in unread_in(self._whole, place, count)
+        ]
+
+    def _parts(self, offset: int, length: int) -> Iterator[tuple[int, int, int]]:
+        """(offset, place in the whole, bytes) of a range, part by part."""
+        position = bisect_right(self._ends, offset)
+        while length > 0 and position < len(self._ends):
+            start = self._ends[position - 1] if position else 0
+            count = min(self._ends[position] - offset, length)
+            yield offset, self._places[position] + offset - start, count
+            offset += count
+            length -= count
+            position += 1

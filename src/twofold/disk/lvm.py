@@ -39,6 +39,10 @@ class LogicalVolume:
     size: int
     reader: BlockReader | None
     reason: str = ""
+    pieces: tuple[Piece, ...] = ()
+    """Where it lies, in order; none when it cannot be read."""
+    is_store: bool = False
+    """It holds what was overwritten since a snapshot, and means nothing alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,13 @@ class _Group:
             reader = found.get(_string(volume, "id").replace("-", ""))
             self.places[name] = reader, _number(volume, "pe_start") * _SECTOR
 
+        self._stores = {
+            segment.get("cow_store")
+            for _, volume in _sections(section, "logical_volumes")
+            for segment in volume.values()
+            if isinstance(segment, dict) and isinstance(segment.get("cow_store"), str)
+        }
+
     def read(self) -> VolumeGroup:
         """All logical volumes that are visible."""
         volumes = tuple(
@@ -109,17 +120,19 @@ class _Group:
         segments.sort(key=lambda segment: _number(segment, "start_extent"))
         size = sum(_number(segment, "extent_count") for segment in segments) * self.extent
         reason = next(filter(None, map(self._reason, segments)), "")
-        reader = None if reason else _Joined(size, list(self._pieces(segments)))
-        return LogicalVolume(name, _string(volume, "id"), size, reader, reason)
+        pieces = () if reason else tuple(self._pieces(segments))
+        reader = None if reason else _Joined(size, pieces)
+        is_store = name in self._stores
+        return LogicalVolume(name, _string(volume, "id"), size, reader, reason, pieces, is_store)
 
     def _reason(self, segment: Section) -> str:
         """Why a segment cannot be read; empty when it can."""
         kind = _string(segment, "type")
         if kind not in ("striped", "linear"):
-            return f"It is of the kind {kind}, which is not read."
+            return f"It is of the kind {kind[:64]!r}, which is not read."
         for name in _list(segment, "stripes")[::2]:
             if name not in self.places:
-                return f"It lies on {name}, which is not a physical volume."
+                return f"It lies on {str(name)[:127]!r}, which is not a physical volume."
             if self.places[name][0] is None:
                 return f"The physical volume {name} is missing."
         return ""
@@ -148,7 +161,7 @@ class _Group:
 class _Joined:
     """A logical volume: pieces one behind the other."""
 
-    def __init__(self, size: int, pieces: list[Piece]) -> None:
+    def __init__(self, size: int, pieces: Sequence[Piece]) -> None:
         self.size = size
         self.sector_size = max(
             (reader.sector_size for piece in pieces for reader, _ in piece.stripes), default=512
