@@ -90,6 +90,21 @@ def test_an_empty_disk() -> None:
     )
 
 
+def test_what_lies_in_a_partition_is_told_and_not_drawn() -> None:
+    """Its bytes in use are the partition's, too; it leaves no less room free."""
+    parts = (
+        Part("p1", "lvm2", 0, 2 * GIB, 0),
+        Part("p1.root", "ext4", 0, GIB, GIB, "p1"),
+        Part("p1.home", "xfs", 0, GIB, 0, "p1"),
+    )
+    lines = disk_lines(DiskPicture("d", 4 * GIB, parts), 45)
+    assert lines[1] == "│██████████░░░░░░░░░░░│·····················│"
+    assert [str(line).split()[0] for line in lines[3:]] == ["p1", "p1.root", "p1.home", "free"]
+    assert "50 % used" in str(lines[3]) and "100 % used" in str(lines[4])
+    unknown = (*parts, Part("p1.odd", "", 0, 1, None, "p1"))
+    assert "▒" in str(disk_lines(DiskPicture("d", 4 * GIB, unknown), 45)[1])
+
+
 def test_full_and_empty_file_systems_look_it() -> None:
     parts = [Part(str(at), "", at * GIB, GIB, used) for at, used in enumerate((0, 1, GIB - 1, GIB))]
     bar = disk_lines(DiskPicture("d", 4 * GIB, tuple(parts)), 45)[1]

@@ -32,6 +32,7 @@ LOST = {1: "could not be read", LEFT_OUT: "were left out"}
 SECTORS = [512 << n for n in range(8)]
 VOLUME = (
     "number start size sort name guid system label serial unit units origin used exact entries"
+    " parent runs"
 ).split()
 
 
@@ -50,16 +51,30 @@ class Image:
         self.absent: Counter[int] = Counter()  # bytes that are zeros, by cause: 0 they really are
 
     def write(self, path: Path, number: int | None) -> None:
-        """All volumes at their places, or one of them at the start."""
-        wanted = [v for v in self.volumes if number in (None, v["number"])]
+        """All volumes at their places, or one of them at the start with what is inside of it."""
+        by_number = {v["number"]: v for v in self.volumes}
+        wanted = [v for v in self.volumes if number in (None, v["number"], v["parent"] or None)]
         need(wanted, f"there is no volume {number}")
         with open(path, "x+b") as file:
-            file.truncate(self.size if number is None else wanted[0]["size"])
+            file.truncate(self.size if number is None else by_number[number]["size"])
             for volume in wanted:
                 need(volume["start"] + volume["size"] <= self.size, "a volume outside of the disk")
-                self._volume(volume, file, volume["start"] if number is None else 0)
+                outer = by_number[volume["parent"] or volume["number"]]
+                need(outer["number"] == 0 or not outer["parent"], "a volume two levels deep")
+                start = outer["start"] if number is None else 0
+                pieces = [(start, volume["size"])]
+                if volume["parent"] and number != volume["number"]:
+                    runs = list(decoded(volume["runs"], outer["size"]))
+                    need(
+                        all(first != HOLE for first, _ in runs), "a volume with holes in its place"
+                    )
+                    need(sum(n for _, n in runs) == volume["size"], "a volume that lies nowhere")
+                    pieces = [(start + first, n) for first, n in runs]
+                self._volume(volume, file, pieces)
 
-    def _volume(self, volume: dict[str, Any], file: IO[bytes], at: int) -> None:
+    def _volume(
+        self, volume: dict[str, Any], file: IO[bytes], pieces: list[tuple[int, int]]
+    ) -> None:
         last: tuple[int, int, bytes] = (0, 0, b"")
         for page in self.blobs.leaves(EXTENTS_PAGE, *volume["entries"]):
             for entry in page[1]:
@@ -67,7 +82,7 @@ class Image:
                 owner, name, role, size, runs, content, ref = whole[:7]
                 need((role, owner, name) >= last, "entries out of order")
                 last = role, owner, name
-                places = Places(volume, role, owner, runs, at)
+                places = Places(volume, role, owner, runs, pieces)
                 try:
                     self._entry(places, size, content, ref, file)
                 except Damaged as error:
@@ -98,16 +113,22 @@ class Places:
     """Where the bytes of an entry lie in the file, taken from its start on."""
 
     def __init__(
-        self, volume: dict[str, Any], role: int, owner: int, packed: bytes, at: int
+        self,
+        volume: dict[str, Any],
+        role: int,
+        owner: int,
+        packed: bytes,
+        pieces: list[tuple[int, int]],
     ) -> None:
         need(len(packed) <= LONGEST_RUNS, "too many runs")
         units, self.unit, origin = volume["units"], volume["unit"], volume["origin"]
         if role == RAW:
             units, self.unit, origin = volume["size"], 1, 0
-        self.end = at + volume["size"]
-        self.window = (at + owner * WINDOW, at + (owner + 1) * WINDOW) if role == RAW else None
+        self.end = volume["size"]
+        self.pieces = pieces
+        self.window = (owner * WINDOW, (owner + 1) * WINDOW) if role == RAW else None
         self.runs = (
-            (HOLE if first == HOLE else at + origin + first * self.unit, count * self.unit)
+            (HOLE if first == HOLE else origin + first * self.unit, count * self.unit)
             for first, count in decoded(packed, units)
         )
         self.place, self.left = 0, 0
@@ -122,10 +143,22 @@ class Places:
             if self.place != HOLE:
                 low, high = self.window or (0, self.end)
                 need(low <= self.place and self.place + part <= min(high, self.end), "outside")
-            yield self.place, part
+            yield from self.laid_out(self.place, part)
             self.place += part if self.place != HOLE else 0
             self.left -= part
             length -= part
+
+    def laid_out(self, place: int, length: int) -> Iterator[tuple[int, int]]:
+        """The same bytes of the volume as places in the file: a volume may lie in pieces."""
+        if place == HOLE:
+            yield HOLE, length
+            return
+        begin = 0
+        for start, size in self.pieces:
+            low, high = max(place, begin), min(place + length, begin + size)
+            if low < high:
+                yield start + low - begin, high - low
+            begin += size
 
     def write(self, file: IO[bytes], data: bytes) -> None:
         """The next bytes of the entry; those that fall into a hole must be zero."""

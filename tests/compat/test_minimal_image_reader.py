@@ -22,6 +22,7 @@ from tests.disk.used_blocks import partclone_domain
 from tests.imaging.disks import MIB, cut_out, gpt_disk, make_ext4, make_ntfs, run, starts, tree
 from tests.imaging.test_image_round import differing_blocks, free_blocks
 from tests.imaging.test_not_stored import Broken, make_paged_ntfs, with_zeros
+from tests.imaging.test_volumes_in_pieces import in_pieces
 from tests.imaging.world import ImageWorld
 from tests.restorer.processes import needs_root
 from twofold.commands.access import open_at
@@ -223,6 +224,24 @@ def test_it_tells_what_is_not_stored(tmp_path: Path) -> None:
     assert (code, "1048576 bytes were left out" in said) == (0, True)
     assert world.restore_image(tmp_path / "c", fill=b"\0").damaged == 0
     assert (tmp_path / "c").read_bytes() == (tmp_path / "home" / "b").read_bytes()
+
+
+def test_it_lays_out_volumes_that_lie_in_pieces(tmp_path: Path) -> None:
+    """The disk, the volume that others lie in, and one of those alone."""
+    world = ImageWorld.make(tmp_path / "home")
+    assert isinstance(world, ImageWorld)
+    tree(world.source, files=20)
+    make_ext4(tmp_path / "ext4", world.source, 48 * MIB)
+    path, _ = in_pieces(tmp_path, (tmp_path / "ext4").read_bytes(), 8)
+    world.image(path, exact=True)
+    for name, words, wanted in (
+        ("disk", (), path),
+        ("outer", ("--volume", 1), path),
+        ("inner", ("--volume", 10_000), tmp_path / "ext4"),
+    ):
+        target = tmp_path / "home" / name
+        assert read(world.base / "repo", target, *words, secret="password") == (0, "")
+        run("cmp", wanted, target)
 
 
 def test_it_needs_just_what_a_pruner_would_keep(tmp_path: Path) -> None:

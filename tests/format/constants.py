@@ -4,6 +4,7 @@ White space in the documents is flattened before a pattern is searched; it must 
 """
 
 from twofold.chunker import zeros
+from twofold.disk import lvm_layout
 from twofold.format import (
     FORMAT_NUMBER,
     compression,
@@ -53,6 +54,12 @@ CONSTANTS: list[tuple[str, str, tuple[int, ...]]] = [
         "README.md",
         r"powers of two from (\d+) to ([\d,]+)",
         (min(image.SECTOR_SIZES), max(image.SECTOR_SIZES)),
+    ),
+    ("images.md", r"has a number from ([\d,]+) on", (image.FIRST_INNER,)),
+    (
+        "images.md",
+        r"more than (\d+) volumes or ([\d,]+) pieces",
+        (lvm_layout.MOST_VOLUMES, lvm_layout.MOST_PIECES),
     ),
     ("objects.md", r"format number, (\d+): that", (FORMAT_NUMBER,)),
     ("objects.md", r"The header is (\d+) bytes", (envelope.HEADER.size,)),

@@ -304,12 +304,15 @@ def image(data: bytes) -> None:
     page = decode_page(data, ImagePage)
     page.check()
     target = Target(b"/target", 1 << 50, 512, is_device=False, fresh=True)
-    for part in (None, *(volume.number for volume in page.volumes[:3] if volume.number)):
+    for part in (None, *(volume.called for volume in page.volumes[:3] if volume.number)):
         with suppress(RefusedUnsafe):
             plan = plan_restore(page, target, part)
             assert plan.size >= 0
             for placed in plan.parts:
-                assert 0 <= placed.at <= plan.size - placed.volume.size
+                size = placed.volume.size
+                for start, length in placed.pieces or ((placed.at, size),):
+                    assert 0 <= start <= plan.size - length
+                assert not placed.pieces or size == sum(n for _, n in placed.pieces)
 
 
 def _volume(unit: int, units: int, origin: int = 0) -> VolumeRecord:

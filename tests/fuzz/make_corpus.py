@@ -27,11 +27,13 @@ from tests.disk.ext_damage import small
 from tests.disk.ext_volumes import mounted, run
 from tests.disk.test_gpt import sgdisk
 from tests.disk.test_lvm import Group
+from tests.disk.test_lvm import lvm as lvm_tool
 from tests.disk.test_mbr import LAYOUT, make
 from tests.fuzz.make_formats import formats
 from tests.fuzz.make_variants import IMAGES, texts
 from tests.fuzz.subject import packed
 from tests.fuzz.targets import CORPUS
+from tests.imaging.pcs import linux
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import MemoryBlocks
 from twofold.disk.containers import Extent, write_qcow2, write_vhd, write_vhdx, write_vmdk
@@ -179,6 +181,22 @@ def anything(folder: Path) -> Made:
 def lvm(folder: Path) -> Made:
     """A group with linear, striped and other volumes, cut short behind its metadata."""
     yield "group", Group(folder).data[0][: MIB + 65536]
+
+
+def lvm_places(folder: Path) -> Made:
+    """A whole group on one physical volume, one of its volumes in two pieces."""
+    image = linux.blank(folder / "pv", 2)
+    with linux.attached(image) as loop:
+        for words in (
+            f"pvcreate -y -ff {loop}",
+            f"vgcreate -s 64k one {loop}",
+            f"lvcreate -an -Zn -Wn -y -l 3 -n root one {loop}",
+            f"lvcreate -an -Zn -Wn -y -l 2 -n swap one {loop}",
+            f"lvextend -l +4 one/root {loop}",
+            "lvcreate -an -Zn -Wn -y -l 2 --type error -n other one",
+        ):
+            lvm_tool(words, loop)
+    yield "group", image.read_bytes()
 
 
 def _written(write: Callable[[BlockReader, list[Extent], BinaryIO], None]) -> bytes:
@@ -378,7 +396,8 @@ def _ext_block(folder: Path) -> bytes:
 
 
 VOLUMES = (
-    ntfs, ext, fat, exfat, xfs, btrfs, gpt, mbr, anything, lvm, vhd, vhdx, vhdx_log, qcow2, vmdk
+    ntfs, ext, fat, exfat, xfs, btrfs, gpt, mbr, anything, lvm, lvm_places,
+    vhd, vhdx, vhdx_log, qcow2, vmdk
 )  # fmt: skip
 
 

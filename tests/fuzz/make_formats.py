@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.archiver.world import World
+from tests.format import test_inner_volumes as inner_volumes
 from tests.hostile.format.test_hostile_codecs import ID, KEYS
 from tests.imaging.disks import MIB, gpt_disk, make_ext4
 from tests.imaging.disks import run as tool
@@ -33,6 +34,7 @@ from twofold.format import (
     segments,
 )
 from twofold.format.names import Kind
+from twofold.format.pages import encode_page
 from twofold.platform import current
 
 MOST = 2400  # bytes of a sample
@@ -226,6 +228,7 @@ def formats(folder: Path) -> Iterator[tuple[str, str, bytes]]:
             yield "format object", "nodes", KEYS.seal_small(Kind.ROOT, ID, data)
         if kind in ("format root", "format listing"):
             yield "format zstd", f"{kind[7:]}-{name}", _stored(data)
+    yield "format image", "inner", encode_page(inner_volumes.page(*inner_volumes.ALL))
     for name, content in (
         ("blobs", b"\1" + bytes(range(36))),
         ("zeros", b"\2" + bytes(2) + b"\1" * 6),

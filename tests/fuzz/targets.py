@@ -12,7 +12,15 @@ from tests.fuzz.codecs import CHANGES, CODECS, Change, Decode
 from tests.fuzz.damage import LONG, Mend, Sample, damage
 from tests.fuzz.formats import FORMATS, samples
 from tests.fuzz.subject import Meter, Subject, Tracer, load
-from tests.fuzz.volumes import VOLUMES, anything, boot_record, container, table, volume_group
+from tests.fuzz.volumes import (
+    VOLUMES,
+    anything,
+    boot_record,
+    container,
+    group_places,
+    table,
+    volume_group,
+)
 from tests.native.fuzz.mutate import LARGEST, mutated
 from twofold.disk.containers import ImageKind
 from twofold.errors import FormatError, NewerFormat
@@ -216,13 +224,14 @@ def _volumes() -> list[Target]:
         ("md", anything, mends.md),
         ("anything", anything, None),
         ("lvm", volume_group, mends.lvm),
+        ("lvm places", group_places, mends.lvm),
         ("vhd", container(ImageKind.VHD), mends.vhd),
         ("vhdx", container(ImageKind.VHDX), mends.vhdx),
         ("vhdx log", container(ImageKind.VHDX), mends.vhdx),
         ("qcow2", container(ImageKind.QCOW2), None),
         ("vmdk", container(ImageKind.VMDK), None),
     ):
-        corpus = {"ebr": "mbr"}.get(name, name)
+        corpus = {"ebr": "mbr"}.get(name, name.replace(" places", "-places"))
         found.append(VolumeTarget(name, run, RUNS, mend=mend, corpus=corpus))
     return found
 

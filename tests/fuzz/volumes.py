@@ -11,13 +11,14 @@ from itertools import islice
 
 from tests.fuzz.subject import Meter
 from twofold.disk.base import Content, FileSystem, Kind, Role, UsedBlocks
-from twofold.disk.blocks import MemoryBlocks
+from twofold.disk.blocks import MemoryBlocks, Pieces
 from twofold.disk.btrfs import open_btrfs
 from twofold.disk.containers import ImageKind, open_container
 from twofold.disk.exfat import open_exfat
 from twofold.disk.ext import open_ext
 from twofold.disk.fat import open_fat
 from twofold.disk.lvm import open_volume_group
+from twofold.disk.lvm_layout import group_layout
 from twofold.disk.mbr import read_mbr
 from twofold.disk.ntfs import open_ntfs
 from twofold.disk.partitions import read_table
@@ -150,6 +151,20 @@ def volume_group(reader: Meter) -> None:
                 volume.reader.read(volume.size - 1, 1)
 
 
+def group_places(reader: Meter) -> None:
+    """Logical volumes as parts of a disk: inside of it, and no byte is two volumes'."""
+    volumes = group_layout(reader).volumes
+    pieces = sorted(piece for volume in volumes for piece in volume.pieces)
+    assert all(start >= 0 and length > 0 for start, length in pieces)
+    ends = [start + length for start, length in pieces]
+    assert all(start >= end for (start, _), end in zip(pieces[1:], ends, strict=False))
+    assert not ends or ends[-1] <= reader.size
+    for volume in volumes:
+        inside = Pieces(reader, 0, volume.pieces)
+        assert inside.size == sum(length for _, length in volume.pieces)
+        inside.read(inside.size - 1, 1)
+
+
 def table(reader: Meter) -> None:
     """A disk: its regions do not meet; and parts and frame of an image are all of it, once."""
     end = 0
@@ -158,7 +173,8 @@ def table(reader: Meter) -> None:
         end = region.start + region.size
         assert end <= reader.size
     source = open_source(reader)
-    pieces = [*source.frame, *((part.start, part.size) for part in source.parts)]
+    outer = [part for part in source.parts if not part.parent]
+    pieces = [*source.frame, *((part.start, part.size) for part in outer)]
     end = 0
     for start, size in sorted(pieces):
         assert start == end and size > 0

@@ -15,6 +15,7 @@ from tests.hostile.forge import OWNER, Forge, file_node, folder_node, raw
 from twofold.commands.reading import Library
 from twofold.errors import DamageFound, NewerFormat
 from twofold.events import Event, Finding
+from twofold.format.image import pack_runs
 from twofold.format.names import BlobKind
 from twofold.format.pages import (
     MAX_LEVEL,
@@ -28,7 +29,7 @@ from twofold.format.pages import (
 from twofold.format.records import PageRef, TreeRef
 from twofold.format.segments import pack_blob, pack_holes, pack_zeros
 from twofold.graph import PageStore, reachable
-from twofold.view import Tree, parse_address, resolve, snapshot_tree
+from twofold.view import ImageDisk, Tree, parse_address, resolve, snapshot_tree
 
 HOUR = b"x" * 100
 ONLY_FOR_CHECK = {"page begins elsewhere", "references without names", "names that are numbers"}
@@ -291,6 +292,28 @@ def test_a_root_that_breaks_a_rule_hides_no_other(case: str, place: Place) -> No
     assert result.exit_code == 5
     assert any(bad.hex() in finding.subject for finding in result.findings)
     assert [each.id for each in place.again().repository.snapshots()] == [good.id]
+
+
+def test_a_volume_in_another_one_where_it_cannot_be(place: Place) -> None:
+    """Nothing of such an image is read; the one before it is whole."""
+    good = place.forge.commit(place.forge.nodes(file_node(b"a")))
+    empty = place.forge.page(7, [])
+    names = ["", "", "", "lvm2", "", ""]
+    outer = [3, 0, 4096, *names, 512, 8, 0, 0, True, [empty]]
+    for parent, runs in ((3, [(0, 512), (256, 512)]), (3, [(3584, 1024)]), (10_000, [(0, 1024)])):
+        inner = [10_000, 0, 1024, *names, 512, 2, 0, 0, True, [empty], parent, pack_runs(runs)]
+        page = place.forge.page(6, 4096, 512, 0, "gpt", 512, "", [outer, inner])
+        root = {"kind": "image", "image": [page], "time_ns": 5}
+        bad = place.forge.commit_raw(root)
+        result = place.check()
+        assert result.exit_code == 5
+        assert any(bad.hex()[:8] in finding.subject for finding in result.findings)
+        repository = place.again().repository
+        (snapshot,) = (each for each in repository.snapshots() if each.id == bad)
+        pages = PageStore(repository.blob_reader(repository.load_index()))
+        with pytest.raises(DamageFound):
+            ImageDisk(pages, snapshot.root)
+    assert good.id in {each.id for each in place.again().repository.snapshots()}
 
 
 def test_a_kind_of_snapshot_that_nobody_knows_is_listed_and_refused(place: Place) -> None:

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from twofold.errors import SnapshotNotFound, UsageError
+from twofold.format.image import PartName
 from twofold.format.records import Root, TreeRef
 from twofold.repository import Snapshot
 from twofold.view import parse_address, resolve
-from twofold.view.address import parse_argument, parse_path
+from twofold.view.address import parse_argument, parse_part, parse_path, part_order
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +102,10 @@ def test_nothing_there_yet() -> None:
         ("@2026-11-01:/12", (b"12",), None),
         ("ab:p3:/Users", (b"Users",), 3),
         ("ab:p3", None, 3),
+        ("ab:p3.root:/etc", (b"etc",), "3.root"),
+        ("ab:p03.root", None, "3.root"),
+        ("ab:p3.a+b_c.d-1:", (), "3.a+b_c.d-1"),
+        ("ab:p10000:/etc", (b"etc",), 10_000),
         ("ab:/p3", (b"p3",), None),
         ("latest:C:\\Users\\u", (b"C", b"Users", b"u"), None),
         ("latest:d:/x", (b"D", b"x"), None),
@@ -110,7 +115,7 @@ def test_nothing_there_yet() -> None:
         ("latest:/\udcff", (b"\xff",), None),
     ],
 )
-def test_paths(address: str, path: tuple[bytes, ...] | None, partition: int | None) -> None:
+def test_paths(address: str, path: tuple[bytes, ...] | None, partition: PartName | None) -> None:
     parsed = parse_address(address)
     assert (parsed.path, parsed.partition) == (path, partition)
 
@@ -129,6 +134,11 @@ def test_paths(address: str, path: tuple[bytes, ...] | None, partition: int | No
         "@yesterday",
         "xyz",
         "latest:home",
+        "latest:p3.",
+        "latest:p3.a b",
+        "latest:p3.é",
+        "latest:p3.root/etc",
+        "latest:p123456",
         "latest:/a/../b",
         "latest/home",
         "a" * 33,
@@ -150,3 +160,21 @@ def test_arguments() -> None:
     assert parse_argument(b"C:\\docs") == parse_path("c:/docs") == (b"C", b"docs")
     with pytest.raises(UsageError):
         parse_argument(b"docs/../x")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("3", 3), ("p3", 3), ("p3.root", "3.root"), ("3.root", "3.root")]
+)
+def test_a_partition_named_alone(text: str, name: PartName) -> None:
+    assert parse_part(text) == name
+
+
+@pytest.mark.parametrize("text", ["", "p", "x3", "3.", "pp3", "3:root", "-1", "3 ", "\u0663"])
+def test_what_is_no_partition(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_part(text)
+
+
+def test_partitions_are_sorted_as_they_are_counted() -> None:
+    names: list[PartName] = ["3.swap", 10, "3.root", 2, 3, "10.a"]
+    assert sorted(names, key=part_order) == [2, 3, "3.root", "3.swap", 10, "10.a"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from twofold.commands.reading import Library, Reading, is_disk, read_repository
 from twofold.errors import DamageFound, SnapshotNotFound
 from twofold.events import Emit, Finding, Notice, Phase, Progress, Severity, SourceWarning
-from twofold.format.image import VolumeRecord
+from twofold.format.image import PartName, VolumeRecord
 from twofold.format.pages import NodeKind
 from twofold.graph.pages import Owned
 from twofold.options import Options, RepositoryAccess
@@ -27,6 +27,7 @@ from twofold.view import (
     files_of,
     parse_address,
     parse_argument,
+    part_order,
     path_text,
     volume_key,
 )
@@ -58,7 +59,7 @@ class DiffEntry:
     """
 
     change: str
-    partition: int | None
+    partition: PartName | None
     path: bytes
     kind: str
     what: tuple[str, ...]
@@ -147,7 +148,7 @@ class _Diff:
         self._bytes = {"added": 0, "removed": 0}
         self._unchanged = self._unknown = self._damaged = 0
 
-    def trees(self, before: Start, after: Start, partition: int | None) -> None:
+    def trees(self, before: Start, after: Start, partition: PartName | None) -> None:
         """Compare what two paths lead to."""
         above = _shared_path(before, after)
         told = Told(
@@ -164,17 +165,17 @@ class _Diff:
         """Compare all of two images."""
         before = ImageDisk(self._pages, one.snapshot.root)
         after = ImageDisk(self._pages, other.snapshot.root)
-        mine = {each.number: each for each in before.page.volumes}
-        theirs = {each.number: each for each in after.page.volumes}
-        for number in sorted({*mine, *theirs}):
-            was, now = mine.get(number), theirs.get(number)
+        mine = {each.called: each for each in before.page.volumes}
+        theirs = {each.called: each for each in after.page.volumes}
+        for name in sorted({*mine, *theirs}, key=part_order):
+            was, now = mine.get(name), theirs.get(name)
             if was is None or now is None:
                 self._tell(_volume("removed" if now is None else "added", was, now))
             elif volume_key(was) != volume_key(now):
                 try:
                     self._volumes((one, before, was), (other, after, now))
                 except DamageFound as error:
-                    self._damage(number, (), error)
+                    self._damage(name, (), error)
             else:
                 self._unchanged += 1
 
@@ -184,12 +185,12 @@ class _Diff:
         for reading, disk, record in sides:
             if record.number == FRAME:
                 break
-            tree = files_of(self._pages, reading.snapshot.root, disk, record.number)
+            tree = files_of(self._pages, reading.snapshot.root, disk, record.called)
             if tree is None:
                 break
             starts.append(Start(tree, tree.top))
         if len(starts) == len(sides):
-            self.trees(starts[0], starts[1], sides[0][2].number)
+            self.trees(starts[0], starts[1], sides[0][2].called)
         else:
             self._tell(_volume("content", sides[0][2], sides[1][2]))
 
@@ -200,13 +201,13 @@ class _Diff:
             self._bytes[entry.change] += state.size
         self._found(entry)
 
-    def _damage(self, partition: int | None, path: Path, error: DamageFound) -> None:
+    def _damage(self, partition: PartName | None, path: Path, error: DamageFound) -> None:
         self._damaged += 1
         text = f"it cannot be compared: {error.message}"
         shown = _shown(partition, path).decode("utf-8", "surrogateescape")
         self._emit(Finding(Severity.DAMAGE, shown, text, "run 'twofold check --read-data'"))
 
-    def _unreadable(self, partition: int | None, path: Path, why: str) -> None:
+    def _unreadable(self, partition: PartName | None, path: Path, why: str) -> None:
         self._unknown += 1
         self._emit(SourceWarning(_shown(partition, path), "not compared", why))
 
@@ -231,8 +232,8 @@ class _Diff:
         )
 
 
-def _shown(partition: int | None, path: Path) -> bytes:
-    return (b"p%d:" % partition if partition is not None else b"") + path_text(path)
+def _shown(partition: PartName | None, path: Path) -> bytes:
+    return (f"p{partition}:".encode() if partition is not None else b"") + path_text(path)
 
 
 def _shared_path(before: Start, after: Start) -> Path:
@@ -242,7 +243,7 @@ def _shared_path(before: Start, after: Start) -> Path:
     return () if after.found.node.kind == NodeKind.DIRECTORY else after.found.path[-1:]
 
 
-def _entry(change: Change, partition: int | None, above: Path) -> DiffEntry:
+def _entry(change: Change, partition: PartName | None, above: Path) -> DiffEntry:
     owned = change.after or change.before
     assert owned is not None
     return DiffEntry(
@@ -277,4 +278,4 @@ def _volume(change: str, before: VolumeRecord | None, after: VolumeRecord | None
     assert volume is not None
     kind = _DISK if volume.number == FRAME else _PARTITION
     what = ("content",) if change == "content" else ()
-    return DiffEntry(change, volume.number, b"", kind, what, None, None)
+    return DiffEntry(change, volume.called, b"", kind, what, None, None)

@@ -28,6 +28,7 @@ from twofold.disk.containers import (
 )
 from twofold.errors import RefusedUnsafe, UsageError
 from twofold.events import Emit, Phase, Progress
+from twofold.format.image import PartName
 from twofold.format.segments import Absence
 from twofold.native import keep_memory
 from twofold.options import Options, RepositoryAccess
@@ -58,7 +59,7 @@ class ExportOptions(Options):
     access: RepositoryAccess
     snapshot: str
     file: str
-    part: int | None = None
+    part: PartName | None = None
     dry_run: bool = False
 
 
@@ -83,7 +84,7 @@ class ExportResult:
     snapshot_time_ns: int
     file: ExportFile
     format: str
-    part: int | None
+    part: PartName | None
     dry_run: bool
     bytes_total: int
     bytes_held: int
@@ -146,7 +147,7 @@ def _kind(options: ExportOptions) -> tuple[ImageKind, Write]:
     return found
 
 
-def _part(given: int | None, address: Address) -> int | None:
+def _part(given: PartName | None, address: Address) -> PartName | None:
     """The partition that is meant. ``UsageError`` for two that are not the same."""
     named = address.partition
     if None not in (given, named) and given != named:
@@ -154,7 +155,7 @@ def _part(given: int | None, address: Address) -> int | None:
     return named if given is None else given
 
 
-def _check_part(part: int | None, kind: ImageKind) -> None:
+def _check_part(part: PartName | None, kind: ImageKind) -> None:
     if part is not None and kind is not ImageKind.RAW:
         raise UsageError(
             f"one partition is no disk: it cannot be a {kind.value} file",
@@ -162,7 +163,7 @@ def _check_part(part: int | None, kind: ImageKind) -> None:
         )
 
 
-def _source(reading: Reading, part: int | None) -> ImageDisk | ImageVolume:
+def _source(reading: Reading, part: PartName | None) -> ImageDisk | ImageVolume:
     disk = ImageDisk(reading.pages, reading.snapshot.root)
     return disk if part is None else disk.volume(part)
 

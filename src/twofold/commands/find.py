@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from twofold.commands.reading import Library, read_repository
 from twofold.errors import DamageFound, TwofoldError, UsageError
 from twofold.events import Emit, Finding, Phase, Progress, Severity
-from twofold.format.image import VolumeRecord
+from twofold.format.image import PartName, VolumeRecord
 from twofold.format.pages import NodeKind
 from twofold.options import Options, RepositoryAccess
 from twofold.repository import Snapshot
@@ -45,7 +45,7 @@ class FoundEntry:
     snapshot_time_ns: int
     snapshot_kind: str
     host: str
-    partition: int | None
+    partition: PartName | None
     path: bytes
     address: bytes
     kind: str
@@ -135,7 +135,7 @@ class _Searching:
         self._finder = finder
         self._emit = emit
         self._met: set[int] = set()
-        self._noted: set[tuple[int, str, str]] = set()
+        self._noted: set[tuple[PartName, str, str]] = set()
 
     def entries(self, snapshot: Snapshot, address: Address | None) -> Iterator[FoundEntry]:
         """What matches in one snapshot."""
@@ -152,35 +152,35 @@ class _Searching:
             self._teller(snapshot, partition)(path, error)
 
     def _in_image(
-        self, snapshot: Snapshot, partition: int | None, path: Path
+        self, snapshot: Snapshot, partition: PartName | None, path: Path
     ) -> Iterator[FoundEntry]:
         disk = ImageDisk(self._library.pages, snapshot.root)
-        records = disk.partitions if partition is None else (disk.volume(partition).record,)
+        records = disk.partitions if partition is None else (disk.record(partition),)
         for record in records:
-            tell = self._teller(snapshot, record.number)
+            tell = self._teller(snapshot, record.called)
             try:
                 found = self._finder.in_partition(snapshot.root, disk, record, path, tell)
                 if found is None:
                     self._pass_over(record, named=partition is not None)
                     continue
                 for each in found:
-                    yield self._entry(snapshot, record.number, each)
+                    yield self._entry(snapshot, record.called, each)
             except DamageFound as error:
                 tell(path, error)
 
     def _pass_over(self, record: VolumeRecord, *, named: bool) -> None:
         """Of a partition without files, or with files in an unknown form; told once."""
         kind = record.system or "unknown contents"
-        message = f"partition {record.number} holds no file system that can be looked into"
+        message = f"partition {record.called} holds no file system that can be looked into"
         if named:
             raise TwofoldError(f"{message} ({kind})")
-        known = (record.number, record.system, record.label)
+        known = (record.called, record.system, record.label)
         if record.system and known not in self._noted:
             self._noted.add(known)
-            self._emit(Finding(Severity.NOTE, f"p{record.number}", f"{message} ({kind})"))
+            self._emit(Finding(Severity.NOTE, f"p{record.called}", f"{message} ({kind})"))
 
     def _teller(
-        self, snapshot: Snapshot, partition: int | None
+        self, snapshot: Snapshot, partition: PartName | None
     ) -> Callable[[Path, DamageFound], None]:
         def tell(path: Path, error: DamageFound) -> None:
             self.damaged += 1
@@ -191,7 +191,7 @@ class _Searching:
 
         return tell
 
-    def _entry(self, snapshot: Snapshot, partition: int | None, found: Found) -> FoundEntry:
+    def _entry(self, snapshot: Snapshot, partition: PartName | None, found: Found) -> FoundEntry:
         root, node = snapshot.root, found.node
         return FoundEntry(
             snapshot=snapshot.id,
@@ -209,7 +209,7 @@ class _Searching:
             again=self._met_before(root.host, partition, found),
         )
 
-    def _met_before(self, host: str, partition: int | None, found: Found) -> bool:
+    def _met_before(self, host: str, partition: PartName | None, found: Found) -> bool:
         node = found.node
         content = node.content if node.kind != NodeKind.DIRECTORY else b""
         mark = hash((host, partition, found.path, node.kind, node.size, node.mtime_ns, content))

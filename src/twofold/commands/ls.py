@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from twofold.commands.reading import Reading, is_disk, read_snapshot
 from twofold.errors import DamageFound, SnapshotNotFound
 from twofold.events import Emit, Finding, Severity
+from twofold.format.image import PartName
 from twofold.format.pages import Node, NodeKind, Owner
 from twofold.options import Options, RepositoryAccess
 from twofold.view import (
@@ -53,11 +54,13 @@ class ListedEntry:
 class ListedPartition:
     """A partition of an image: where it begins and how long it is, in bytes.
 
+    Of a logical volume, ``number`` is a name such as ``3.root``, ``parent`` the partition that it
+    lies in, and ``start`` is 0.
     ``sort`` is its type in the partition table, ``name`` its name there, ``system`` the file system
     (empty when it was not understood), ``used`` what the image holds of it.
     """
 
-    number: int
+    number: PartName
     start: int
     size: int
     used: int
@@ -67,6 +70,7 @@ class ListedPartition:
     sort: str
     name: str
     guid: str
+    parent: int = 0
 
 
 def _unseen(_partition: ListedPartition) -> None:
@@ -129,7 +133,8 @@ def _partitions(options: LsOptions, reading: Reading) -> LsResult:
     for each in records:
         options.partition(
             ListedPartition(
-                number=each.number,
+                number=each.called,
+                parent=each.parent,
                 start=each.start,
                 size=each.size,
                 used=each.used,
@@ -141,7 +146,7 @@ def _partitions(options: LsOptions, reading: Reading) -> LsResult:
                 guid=each.guid,
             )
         )
-    size = sum(each.size for each in records)
+    size = sum(each.size for each in records if not each.parent)
     return LsResult(0, snapshot.id, snapshot.root.time_ns, len(records), size, 0)
 
 

@@ -118,8 +118,8 @@ def run(options: RestoreDiskOptions, emit: Emit) -> RestoreDiskResult:
 def _journal(
     repository: Repository, snapshot: Snapshot, plan: DiskPlan, identity: str, emit: Emit
 ) -> Journal:
-    parts = [part.volume.number for part in plan.parts]
-    part = None if 0 in parts or len(parts) != 1 else parts[0]
+    last = plan.parts[-1].volume.number if plan.parts else 0  # a partition follows what is in it
+    part = last or None
     return Journal(repository.id, snapshot.id, part, identity, emit)
 
 

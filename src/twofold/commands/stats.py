@@ -15,6 +15,7 @@ from twofold.commands.access import open_at, tell_missing_heads
 from twofold.commands.reading import Reading, read_snapshot, reader_session
 from twofold.errors import DamageFound, NewerFormat, SnapshotNotFound, TwofoldError, UsageError
 from twofold.events import Emit, Finding, Notice, Phase, Progress, Severity
+from twofold.format.image import PartName
 from twofold.format.names import BlobKind
 from twofold.format.records import Root
 from twofold.options import Options, RepositoryAccess, shown_as
@@ -32,6 +33,7 @@ from twofold.view import (
     SystemFacts,
     Unread,
     parse_address,
+    part_order,
     partition_tree,
     path_text,
     resolve,
@@ -117,9 +119,13 @@ class BackupStats:
 
 @dataclass(frozen=True, slots=True)
 class VolumeStats:
-    """A partition of an image; ``used`` is what the image holds of it."""
+    """A partition of an image; ``used`` is what the image holds of it.
 
-    number: int
+    Of a logical volume, ``number`` is a name such as ``3.root``, ``parent`` the partition that it
+    lies in, and ``start`` is 0.
+    """
+
+    number: PartName
     start: int
     size: int
     used: int
@@ -127,6 +133,7 @@ class VolumeStats:
     label: str
     name: str
     serial: str
+    parent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +327,8 @@ def _disk(reading: Reading) -> tuple[tuple[VolumeStats, ...], int, str]:
     disk = ImageDisk(reading.pages, reading.snapshot.root)
     volumes = tuple(
         VolumeStats(
-            number=each.number,
+            number=each.called,
+            parent=each.parent,
             start=each.start,
             size=each.size,
             used=each.used,
@@ -444,20 +452,20 @@ def _whole_disks(before: _Place, after: _Place, growths: Growths, losses: _Losse
             hint="name one, as in latest:p2:/path; 'twofold ls BACKUP' lists them",
         )
     left, right = _partitions(before, losses), _partitions(after, losses)
-    for number in sorted({*left, *right}):
-        growths.compare((b"p%d" % number,), left.get(number), right.get(number))
+    for name in sorted({*left, *right}, key=part_order):
+        growths.compare((f"p{name}".encode(),), left.get(name), right.get(name))
 
 
-def _partitions(place: _Place, losses: _Losses) -> dict[int, Side]:
+def _partitions(place: _Place, losses: _Losses) -> dict[PartName, Side]:
     """The trees of all partitions that can be looked into."""
     root, pages = place.snapshot.root, place.reading.pages
     found = {}
     for record in ImageDisk(pages, root).partitions:
         try:
-            tree = partition_tree(pages, root, record.number)
-            found[record.number] = Side(tree, tree.top)
+            tree = partition_tree(pages, root, record.called)
+            found[record.called] = Side(tree, tree.top)
         except DamageFound as error:
-            losses.tell(f"partition {record.number}", f"it cannot be looked into: {error.message}")
+            losses.tell(f"partition {record.called}", f"it cannot be looked into: {error.message}")
         except TwofoldError:
             continue  # it has no files
     return found

@@ -12,6 +12,7 @@ from functools import lru_cache
 from twofold.commands.reading import Library, read_repository
 from twofold.errors import DamageFound, SnapshotNotFound, TwofoldError, UsageError
 from twofold.events import Emit, Finding, Phase, Progress, Severity
+from twofold.format.image import PartName
 from twofold.format.pages import Node, NodeKind
 from twofold.format.records import Root
 from twofold.options import Options, RepositoryAccess, shown_as
@@ -32,12 +33,13 @@ from twofold.view import (
     address_text,
     files_of,
     parse_argument,
+    parse_part,
     path_text,
     versions_of,
     volume_key,
 )
 
-_PARTITION = re.compile(rb"p([0-9]{1,4}):(.*)", re.DOTALL)
+_PARTITION = re.compile(rb"p([0-9]{1,5}(?:\.[A-Za-z0-9+_.-]{1,127})?):(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ class VersionInfo:
     kind: str
     snapshot_kind: str
     host: str
-    partition: int | None
+    partition: PartName | None
     path: bytes
     address: bytes
     size: int
@@ -97,7 +99,7 @@ class VersionsResult:
 class _Place:
     """Where to look: a partition of images, or backups of files where that is None."""
 
-    partition: int | None
+    partition: PartName | None
     path: Path
 
     @property
@@ -156,7 +158,7 @@ def _parse(place: bytes) -> _Place:
     path = parse_argument(inside[2] if inside else place)
     if not path:
         raise UsageError(f"'{_text(place)}' names no file")
-    return _Place(int(inside[1]) if inside else None, path)
+    return _Place(parse_part(inside[1].decode("ascii")) if inside else None, path)
 
 
 class _Looking:
@@ -234,9 +236,9 @@ class _Looking:
             node = owned.node
         return node
 
-    def _inside(self, root: Root, disk: ImageDisk, partition: int) -> FileTree | None:
+    def _inside(self, root: Root, disk: ImageDisk, partition: PartName) -> FileTree | None:
         """The files of a partition, None where there is none with files that are understood."""
-        record = next((each for each in disk.partitions if each.number == partition), None)
+        record = next((each for each in disk.partitions if each.called == partition), None)
         if record is None:
             return None
         key = volume_key(record)

@@ -5,8 +5,10 @@ Runs say where: neighbouring units as a variable-length number 2·count + hole, 
 distance from the end of the stored run before, as a zigzag number, where they are no hole.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
+from itertools import pairwise
 
 import msgspec
 
@@ -20,12 +22,15 @@ RAW_WINDOW = 64 << 20
 RUNS_LIMIT = 256 << 10
 """Most bytes of an entry's runs."""
 MOST_VOLUMES = 4096
+FIRST_INNER = 10_000
+"""From here on volumes that lie in another one are numbered, apart from all partitions."""
 TEXT_LIMIT = 255
 """Most characters of a text that comes from a disk."""
 SECTOR_SIZES = frozenset((512, 1024, 2048, 4096, 8192, 16384, 32768, 65536))
 _LARGEST = 1 << 62  # units: more than any volume has
 _LONGEST = 10  # bytes of a number
 _HOLE = -1
+_INNER_NAME = re.compile(r"[A-Za-z0-9+_.-]{1,127}", re.ASCII)
 
 
 class EntryRole(IntEnum):
@@ -57,8 +62,16 @@ class ExtentsPage(msgspec.Struct, frozen=True, array_like=True):
     entries: list[ExtentEntry]
 
 
+PartName = int | str
+"""What people call a volume: the number of a partition, or ``3.root`` for one that lies in it."""
+
+
 class VolumeRecord(msgspec.Struct, frozen=True, array_like=True):
-    """A part of a disk; number 0 is the frame: everything outside of the partitions."""
+    """A part of a disk; number 0 is the frame: everything outside of the partitions.
+
+    ``parent`` is the number of the volume that it lies in, 0 where it lies on the disk itself;
+    then ``runs`` say in which bytes of that one.
+    """
 
     number: int
     start: int
@@ -75,6 +88,15 @@ class VolumeRecord(msgspec.Struct, frozen=True, array_like=True):
     used: int
     exact: bool
     entries: PageRef
+    parent: int = 0
+    runs: bytes = b""
+
+    @property
+    def called(self) -> PartName:
+        """What people call it: by its name in another volume, if that is one that can be typed."""
+        if self.parent and _INNER_NAME.fullmatch(self.name):
+            return f"{self.parent}.{self.name}"
+        return self.number
 
 
 class ImagePage(msgspec.Struct, frozen=True, array_like=True):
@@ -104,6 +126,39 @@ class ImagePage(msgspec.Struct, frozen=True, array_like=True):
             texts += (volume.system, volume.label, volume.serial)
         if any(len(text) > TEXT_LIMIT for text in texts):
             raise FormatError("a name in an image is too long")
+        _check_inner(self.volumes)
+
+
+def _check_inner(volumes: Iterable[VolumeRecord]) -> None:
+    """``FormatError`` unless each volume in another one has bytes of it that are its own."""
+    outer = {volume.number: volume for volume in volumes if not volume.parent}
+    taken: dict[int, list[tuple[int, int]]] = {}
+    names = set()
+    for volume in volumes:
+        if not volume.parent:
+            if volume.runs:
+                raise FormatError(f"partition {volume.number} says where it lies in nothing")
+            continue
+        parent = outer.get(volume.parent)
+        if parent is None or volume.start or volume.called in names:
+            raise FormatError(f"volume {volume.number} lies in a volume where it cannot be")
+        names.add(volume.called)
+        runs = list(inner_runs(volume, parent.size))
+        if sum(length for _, length in runs) != volume.size:
+            raise FormatError(f"volume {volume.number} is not as long as its pieces")
+        taken.setdefault(volume.parent, []).extend(runs)
+    for pieces in taken.values():
+        pieces.sort()
+        if any(start + length > follows for (start, length), (follows, _) in pairwise(pieces)):
+            raise FormatError("two volumes of an image lie in the same bytes of another one")
+
+
+def inner_runs(volume: VolumeRecord, size: int) -> Iterator[tuple[int, int]]:
+    """(first byte, bytes) of a parent of ``size`` bytes, in the volume's order. ``FormatError``."""
+    for first, length in iterate_runs(volume.runs, max(size, 0)):
+        if first == _HOLE:
+            raise FormatError(f"volume {volume.number} has a piece that lies nowhere")
+        yield first, length
 
 
 def limited(text: str) -> str:

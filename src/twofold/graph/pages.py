@@ -161,7 +161,7 @@ class PageStore:
 
 def volume_path(disk: bytes, volume: VolumeRecord) -> bytes:
     """How the units of a volume are called where a path is told."""
-    return disk + b"/p%d" % volume.number
+    return disk + f"/p{volume.called}".encode()
 
 
 def entry_path(volume: bytes, entry: ExtentEntry) -> bytes:

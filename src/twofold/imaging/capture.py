@@ -11,9 +11,10 @@ from twofold.format.image import IMAGE, ImagePage, VolumeRecord, limited
 from twofold.format.pages import encode_page
 from twofold.format.records import PageRef
 from twofold.graph import PageStore
+from twofold.imaging.part import Part
 from twofold.imaging.patient import PatientReader
 from twofold.imaging.raw import UNKNOWN_PIECE, RawStore
-from twofold.imaging.source import Part, Source
+from twofold.imaging.source import Source
 from twofold.imaging.volume import VolumeCapture, VolumeOptions
 from twofold.pipeline import Contents, Outcome, Run, RunSpec
 from twofold.pipeline.extents import write_extents
@@ -85,11 +86,11 @@ class _Capture:
         options = replace(self._request.options, frozen=self._source.frozen)
         kept_free = 0
         for part in self._source.parts:
-            before = previous.volume(part.number) if previous is not None else None
+            before = previous.volume(part) if previous is not None else None
             work = VolumeCapture(self._run, self._reader, part, _for(part, options))
             volumes.append(work.store(before))
             for note in work.notes:
-                self._run.emit(Notice(f"p{part.number}: {note}"))
+                self._run.emit(Notice(f"p{part.called}: {note}"))
             self._run.ledger.bytes_read += work.bytes_read
             kept_free += work.kept_free
         return Captured(self._commit(volumes), kept_free)
@@ -162,8 +163,15 @@ class _Previous:
     page: ImagePage
     bytes_total: int
 
-    def volume(self, number: int) -> VolumeRecord | None:
-        return next((v for v in self.page.volumes if v.number == number), None)
+    def volume(self, part: Part) -> VolumeRecord | None:
+        """The same volume: by its number, or for one in another volume by its id."""
+        return next((v for v in self.page.volumes if _is_same(v, part)), None)
+
+
+def _is_same(volume: VolumeRecord, part: Part) -> bool:
+    if not part.parent:
+        return not volume.parent and volume.number == part.number
+    return bool(part.guid) and (volume.parent, volume.guid) == (part.parent, limited(part.guid))
 
 
 class _Counting:

@@ -38,6 +38,12 @@ def covered(facts: Facts, entries: Iterable[ExtentEntry], size: int) -> UnitSet:
     return found
 
 
+def raw_bytes(entries: Iterable[ExtentEntry], size: int) -> Iterator[Range]:
+    """The bytes that raw entries cover, as they are encoded."""
+    for entry in entries:
+        yield from iterate_runs(entry.runs, size)
+
+
 def _cover(found: UnitSet, facts: Facts, start: int, end: int) -> None:
     """Add the units that lie whole within a range of bytes."""
     first = max(0, -(-(start - facts.origin) // facts.unit))

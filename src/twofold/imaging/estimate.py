@@ -2,23 +2,30 @@
 
 from dataclasses import dataclass
 
-from twofold.disk.blocks import Window
+from twofold.disk.base import BlockReader, Facts
 from twofold.disk.probe import open_file_system, open_used_blocks
 from twofold.disk.recognise import recognise
 from twofold.errors import FormatError
-from twofold.imaging.source import Part, Source
+from twofold.format.image import PartName
+from twofold.imaging.logical import left_of
+from twofold.imaging.part import Part
+from twofold.imaging.source import Source
 from twofold.imaging.units import UnitSet
 
 
 @dataclass(frozen=True, slots=True)
 class PartEstimate:
-    """A partition, what it holds, and the bytes of it that are in use.
+    """A partition or logical volume, what it holds, and the bytes of it that are in use.
+
+    Of a logical volume ``parent`` is the partition that it lies in, and ``start`` is 0. What of a
+    partition is used by logical volumes is counted with those.
 
     ``doubt``: why it may hold more than its file system knows of, so that ``free`` bytes are kept
     as well, as far as they are not zero; "" and 0 for most.
     """
 
-    number: int
+    called: PartName
+    parent: int
     start: int
     size: int
     name: str
@@ -48,21 +55,22 @@ def estimate(source: Source) -> Estimate:
 
 
 def _part(source: Source, part: Part) -> PartEstimate:
-    reader = Window(source.reader, part.start, part.size)
+    reader = part.of(source.reader)
     found = recognise(reader)
-    used, label, doubt = part.size, found.label, ""
+    used = sum(length for _, length in left_of(part))
+    label, doubt = part.label or found.label, ""
     try:
-        frozen = source.frozen
-        system = open_file_system(reader, frozen=frozen) or open_used_blocks(reader, frozen=frozen)
-        if system is not None and not part.shared:
-            facts = system.facts
-            units = UnitSet(facts.units, system.allocation())
-            used, label, doubt = len(units) * facts.unit, facts.label, facts.doubt
+        whole = part.taken or part.shared
+        facts_used = None if whole else _in_use(reader, frozen=source.frozen)
+        if facts_used is not None:
+            facts, used = facts_used
+            label, doubt = facts.label, facts.doubt
     except FormatError:
         pass  # it will be kept as it is
     return PartEstimate(
-        part.number,
-        part.start,
+        part.called,
+        part.parent,
+        0 if part.parent else part.start,
         part.size,
         part.name,
         found.kind,
@@ -72,3 +80,12 @@ def _part(source: Source, part: Part) -> PartEstimate:
         doubt,
         part.size - used if doubt else 0,
     )
+
+
+def _in_use(reader: BlockReader, *, frozen: bool) -> tuple[Facts, int] | None:
+    """What a file system is, and the bytes of it that are in use; None where there is none."""
+    system = open_file_system(reader, frozen=frozen) or open_used_blocks(reader, frozen=frozen)
+    if system is None:
+        return None
+    units = UnitSet(system.facts.units, system.allocation())
+    return system.facts, len(units) * system.facts.unit

@@ -33,7 +33,7 @@ _TOOLS = {
     "ext4": "tune2fs -U random",
     "xfs": "xfs_admin -U generate",
     "btrfs": "btrfstune -u",
-    "lvm": "vgimportclone",
+    "lvm2": "vgimportclone",
     "exfat": "exfatlabel -i",
 }
 _SECTOR = 512
@@ -59,8 +59,12 @@ class NewIds:
     notes: tuple[str, ...] = ()
 
 
-def new_ids(disk: ImageDisk, volumes: Sequence[tuple[VolumeRecord, int]], *, whole: bool) -> NewIds:
-    """For volumes and where on the target they begin; ``whole``: with the partition table.
+def new_ids(
+    disk: ImageDisk, volumes: Sequence[tuple[VolumeRecord, int | None]], *, whole: bool
+) -> NewIds:
+    """For volumes and where on the target they begin (None: in pieces, and they keep their ids).
+
+    ``whole``: with the partition table.
 
     ``DamageFound`` when the image cannot be read there, ``RefusedUnsafe`` when it has a partition
     table that cannot be.
@@ -73,7 +77,7 @@ def new_ids(disk: ImageDisk, volumes: Sequence[tuple[VolumeRecord, int]], *, who
         if record.number:
             more, note = _of_volume(disk.volume(record.number), at)
             patches += more
-            notes += [f"p{record.number}: {note}"] if note else []
+            notes += [f"p{record.called}: {note}"] if note else []
     return NewIds(tuple(patches), (*notes, BOOT_WARNING) if patches else tuple(notes))
 
 
@@ -107,11 +111,11 @@ def _of_gpt(disk: ImageDisk, gpt: Gpt) -> Iterator[Patch]:
         yield Patch(offset, disk.read(offset, len(new)), new)
 
 
-def _of_volume(volume: ImageVolume, at: int) -> tuple[list[Patch], str]:
+def _of_volume(volume: ImageVolume, at: int | None) -> tuple[list[Patch], str]:
     """Patches of one volume that begins at a byte of the target, and what to say of it."""
     system = volume.record.system
-    if volume.size < 2 * _SECTOR:
-        return [], ""
+    if at is None or volume.size < 2 * _SECTOR:
+        return [], _kept(system) if at is None else ""
     boot = volume.read(0, _SECTOR)
     if system == "ntfs" and boot[3:11] == b"NTFS    ":
         last = volume.size // _SECTOR * _SECTOR - _SECTOR
@@ -123,9 +127,13 @@ def _of_volume(volume: ImageVolume, at: int) -> tuple[list[Patch], str]:
         if boot[place - 1] in (0x28, 0x29):
             copies = (0, backup) if system == "fat32" else (0,)
             return _serial(volume, at, place, 4, copies), "a new volume serial number"
+    return [], _kept(system)
+
+
+def _kept(system: str) -> str:
     tool = _TOOLS.get(system)
     hint = f"; '{tool}' gives it another one afterwards" if tool else ""
-    return [], f"{system} keeps its id{hint}" if system else ""
+    return f"{system} keeps its id{hint}" if system else ""
 
 
 def _serial(

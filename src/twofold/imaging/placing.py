@@ -3,7 +3,9 @@
 A part is a segment of a stream. Its bytes may lie in several spans, for its units may lie apart.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from twofold.disk.base import HOLE
@@ -45,11 +47,42 @@ class Part(NamedTuple):
         return min((span.offset for span in spans if span.offset != HOLE), default=HOLE)
 
 
-def parts_of(pages: PageStore, volume: VolumeRecord, entry: ExtentEntry, at: int) -> Iterator[Part]:
-    """The parts of an entry of a volume that begins at byte ``at`` of the target.
+class Pieces:
+    """Where the bytes of a volume are that lies in pieces: (place on the target, bytes) of each."""
+
+    def __init__(self, pieces: Sequence[tuple[int, int]]) -> None:
+        self._places = [place for place, _ in pieces]
+        self._ends = list(accumulate(length for _, length in pieces))
+
+    def spans(self, offset: int, length: int) -> Iterator[Span]:
+        """The places of bytes of the volume, one after the other. ``FormatError``."""
+        position = bisect_right(self._ends, offset)
+        while length:
+            if position >= len(self._ends):
+                raise FormatError("a stream goes on behind the end of its volume")
+            start = self._ends[position - 1] if position else 0
+            count = min(self._ends[position] - offset, length)
+            yield Span(self._places[position] + offset - start, count)
+            offset += count
+            length -= count
+            position += 1
+
+
+def parts_of(
+    pages: PageStore,
+    volume: VolumeRecord,
+    entry: ExtentEntry,
+    at: int,
+    pieces: Pieces | None = None,
+) -> Iterator[Part]:
+    """The parts of an entry of a volume that begins at byte ``at`` of the target, or lies there.
 
     ``DamageFound`` when the list of its contents cannot be had.
     """
+    if pieces is not None:
+        for part in parts_of(pages, volume, entry, 0):
+            yield from _laid_out(part, pieces)
+        return
     only = _only_part(volume, entry, at)
     if only is not None:
         yield only
@@ -66,6 +99,21 @@ def parts_of(pages: PageStore, volume: VolumeRecord, entry: ExtentEntry, at: int
     if held is not None:
         pad = places.pad()
         yield held._replace(pad=pad) if pad else held
+
+
+def _laid_out(part: Part, pieces: Pieces) -> Iterator[Part]:
+    """A part of a volume that lies in pieces; zeros behind it may lie apart from it."""
+    spans: list[Span] = []
+    for span in part.spans:
+        spans += (span,) if span.offset == HOLE else pieces.spans(*span)
+    last = part.spans[-1]
+    behind = tuple(pieces.spans(last.offset + last.length, part.pad)) if part.pad else ()
+    if len(behind) == 1 and behind[0].offset == sum(spans[-1]):
+        yield part._replace(spans=tuple(spans))
+        return
+    yield part._replace(spans=tuple(spans), pad=0)
+    if behind:
+        yield Part(None, part.pad, behind)
 
 
 def _only_part(volume: VolumeRecord, entry: ExtentEntry, at: int) -> Part | None:

@@ -1,9 +1,10 @@
 """What a restore of an image would do to a disk, and whether it may."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from twofold.errors import FormatError, RefusedUnsafe, UsageError
-from twofold.format.image import ImagePage, VolumeRecord
+from twofold.format.image import ImagePage, PartName, VolumeRecord, inner_runs
 from twofold.imaging.estimate import Estimate
 from twofold.imaging.new_ids import NewIds, Patch, new_ids
 from twofold.view import ImageDisk
@@ -29,10 +30,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class PartPlan:
-    """A volume, and the first byte of the target that it is written to."""
+    """A volume, and the first byte of the target that it is written to.
+
+    ``pieces``: of a volume within another one, (place on the target, bytes) of each of its pieces;
+    ``at`` is where the other one begins.
+    """
 
     volume: VolumeRecord
     at: int
+    pieces: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,8 @@ class DiskPlan:
     page: ImagePage
     target: Target
     parts: tuple[PartPlan, ...]
-    """In the order of writing: the partition table comes last."""
+    """In the order of writing: what lies in another volume before that, the partition table last.
+    """
     size: int
     """Bytes of the target that the image reaches."""
     bytes_used: int
@@ -65,15 +72,15 @@ class DiskPlan:
 
 def with_new_ids(plan: DiskPlan, disk: ImageDisk) -> DiskPlan:
     """The same plan for a clone that has ids of its own. ``DamageFound``."""
-    volumes = [(part.volume, part.at) for part in plan.parts]
+    volumes = [(part.volume, None if part.pieces else part.at) for part in plan.parts]
     whole = any(not part.volume.number for part in plan.parts)
     return replace(plan, new_ids=new_ids(disk, volumes, whole=whole))
 
 
 def plan_restore(
-    page: ImagePage, target: Target, part: int | None = None, before: Estimate | None = None
+    page: ImagePage, target: Target, part: PartName | None = None, before: Estimate | None = None
 ) -> DiskPlan:
-    """Plan a whole disk, or one partition alone to the start of the target.
+    """Plan a whole disk, or one partition or logical volume alone to the start of the target.
 
     Raises ``RefusedUnsafe`` for a target that is in use or too small, ``UsageError`` for a
     partition that the image has not, ``FormatError`` for sizes that cannot be.
@@ -95,20 +102,33 @@ def plan_restore(
         raise FormatError("the disk of this image is impossible")
     for plan in parts:
         check_geometry(plan.volume)
-        if plan.at + plan.volume.size > size:
+        if not plan.pieces and plan.at + plan.volume.size > size:
             raise FormatError(f"partition {plan.volume.number} lies outside of its disk")
     used = sum(plan.volume.used for plan in parts)
     return DiskPlan(page, target, parts, size, used, before)
 
 
 def _whole(page: ImagePage) -> tuple[tuple[PartPlan, ...], int]:
-    volumes = sorted(page.volumes, key=lambda volume: (volume.number == 0, volume.start))
-    return tuple(PartPlan(volume, volume.start) for volume in volumes), page.size
+    outer = [volume for volume in page.volumes if not volume.parent]
+    outer.sort(key=lambda volume: (volume.number == 0, volume.start))
+    parts = [part for volume in outer for part in _with_inner(page, volume, volume.start)]
+    return tuple(parts), page.size
 
 
-def _one(page: ImagePage, part: int) -> tuple[tuple[PartPlan, ...], int]:
+def _with_inner(page: ImagePage, outer: VolumeRecord, at: int) -> Iterator[PartPlan]:
+    """The volumes in a volume that begins at a place of the target, then that one itself."""
     for volume in page.volumes:
-        if volume.number == part and part:
-            return (PartPlan(volume, 0),), volume.size
-    numbers = ", ".join(f"p{volume.number}" for volume in page.volumes if volume.number)
+        if volume.parent == outer.number and volume.parent:
+            runs = inner_runs(volume, outer.size)
+            yield PartPlan(volume, at, tuple((at + first, length) for first, length in runs))
+    yield PartPlan(outer, at)
+
+
+def _one(page: ImagePage, part: PartName) -> tuple[tuple[PartPlan, ...], int]:
+    for volume in page.volumes:
+        if volume.called == part and part:
+            if volume.parent:
+                return (PartPlan(volume, 0),), volume.size
+            return tuple(_with_inner(page, volume, 0)), volume.size
+    numbers = ", ".join(f"p{volume.called}" for volume in page.volumes if volume.number)
     raise UsageError(f"the image has no partition {part}", hint=f"it has {numbers or 'none'}")

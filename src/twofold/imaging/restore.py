@@ -124,7 +124,7 @@ class _Restore:
 
     def _volume(self, plan: PartPlan) -> None:
         volume = plan.volume
-        self._name = f"p{volume.number}" if volume.number else "partition table"
+        self._name = f"p{volume.called}" if volume.number else "partition table"
         self._emit(Phase(f"restoring {self._name}", 2 * self._plan.bytes_used))
         for parts in rounds(self._pages, plan, self._damage):
             self._round += 1

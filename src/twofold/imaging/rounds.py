@@ -16,7 +16,7 @@ from twofold.disk.base import HOLE
 from twofold.errors import DamageFound
 from twofold.format.image import EntryRole
 from twofold.graph import PageStore
-from twofold.imaging.placing import Part, parts_of
+from twofold.imaging.placing import Part, Pieces, parts_of
 from twofold.imaging.plan import PartPlan
 
 MOST_PARTS = 100_000
@@ -34,7 +34,7 @@ def rounds(pages: PageStore, plan: PartPlan, damaged: Damaged) -> Iterator[list[
     found: list[Part] = []
     size, raw = 0, False
     for is_raw, part in _all_parts(pages, plan, damaged):
-        begins = plan.at == 0 and plan.volume.number and part.first < HEAD
+        begins = plan.at == 0 and plan.volume.number and not plan.pieces and part.first < HEAD
         if begins or (is_raw and late.meet(part)):
             last[is_raw].append(part)
             if not is_raw:
@@ -82,10 +82,11 @@ def _ranges(part: Part) -> list[tuple[int, int]]:
 
 
 def _all_parts(pages: PageStore, plan: PartPlan, damaged: Damaged) -> Iterator[tuple[bool, Part]]:
+    pieces = Pieces(plan.pieces) if plan.pieces else None
     for entry in pages.extents(plan.volume.entries):
         raw = entry.role == EntryRole.RAW
         try:
-            for part in parts_of(pages, plan.volume, entry, plan.at):
+            for part in parts_of(pages, plan.volume, entry, plan.at, pieces):
                 yield raw, part
         except DamageFound as error:
             damaged(f"the list of stream {entry.owner}", error)

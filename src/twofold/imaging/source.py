@@ -3,6 +3,7 @@
 Part 0 is the frame, everything outside of the partitions. A partition that overlaps another one, or
 leaves the disk, is not followed: its bytes belong to the frame. Where they lie in a partition that
 is followed, that one is kept with every sector, for what it calls free may be the other's contents.
+Logical volumes follow the partition that they lie in.
 """
 
 from dataclasses import dataclass
@@ -11,20 +12,8 @@ from twofold.disk.base import BlockReader
 from twofold.disk.blocks import is_frozen
 from twofold.disk.partitions import Partition, PartitionTable, read_table, uncovered
 from twofold.errors import FormatError
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A partition, or the whole of a disk without a table."""
-
-    number: int
-    start: int
-    size: int
-    sort: str
-    name: str = ""
-    guid: str = ""
-    shared: bool = False
-    """Whether another partition has bytes of it, so that none of them is free for certain."""
+from twofold.imaging.logical import with_logical
+from twofold.imaging.part import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +46,14 @@ def open_source(reader: BlockReader) -> Source:
     notes = [note for note in table.notes if table.kind != "none"]
     notes += [f"partition {p.number}: {fault}" for p in table.partitions for fault in p.faults]
     notes += [f"partition {p.number} is kept with every sector." for p in parts if p.shared]
+    divided = with_logical(reader, parts)
+    notes += divided.notes
     return Source(
         reader,
         table.kind,
         table.disk_id,
         table.sector_size,
-        parts,
+        divided.parts,
         tuple((start, end - start) for start, end in uncovered(reader.size, covered)),
         tuple(notes),
         frozen,

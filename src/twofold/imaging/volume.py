@@ -11,18 +11,19 @@ from typing import Protocol, TypeVar
 
 from twofold.disk.base import BlockReader, Facts, UsedBlocks
 from twofold.disk.bitmap import full
-from twofold.disk.blocks import Window
+from twofold.disk.blocks import joined
 from twofold.disk.probe import open_file_system, open_used_blocks
 from twofold.disk.recognise import recognise
 from twofold.errors import DamageFound, FormatError, TwofoldError
-from twofold.format.image import ExtentEntry, VolumeRecord, iterate_runs, limited
+from twofold.format.image import ExtentEntry, VolumeRecord, iterate_runs, limited, pack_runs
 from twofold.format.segments import Absence, pack_absent
 from twofold.graph import PageStore
-from twofold.imaging.coverage import bytes_of, covered, touched
+from twofold.imaging.coverage import bytes_of, covered, raw_bytes, touched
 from twofold.imaging.gather import Gathered, Wanted, gather
+from twofold.imaging.logical import left_of
+from twofold.imaging.part import Part
 from twofold.imaging.raw import UNKNOWN_PIECE, Range, RawStore
 from twofold.imaging.read import Layout
-from twofold.imaging.source import Part
 from twofold.imaging.store import META_PIECE, StreamStore
 from twofold.imaging.units import UnitSet
 from twofold.pipeline import Run, write_segments
@@ -52,13 +53,13 @@ class VolumeOptions:
 
 
 class VolumeCapture:
-    """Stores one partition."""
+    """Stores one partition or logical volume; of one with volumes in it, what is left of it."""
 
     def __init__(self, run: Run, reader: BlockReader, part: Part, options: VolumeOptions) -> None:
         self._run = run
         self._part = part
         self._options = options
-        self._reader = Window(reader, part.start, part.size)
+        self._reader = part.of(reader)
         self._whole = options.exact
         self.bytes_read = 0
         self.kept_free = 0
@@ -67,6 +68,8 @@ class VolumeCapture:
 
     def store(self, before: VolumeRecord | None) -> VolumeRecord:
         """Read and store everything in use; ``before`` is the same volume in an earlier image."""
+        if self._part.taken:
+            return self._unknown()
         system = self._opened(open_file_system)
         if system is None:
             mapped = self._opened(open_used_blocks)
@@ -183,12 +186,18 @@ class VolumeCapture:
         return self._record(facts, entries, len(used) * facts.unit)
 
     def _unknown(self) -> VolumeRecord:
-        sector = self._reader.sector_size
+        part, sector = self._part, self._reader.sector_size
         facts = Facts(
-            kind=recognise(self._reader).kind.lower(), unit=sector, units=self._part.size // sector
+            kind=recognise(self._reader).kind.lower(),
+            label=part.label,
+            unit=sector,
+            units=part.size // sector,
         )
-        entries = list(self._stored([(0, self._part.size)], UNKNOWN_PIECE).finish())
-        return self._record(facts, entries, self._part.size, exact=True)
+        ranges = list(left_of(part))
+        entries = list(self._stored(ranges, UNKNOWN_PIECE).finish())
+        if list(joined(raw_bytes(entries, part.size))) != ranges:
+            raise self._bug()
+        return self._record(facts, entries, sum(length for _, length in ranges), exact=True)
 
     def _stored(self, ranges: Iterable[Range], step: int) -> RawStore:
         store = RawStore(self._run, self._reader, step)
@@ -203,7 +212,7 @@ class VolumeCapture:
         run, part = self._run, self._part
         return VolumeRecord(
             number=part.number,
-            start=part.start,
+            start=0 if part.parent else part.start,
             size=part.size,
             sort=part.sort,
             name=limited(part.name),
@@ -217,15 +226,20 @@ class VolumeCapture:
             used=used,
             exact=exact or self._options.exact,
             entries=write_extents(run.flow.save_page, run.repository.keys.dedup.page, entries),
+            parent=part.parent,
+            runs=pack_runs(part.runs),
         )
 
     def _prove(self, facts: Facts, used: UnitSet, entries: Iterable[ExtentEntry]) -> None:
         wanted = UnitSet(facts.units, full(facts.units)) if self._whole else used
         if covered(facts, entries, self._part.size) != wanted:
-            raise TwofoldError(
-                f"the image of partition {self._part.number} would not hold what is in use",
-                hint="nothing was committed; this is a bug: please report it",
-            )
+            raise self._bug()
+
+    def _bug(self) -> TwofoldError:
+        return TwofoldError(
+            f"the image of partition {self._part.called} would not hold what is in use",
+            hint="nothing was committed; this is a bug: please report it",
+        )
 
 
 def _same(wanted: Wanted, entry: ExtentEntry) -> bool:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         is_absolute,
         parse_address,
         parse_argument,
+        parse_part,
+        part_order,
         path_text,
         resolve,
     )
@@ -57,8 +59,8 @@ if TYPE_CHECKING:
 __getattr__ = opened_by(
     __name__,
     {
-        "address": "Address address_text is_absolute parse_address parse_argument"
-        " path_text resolve",
+        "address": "Address address_text is_absolute parse_address parse_argument parse_part"
+        " part_order path_text resolve",
         "ahead": "ReadAhead",
         "base": "KIND_NAMES Absent FileTree Found Group Groups Path Visit Visits absent_in",
         "changes": "Change Changes Start Told",
@@ -134,6 +136,8 @@ __all__ = [
     "is_absolute",
     "parse_address",
     "parse_argument",
+    "parse_part",
+    "part_order",
     "partition_tree",
     "path_text",
     "resolve",

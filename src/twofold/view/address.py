@@ -1,10 +1,11 @@
-"""Which snapshot is meant, and where in it: ``SNAPSHOT[:pN][:/path]``.
+"""Which snapshot is meant, and where in it: ``SNAPSHOT[:pN[.NAME]][:/path]``.
 
     3fa2, 3fa2…        the beginning of an id; alone finds forgotten and unfinished snapshots
     latest, latest~2   the newest one, or the second before it
     @2026-11-01        the newest one made not after the end of that day (or @2026-11-01T12:30)
     …:/home/u          an entry in it; on Windows also ``…:C:\\Users\\u``, which is ``/C/Users/u``
     …:p3:/Users        an entry on partition 3 of an image
+    …:p3.root:/home    an entry on the logical volume "root" in partition 3
 
 Times are those of this computer's time zone.
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from twofold.errors import SnapshotNotFound, UsageError
+from twofold.format.image import PartName
 from twofold.repository import Snapshot
 
 _ADDRESS = re.compile(
@@ -26,11 +28,12 @@ _ADDRESS = re.compile(
          (?: [T ] (?P<hour>[0-9]{2}) :(?P<minute>[0-9]{2}) (?: :(?P<second>[0-9]{2}) )? )?
       | (?P<id>[0-9a-fA-F]{1,32})
     )
-    (?: :p(?P<partition>[0-9]{1,4}) )?
+    (?: :p(?P<partition>[0-9]{1,5}) (?: \.(?P<logical>[A-Za-z0-9+_.-]{1,127}) )? )?
     (?: :(?P<path>.*) )?
     """,
     re.VERBOSE | re.DOTALL,
 )
+_PART = re.compile(r"p?([0-9]{1,5})(?:\.([A-Za-z0-9+_.-]{1,127}))?", re.ASCII)
 _DRIVE = re.compile(r"([A-Za-z]):(?:[\\/]|\Z)")
 _SHOWN = 5
 _NS = 1_000_000_000
@@ -47,7 +50,7 @@ class Address:
     prefix: str | None = None
     back: int | None = None
     before_ns: int | None = None
-    partition: int | None = None
+    partition: PartName | None = None
     path: tuple[bytes, ...] | None = None
 
     def refuse_partition(self, snapshot: Snapshot) -> None:
@@ -73,9 +76,28 @@ def parse_address(text: str) -> Address:
         prefix=match["id"].lower() if match["id"] else None,
         back=int(match["back"] or 0) if match["latest"] else None,
         before_ns=_end_of(match) if match["day"] else None,
-        partition=int(partition) if partition else None,
+        partition=part_named(partition, match["logical"]) if partition else None,
         path=None if path is None else parse_path(path),
     )
+
+
+def parse_part(text: str) -> PartName:
+    """A partition or logical volume that is named alone: 3, p3 or p3.root. ``UsageError``."""
+    match = _PART.fullmatch(text)
+    if match is None:
+        raise UsageError(f"'{text}' is no number of a partition", hint="write it like 3 or p3")
+    return part_named(match[1], match[2])
+
+
+def part_order(name: PartName) -> tuple[int, str]:
+    """By which partitions and what is in them are sorted."""
+    number, _, logical = str(name).partition(".")
+    return int(number), logical
+
+
+def part_named(number: str, logical: str | None) -> PartName:
+    """A partition by its number, or a logical volume in it by its name."""
+    return f"{int(number)}.{logical}" if logical else int(number)
 
 
 def parse_path(text: str) -> tuple[bytes, ...]:
@@ -114,7 +136,7 @@ def path_text(path: Sequence[bytes]) -> bytes:
     return b"/" + b"/".join(path)
 
 
-def address_text(snapshot: str, partition: int | None, path: Sequence[bytes]) -> bytes:
+def address_text(snapshot: str, partition: PartName | None, path: Sequence[bytes]) -> bytes:
     """An address out of its parts, as people type it."""
     middle = f":p{partition}" if partition is not None else ""
     return f"{snapshot}{middle}:".encode() + path_text(path)

@@ -63,7 +63,7 @@ class Finder:
         kept = self._partitions.get(key)
         if kept is not None:
             return _again(kept, on_damage)
-        tree = files_of(self._pages, root, disk, record.number)
+        tree = files_of(self._pages, root, disk, record.called)
         if tree is None:
             return None
         kept = _Kept()

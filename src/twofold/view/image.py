@@ -1,18 +1,20 @@
 """An image as the disk it was: every byte of it, and of each of its volumes, can be read.
 
     disk   = the frame, with each partition laid over the place where it begins
-    volume = its entries painted in their order (``spans``), zeros where no entry is
+    volume = its entries painted in their order (``spans``), zeros where no entry is, and volumes
+             that lie in it laid over the places that are theirs
 
 Volumes are opened when they are first read: that takes one pass over their entries.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from twofold.disk.blocks import check_range
 from twofold.disk.containers import Extent
 from twofold.errors import FormatError, SnapshotNotFound, UsageError
-from twofold.format.image import VolumeRecord
+from twofold.format.image import PartName, VolumeRecord, inner_runs
 from twofold.format.records import Root
 from twofold.graph import PageStore
 from twofold.view.base import Absent
@@ -22,14 +24,30 @@ FRAME = 0
 """Number of the volume that is everything outside of the partitions."""
 
 
+class Inner(NamedTuple):
+    """Bytes of a volume that belong to a volume in it: there they are, here they lie."""
+
+    start: int
+    end: int
+    volume: "ImageVolume"
+    at: int
+
+
 class ImageVolume:
     """One volume of an image, as a ``BlockReader``. Safe to share between threads."""
 
     def __init__(
-        self, pages: PageStore, blobs: Blobs, record: VolumeRecord, sector_size: int
+        self,
+        pages: PageStore,
+        blobs: Blobs,
+        record: VolumeRecord,
+        sector_size: int,
+        inner: "Sequence[Inner]" = (),
     ) -> None:
-        """Reads the entries. ``DamageFound``."""
+        """Reads the entries. ``inner`` ascends. ``DamageFound``."""
         self.record = record
+        self._inner = inner
+        self._starts = [each.start for each in inner]
         self.size = record.size
         self.sector_size = sector_size
         self.streams = Streams(pages, blobs, record)
@@ -43,21 +61,61 @@ class ImageVolume:
 
     def read_into(self, view: memoryview, offset: int) -> None:
         """Fill a view that is all zeros with what is stored from an offset on. ``DamageFound``."""
+        for volume, first, last, at in self._places(offset, offset + len(view)):
+            part = view[first - offset : last - offset]
+            if volume is not None:
+                volume.read_into(part, at)
+            else:
+                self._own_into(part, first)
+
+    def _own_into(self, view: memoryview, offset: int) -> None:
         end = offset + len(view)
         for span in self.streams.spans.within(offset, end):
             first, last = max(span.start, offset), min(span.end, end)
             part = view[first - offset : last - offset]
             self.streams.read_into(part, span.entry, span.at + first - span.start)
 
+    def _places(
+        self, offset: int, end: int
+    ) -> "Iterator[tuple[ImageVolume | None, int, int, int]]":
+        """(volume in this one or None, from, to, its byte) of what a range lies in."""
+        position = max(0, bisect_right(self._starts, offset) - 1)
+        for piece in self._inner[position:]:
+            if piece.start >= end:
+                break
+            if offset < piece.start:
+                yield None, offset, piece.start, 0
+                offset = piece.start
+            last = min(piece.end, end)
+            if offset < last:
+                yield piece.volume, offset, last, piece.at + offset - piece.start
+                offset = last
+        if offset < end:
+            yield None, offset, end, 0
+
     @property
     def absent(self) -> Absent:
         """What was read so far and is not stored."""
-        return self.streams.absent
+        found = Absent()
+        found.take(self.streams.absent)
+        for volume in {piece.volume for piece in self._inner}:
+            found.take(volume.absent)
+        return found
 
     def extents(self) -> Iterator[Extent]:
         """What entries hold, ascending and apart from each other; all else reads as zeros."""
-        for start, end in self.streams.spans.extents():
-            yield Extent(start, end - start)
+        return joined_extents(self.extents_within(0, self.size))
+
+    def extents_within(self, offset: int, end: int) -> Iterator[Extent]:
+        """The same of a range, where neighbours may be apart."""
+        for volume, first, last, at in self._places(offset, end):
+            if volume is None:
+                for span in self.streams.spans.within(first, last):
+                    start = max(span.start, first)
+                    yield Extent(start, min(span.end, last) - start)
+            else:
+                for each in volume.extents_within(at, at + last - first):
+                    yield Extent(each.offset - at + first, each.length)
 
 
 class ImageDisk:
@@ -74,29 +132,48 @@ class ImageDisk:
         self.size = self.page.size
         self.sector_size = self.page.table_sector
         self._records = {each.number: each for each in self.page.volumes}
-        self._parts = sorted(self.partitions, key=lambda each: (each.start, each.size))
+        self._named = {each.called: each for each in self.page.volumes}
+        outer = [each for each in self.partitions if not each.parent]
+        self._parts = sorted(outer, key=lambda each: (each.start, each.size))
         self._starts = [each.start for each in self._parts]
         self._checked = False
 
     @property
     def partitions(self) -> tuple[VolumeRecord, ...]:
-        """All volumes but the frame, by number."""
-        numbers = sorted(number for number in self._records if number != FRAME)
-        return tuple(self._records[number] for number in numbers)
+        """All volumes but the frame, by number; those in another one follow it."""
+        found = [each for number, each in self._records.items() if number != FRAME]
+        return tuple(sorted(found, key=lambda each: (each.parent or each.number, each.number)))
 
-    def volume(self, number: int) -> ImageVolume:
-        """A volume by its number. ``SnapshotNotFound``, ``DamageFound``."""
-        opened = self._open.get(number)
+    def record(self, name: PartName) -> VolumeRecord:
+        """What is said of a volume, by its number or name. ``SnapshotNotFound``."""
+        found = self._named.get(name) or self._records.get(name if isinstance(name, int) else -1)
+        if found is None:
+            raise SnapshotNotFound(
+                f"the image has no partition {name}",
+                hint="'twofold ls BACKUP' lists its partitions",
+            )
+        return found
+
+    def volume(self, name: PartName) -> ImageVolume:
+        """A volume by its number or name. ``SnapshotNotFound``, ``DamageFound``."""
+        record = self.record(name)
+        opened = self._open.get(record.number)
         if opened is None:
-            record = self._records.get(number)
-            if record is None:
-                raise SnapshotNotFound(
-                    f"the image has no partition {number}",
-                    hint="'twofold ls BACKUP' lists its partitions",
-                )
-            opened = ImageVolume(self._store, self._blobs, record, self.sector_size)
-            self._open[number] = opened
+            inner = self._inner_of(record)
+            opened = ImageVolume(self._store, self._blobs, record, self.sector_size, inner)
+            self._open[record.number] = opened
         return opened
+
+    def _inner_of(self, record: VolumeRecord) -> list[Inner]:
+        """The pieces of volumes in this one, ascending. ``DamageFound``."""
+        found = []
+        for each in self._records.values():
+            if each.parent == record.number and each.parent:
+                at = 0
+                for start, length in inner_runs(each, record.size):
+                    found.append(Inner(start, start + length, self.volume(each.number), at))
+                    at += length
+        return sorted(found, key=lambda piece: piece.start)
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes. ``DamageFound``, ``FormatError`` outside of the disk."""
@@ -110,24 +187,13 @@ class ImageDisk:
 
     def extents(self) -> Iterator[Extent]:
         """What is stored of the disk, ascending and apart from each other. ``DamageFound``."""
-        before: Extent | None = None
-        for here in self._extents():
-            if before is not None and before.end == here.offset:
-                before = Extent(before.offset, before.length + here.length)
-                continue
-            if before is not None:
-                yield before
-            before = here
-        if before is not None:
-            yield before
+        return joined_extents(self._extents())
 
     def _extents(self) -> Iterator[Extent]:
         for volume, first, last in self._places(0, self.size):
             start = _start(volume)
-            for offset, length in volume.extents():
-                begin, end = max(offset + start, first), min(offset + length + start, last)
-                if begin < end:
-                    yield Extent(begin, end - begin)
+            for offset, length in volume.extents_within(first - start, last - start):
+                yield Extent(offset + start, length)
 
     @property
     def absent(self) -> Absent:
@@ -174,3 +240,17 @@ class ImageDisk:
 def _start(volume: ImageVolume) -> int:
     """Where byte 0 of a volume is on the disk."""
     return volume.record.start if volume.record.number != FRAME else 0
+
+
+def joined_extents(extents: Iterator[Extent]) -> Iterator[Extent]:
+    """Extents that follow one another made one."""
+    before: Extent | None = None
+    for here in extents:
+        if before is not None and before.end == here.offset:
+            before = Extent(before.offset, before.length + here.length)
+            continue
+        if before is not None:
+            yield before
+        before = here
+    if before is not None:
+        yield before

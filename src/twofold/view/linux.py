@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from twofold.errors import DamageFound
+from twofold.format.image import PartName
 from twofold.view.system_facts import SystemFacts, User
 from twofold.view.whole_file import WholeFiles
 
@@ -17,7 +18,7 @@ _NOTHING = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
 _ZONES = b"zoneinfo/"
 
 
-def linux_facts(files: WholeFiles, partition: int) -> SystemFacts | None:
+def linux_facts(files: WholeFiles, partition: PartName) -> SystemFacts | None:
     """The system whose top this tree is, None where there is none. ``DamageFound``."""
     text = _Texts(files)
     release = text.read("etc/os-release") or text.read("usr/lib/os-release")

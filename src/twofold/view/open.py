@@ -6,7 +6,7 @@ Parsers of file systems are imported when an image is looked into.
 from typing import TYPE_CHECKING
 
 from twofold.errors import TwofoldError, UsageError
-from twofold.format.image import VolumeRecord
+from twofold.format.image import PartName, VolumeRecord
 from twofold.format.records import Root
 from twofold.graph import PageStore
 from twofold.view.base import FileTree
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 VolumeKey = tuple[bytes, int, int, int, int, int]
 
 
-def snapshot_tree(pages: PageStore, root: Root, partition: int | None) -> FileTree:
+def snapshot_tree(pages: PageStore, root: Root, partition: PartName | None) -> FileTree:
     """The files of a snapshot, or of a partition of an image.
 
     ``UsageError`` for an image of which no partition is named, ``NewerFormat`` for a kind of
@@ -36,10 +36,10 @@ def snapshot_tree(pages: PageStore, root: Root, partition: int | None) -> FileTr
     return partition_tree(pages, root, partition)
 
 
-def partition_tree(pages: PageStore, root: Root, partition: int) -> "ImageTree":
+def partition_tree(pages: PageStore, root: Root, partition: PartName) -> "ImageTree":
     """The files of a partition of an image.
 
-    ``SnapshotNotFound`` when there is none of that number, ``TwofoldError`` when its file system
+    ``SnapshotNotFound`` when there is none of that name, ``TwofoldError`` when its file system
     cannot be looked into, ``DamageFound``.
     """
     from twofold.view.image import ImageDisk  # noqa: PLC0415
@@ -55,7 +55,9 @@ def partition_tree(pages: PageStore, root: Root, partition: int) -> "ImageTree":
     return tree
 
 
-def files_of(pages: PageStore, root: Root, disk: "ImageDisk", partition: int) -> "ImageTree | None":
+def files_of(
+    pages: PageStore, root: Root, disk: "ImageDisk", partition: PartName
+) -> "ImageTree | None":
     """The same out of an open image; None where the contents are not understood."""
     from twofold.disk.probe import open_file_system  # noqa: PLC0415
     from twofold.view.inside import ImageTree  # noqa: PLC0415

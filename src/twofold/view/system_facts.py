@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from twofold.format.image import PartName
 from twofold.options import shown_as
 
 
@@ -22,7 +23,7 @@ class Program:
     ``installed`` is a day (2026-11-01) or empty, ``bits`` 32 or 64.
     """
 
-    partition: int
+    partition: PartName
     name: str
     version: str
     publisher: str
@@ -35,7 +36,7 @@ class Program:
 class SystemFacts:
     """One installed system; texts are empty where it does not tell."""
 
-    partition: int
+    partition: PartName
     family: str
     name: str
     version: str = ""

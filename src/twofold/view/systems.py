@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twofold.errors import DamageFound, TwofoldError
+from twofold.format.image import PartName
 from twofold.format.records import Root
 from twofold.graph import PageStore
 from twofold.view.image import ImageDisk
@@ -18,7 +19,7 @@ from twofold.view.windows import windows_facts
 class Unread:
     """A partition whose files could not be asked, and why."""
 
-    partition: int
+    partition: PartName
     reason: str
 
 
@@ -29,17 +30,17 @@ def systems_in(pages: PageStore, root: Root) -> Iterator[SystemFacts | Unread]:
     """
     for record in ImageDisk(pages, root).partitions:
         try:
-            tree = partition_tree(pages, root, record.number)
+            tree = partition_tree(pages, root, record.called)
         except DamageFound as error:
-            yield Unread(record.number, error.message)
+            yield Unread(record.called, error.message)
             continue
         except TwofoldError:
             continue  # nothing that has files
         files = WholeFiles(tree, pages.blobs)
         try:
-            found = windows_facts(files, record.number) or linux_facts(files, record.number)
+            found = windows_facts(files, record.called) or linux_facts(files, record.called)
         except DamageFound as error:
-            yield Unread(record.number, error.message)
+            yield Unread(record.called, error.message)
             continue
         if found is not None:
             yield found

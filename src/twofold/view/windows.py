@@ -19,6 +19,7 @@ from itertools import islice
 from twofold.disk.hive import HIVE_LIMIT, Hive, Key
 from twofold.disk.hive_log import LOG_LIMIT, recovered
 from twofold.errors import DamageFound
+from twofold.format.image import PartName
 from twofold.format.pages import NodeKind
 from twofold.view.system_facts import Program, SystemFacts, User
 from twofold.view.whole_file import WholeFiles
@@ -39,7 +40,7 @@ _MOST_HIVES = 50
 _ACCOUNT_FLAGS, _DISABLED = 0x38, 0x1
 
 
-def windows_facts(files: WholeFiles, partition: int) -> SystemFacts | None:
+def windows_facts(files: WholeFiles, partition: PartName) -> SystemFacts | None:
     """The Windows on this partition, None where there is none. ``DamageFound``."""
     config = files.find(_CONFIG, any_case=True)
     if config is None or config.node.kind != NodeKind.DIRECTORY:
@@ -118,7 +119,7 @@ class _Hives:
 class _Found:
     """What was found so far."""
 
-    partition: int
+    partition: PartName
     version: dict[str, str] = field(default_factory=dict)
     computer: str = ""
     time_zone: str = ""
@@ -227,7 +228,7 @@ def _flags(account: Key) -> int:
     return found[0]
 
 
-def _program(told: dict[str, str], partition: int, bits: int, user: str) -> Program | None:
+def _program(told: dict[str, str], partition: PartName, bits: int, user: str) -> Program | None:
     """A program as Windows lists it: none that is a part or an update of another one."""
     name = told.get("displayname", "").strip()
     if not name or told.get("systemcomponent") == "1" or told.get("parentkeyname"):

@@ -13,7 +13,7 @@ from tests.disk.ext_volumes import Recipe
 from tests.disk.fat_world import run as mtools
 from tests.disk.test_lvm import lvm
 from tests.disk.used_blocks import populate
-from tests.imaging.disks import MIB, run
+from tests.imaging.disks import MIB, make_ext4, run, tree
 from tests.imaging.pcs.disk import Disk, Volume, gpt, mbr
 from tests.imaging.pcs.windows import ESP
 
@@ -82,6 +82,38 @@ def in_groups(folder: Path) -> Disk:
     return gpt(folder / "disk.img", volumes, GUID.format(4))
 
 
+def fedora(folder: Path) -> Disk:
+    """GPT: ESP, /boot, and a volume group with the root, in two pieces, and swap."""
+    boot, root = folder / "boot.img", folder / "root.img"
+    for image, files, mebibytes, seed in ((boot, 30, 48, 1), (root, 300, 160, 2)):
+        source = folder / f"source-{seed}"
+        source.mkdir()
+        tree(source, seed, files)
+        make_ext4(image, source, mebibytes * MIB)
+        make_old(image, source)
+        run("rm", "-r", source)
+    clean_swap = blank(folder / "clean.img", 16)
+    run("mkswap", clean_swap)
+    volumes = [
+        Volume("vfat", esp(folder), ESP, "EFI", GUID.format(5)),
+        Volume("ext", boot, LINUX, "boot", GUID.format(6)),
+        Volume("lvm", volume_group(folder, root, clean_swap), LVM, "pv", GUID.format(7)),
+    ]
+    return gpt(folder / "disk.img", volumes, GUID.format(8))
+
+
+def make_old(image: Path, source: Path) -> None:
+    """Files that have not changed for years: what was written just now proves nothing."""
+    words = [
+        f'sif "/{path.relative_to(source)}" ctime 20200101000000'
+        for path in source.rglob("*")
+        if path.is_file()
+    ]
+    commands = source.with_suffix(".debugfs")
+    commands.write_text("\n".join(words))
+    run("debugfs", "-w", "-f", commands, image)
+
+
 def esp(folder: Path) -> Path:
     tree, image = folder / "esp", folder / "esp.img"
     (tree / "EFI/debian").mkdir(parents=True)
@@ -141,31 +173,51 @@ def used(image: Path, folder: Path, seed: int) -> Path:
 
 
 def physical_volume(folder: Path) -> Path:
-    """Two logical volumes side by side, the first of them grown later, and an ext4 in it."""
-    image, source = blank(folder / "pv.img", 72), folder / "lv.img"
-    with attached(image) as loop:
-        lvm(f"pvcreate -y -ff {loop}")
-        lvm(f"vgcreate -s 1M pcvg {loop}")
-        lvm(f"lvcreate -an -Zn -Wn -y -l 20 -n root pcvg {loop}")
-        lvm(f"lvcreate -an -Zn -Wn -y -l 8 -n swap pcvg {loop}")
-        lvm(f"lvextend -l +12 pcvg/root {loop}")
+    """A small group with an ext4 that was used and fragmented."""
     recipe = Recipe("-t ext4 -b 4096", 32, 9)
     (folder / "in-lv").mkdir()
-    run("cp", ext_volumes.make(recipe, folder / "in-lv"), source)
-    with image.open("r+b") as target, source.open("rb") as data:
-        for start, size in logical_volume(image):
-            target.seek(start)
-            target.write(data.read(size))
+    return volume_group(folder, ext_volumes.make(recipe, folder / "in-lv"), swap(folder, 8))
+
+
+def volume_group(folder: Path, root: Path, swapped: Path) -> Path:
+    """Two logical volumes side by side, the first of them grown later, and what is in them."""
+    sizes = [image.stat().st_size // MIB for image in (root, swapped)]
+    image = blank(folder / "pv.img", sum(sizes) + 32)
+    with attached(image) as loop:
+        lvm(f"pvcreate -y -ff {loop}", loop)
+        lvm(f"vgcreate -s 1M pcvg {loop}", loop)
+        lvm(f"lvcreate -an -Zn -Wn -y -l {sizes[0] - 12} -n root pcvg {loop}", loop)
+        lvm(f"lvcreate -an -Zn -Wn -y -l {sizes[1]} -n swap pcvg {loop}", loop)
+        lvm(f"lvextend -l +12 pcvg/root {loop}", loop)
+    for name, source in (("root", root), ("swap", swapped)):
+        write_pieces(image, logical_volume(image, name), source)
     return image
 
 
-def logical_volume(image: Path) -> list[tuple[int, int]]:
-    """Where the tools say that the pieces of ``root`` are."""
+def logical_volume(image: Path, name: str = "root") -> list[tuple[int, int]]:
+    """Where the tools say that the pieces of a logical volume are."""
     with attached(image) as loop:
-        told = lvm("lvs --noheadings --segments -o seg_pe_ranges pcvg/root")
-        start = int(lvm(f"pvs --noheadings --units b --nosuffix -o pe_start {loop}"))
+        told = lvm(f"lvs --noheadings --segments -o seg_pe_ranges pcvg/{name}", loop)
+        start = int(lvm(f"pvs --noheadings --units b --nosuffix -o pe_start {loop}", loop))
     ranges = re.findall(r":(\d+)-(\d+)", told)
     return [(start + int(a) * MIB, (int(b) - int(a) + 1) * MIB) for a, b in ranges]
+
+
+def write_pieces(image: Path, pieces: list[tuple[int, int]], source: Path) -> None:
+    """Lay a file out over pieces of another one."""
+    with image.open("r+b") as target, source.open("rb") as data:
+        for start, size in pieces:
+            target.seek(start)
+            target.write(data.read(size))
+
+
+def read_pieces(image: Path, pieces: list[tuple[int, int]], target: Path) -> Path:
+    """Put pieces of a file together in another one."""
+    with image.open("rb") as source, target.open("wb") as data:
+        for start, size in pieces:
+            source.seek(start)
+            data.write(source.read(size))
+    return target
 
 
 @contextmanager

@@ -37,11 +37,16 @@ class Part:
     size: int
     used: int | None = None
     """None where that is not known."""
+    inside: str = ""
+    """Label of the part that it lies in, as a logical volume does: it is told and not drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiskPicture:
-    """A disk and its partitions in the order of their places; bytes."""
+    """A disk and its partitions in the order of their places; bytes.
+
+    What parts in others use is not counted with those others.
+    """
 
     title: str
     size: int
@@ -58,15 +63,34 @@ class _Block:
     free: bool = False
 
 
+def inside_of(parent: int) -> str:
+    """The label of the partition that a logical volume lies in; "" for 0, which is none."""
+    return f"p{parent}" if parent else ""
+
+
 def part_name(system: str, label: str) -> str:
     """What a partition is called in a picture: its file system and its label."""
     return " ".join(filter(None, (system, label)))
 
 
+def _outer(disk: DiskPicture) -> Iterator[Part]:
+    """The parts that are drawn, with what is used in them counted as theirs."""
+    for part in disk.parts:
+        if not part.inside:
+            inner = [each.used for each in disk.parts if each.inside == part.label]
+            known = part.used is not None and None not in inner
+            used = sum(filter(None, (part.used, *inner))) if known else None
+            yield replace(part, used=used)
+
+
 def disk_lines(disk: DiskPicture, columns_wide: int = WIDTH) -> list[str | Line]:
     """The title, the bar and what its blocks mean; no line is wider than ``columns_wide``."""
-    rows = [(part.label, _short(part.name), size(part.size), _share(part)) for part in disk.parts]
-    free = max(disk.size - sum(part.size for part in disk.parts), 0)
+    outer = {part.label: part for part in _outer(disk)}
+    rows = [
+        (part.label, _short(part.name), size(part.size), _share(outer.get(part.label, part)))
+        for part in disk.parts
+    ]
+    free = max(disk.size - sum(part.size for part in outer.values()), 0)
     if any(block.free for block in _blocks(disk, columns_wide)):
         rows.append(("", "free", size(free), ""))
     return [*_picture(disk, columns_wide, columns_wide), *_table(rows, columns_wide, right=(2,))]
@@ -124,7 +148,7 @@ def _blocks(disk: DiskPicture, bar_wide: int) -> list[_Block]:
     least_gap = disk.size // bar_wide
     blocks: list[_Block] = []
     at = 0
-    for part in sorted(disk.parts, key=lambda part: part.start):
+    for part in sorted(_outer(disk), key=lambda part: part.start):
         if part.start - at > least_gap:
             blocks.append(_Block("", part.start - at, None, free=True))
         blocks.append(_Block(printable(part.label), part.size, part.used))

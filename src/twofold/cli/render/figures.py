@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from twofold.cli.render.base import Line
-from twofold.cli.render.disk_bar import DiskPicture, Part, disk_lines, part_name
+from twofold.cli.render.disk_bar import DiskPicture, Part, disk_lines, inside_of, part_name
 from twofold.cli.render.growth_tree import Grown, growth_lines, signed
 from twofold.cli.render.installed import system_lines
 from twofold.cli.render.share_bar import GLYPHS, Share, percent, share_lines
@@ -105,7 +105,14 @@ def backup_lines(
 
 def _picture(result: "StatsResult", backup: "BackupStats") -> DiskPicture:
     parts = tuple(
-        Part(f"p{p.number}", part_name(p.system, p.label or p.name), p.start, p.size, p.used)
+        Part(
+            f"p{p.number}",
+            part_name(p.system, p.label or p.name),
+            p.start,
+            p.size,
+            p.used,
+            inside_of(p.parent),
+        )
         for p in result.volumes
     )
     names = ", ".join(os.path.basename(os.fsdecode(each)) for each in backup.sources)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from twofold.cli.render.base import Line
-from twofold.cli.render.disk_bar import DiskPicture, Part, disk_lines, part_name
+from twofold.cli.render.disk_bar import DiskPicture, Part, disk_lines, inside_of, part_name
 from twofold.cli.render.words import size, things
 
 if TYPE_CHECKING:
@@ -17,14 +17,21 @@ def estimate_lines(title: str, what: "Estimate") -> Iterator[str | Line]:
     """A disk before it is read: what is on it, and how much is in use."""
     table = {"gpt": "GPT", "mbr": "MBR"}.get(what.table, "no partition table")
     parts = tuple(
-        Part(f"p{p.number}", part_name(p.system, p.label or p.name), p.start, p.size, p.used)
+        Part(
+            f"p{p.called}",
+            part_name(p.system, p.label or p.name),
+            p.start,
+            p.size,
+            p.used,
+            inside_of(p.parent),
+        )
         for p in what.parts
     )
     yield from disk_lines(DiskPicture(f"{title}, {table}", what.size, parts))
     yield f"{size(what.used)} in use"
     for part in what.parts:
         if part.doubt:
-            yield Line(f"p{part.number}: {part.doubt}.", "yellow")
+            yield Line(f"p{part.called}: {part.doubt}.", "yellow")
             yield Line(
                 f"  So what counts as free is kept as well where it is not zero, up to"
                 f" {size(part.free)}: files saved last may lie there.",

@@ -9,7 +9,6 @@ from twofold.cli.render.base import Line
 from twofold.cli.render.words import duration, printable, size
 from twofold.cli.root import Verb
 from twofold.cli.session import Session
-from twofold.errors import UsageError
 
 if TYPE_CHECKING:
     from twofold.commands.export import ExportResult
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     "--part",
     metavar="N",
     allow_from_autoenv=False,
-    help="Only partition N, as a raw file; 'twofold ls BACKUP' lists them.",
+    help="Only partition N, or its volume N.NAME, as a raw file; 'twofold ls BACKUP' lists them.",
 )
 @click.pass_obj
 def command(session: Session, backup: str, file: str, part: str | None) -> int:
@@ -44,14 +43,11 @@ def command(session: Session, backup: str, file: str, part: str | None) -> int:
     return session.finish(result, _closing(result), result.exit_code)
 
 
-def _number(part: str | None) -> int | None:
-    """``3`` or ``p3``, as in addresses."""
-    if part is None:
-        return None
-    digits = part.removeprefix("p")
-    if not digits.isdecimal() or not digits.isascii() or len(digits) > 4:
-        raise UsageError(f"'{part}' is no number of a partition", hint="write it like 3 or p3")
-    return int(digits)
+def _number(part: str | None) -> int | str | None:
+    """``3``, ``p3`` or ``p3.root``, as in addresses."""
+    from twofold.view import parse_part
+
+    return parse_part(part) if part is not None else None
 
 
 def _closing(result: "ExportResult") -> Iterator[str | Line]:

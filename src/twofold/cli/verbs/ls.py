@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("ls", cls=Verb, listing=True)
-@click.argument("address", metavar="BACKUP[:pN][:/PATH]")
+@click.argument("address", metavar="BACKUP[:pN[.NAME]][:/PATH]")
 @click.option("-R", "--recursive", is_flag=True, help="Everything below, not only one level.")
 @click.option("-l", "--long", is_flag=True, help="Permissions, owner, size and time as well.")
 @click.pass_obj
@@ -23,7 +23,7 @@ def command(session: Session, address: str, recursive: bool, long: bool) -> int:
 
     BACKUP is latest, latest~2 (the second before it), @2026-11-01 (the last one up to that day) or
     the beginning of an id. Of an image its partitions are listed, and with latest:p2:/Users what
-    a folder on partition 2 holds.
+    a folder on partition 2 holds, or with latest:p3.root:/etc one on a logical volume.
     """
     from twofold.commands import ls
 
@@ -51,7 +51,8 @@ def _shower(
 def _partition_line(each: "ListedPartition") -> str:
     """``p3  465 GiB  ntfs  Windows``: what is needed to name it and to know it."""
     label = printable(each.label or each.name)
-    return f"p{each.number:<4} {size(each.size):>9}  {each.system or '-':8} {label}".rstrip()
+    name = f"  p{each.number}" if each.parent else f"p{each.number:<4}"
+    return f"{name} {size(each.size):>9}  {each.system or '-':8} {label}".rstrip()
 
 
 def _line(entry: "ListedEntry") -> str:

@@ -8,7 +8,14 @@ import click
 
 from twofold.cli import types
 from twofold.cli.render.base import Line
-from twofold.cli.render.disk_bar import DiskPicture, Part, change_lines, disk_lines, part_name
+from twofold.cli.render.disk_bar import (
+    DiskPicture,
+    Part,
+    change_lines,
+    disk_lines,
+    inside_of,
+    part_name,
+)
 from twofold.cli.render.words import duration, printable, size
 from twofold.cli.root import Verb
 from twofold.cli.session import Session
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command("restore-disk", cls=Verb, writes=True)
-@click.argument("image", metavar="IMAGE[:pN]")
+@click.argument("image", metavar="IMAGE[:pN[.NAME]]")
 @click.option(
     "--to",
     metavar="DEVICE|FILE",
@@ -38,7 +45,8 @@ if TYPE_CHECKING:
 def command(session: Session, image: str, to: bytes, *, new_ids: bool, restart: bool) -> int:
     """Write an image onto a disk, whole or one partition of it.
 
-    'latest' writes the whole disk, 'latest:p3' partition 3 alone. Before a disk or a file is
+    'latest' writes the whole disk, 'latest:p3' partition 3 alone, 'latest:p3.root' a logical
+    volume of it alone. Before a disk or a file is
     overwritten, its name must be typed. Everything that the image holds is read back and compared;
     the partition table is written last. A run that was cut off goes on when it is started again
     with the same image and target.
@@ -86,13 +94,14 @@ def plan_lines(plan: "DiskPlan") -> Iterator[str | Line]:
     shown = os.fsdecode(plan.target.path)
     parts = tuple(
         Part(
-            f"p{part.volume.number}",
+            f"p{part.volume.called}",
             part_name(part.volume.system, part.volume.label or part.volume.name),
-            part.at,
+            0 if part.pieces else part.at,
             part.volume.size,
             part.volume.used,
+            inside_of(part.volume.parent) if part.pieces else "",
         )
-        for part in plan.parts
+        for part in sorted(plan.parts, key=lambda part: bool(part.pieces))
         if part.volume.number
     )
     after = DiskPicture(shown, plan.size, parts)
@@ -108,7 +117,13 @@ def plan_lines(plan: "DiskPlan") -> Iterator[str | Line]:
 
 def _before(shown: str, total: int, now: "Estimate") -> DiskPicture:
     parts = tuple(
-        Part(f"p{p.number}", part_name(p.system, p.label or p.name), p.start, p.size)
+        Part(
+            f"p{p.called}",
+            part_name(p.system, p.label or p.name),
+            p.start,
+            p.size,
+            inside=inside_of(p.parent),
+        )
         for p in now.parts
     )
     return DiskPicture(shown, total, parts)

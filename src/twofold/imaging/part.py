@@ -1,0 +1,43 @@
+"""A part of a disk that becomes one volume of its image."""
+
+from dataclasses import dataclass
+
+from twofold.disk.base import BlockReader
+from twofold.disk.blocks import Pieces, Window
+from twofold.format.image import PartName
+
+PartRange = tuple[int, int]
+"""First byte of a part, and bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A partition, the whole of a disk without a table, or a logical volume in one of these.
+
+    ``start`` is on the disk; of a logical volume it is that of its ``parent``, whose bytes ``runs``
+    are of. ``taken``: what of this part belongs to volumes in it, ascending.
+    """
+
+    number: int
+    start: int
+    size: int
+    sort: str
+    name: str = ""
+    guid: str = ""
+    shared: bool = False
+    """Whether another partition has bytes of it, so that none of them is free for certain."""
+    label: str = ""
+    parent: int = 0
+    runs: tuple[PartRange, ...] = ()
+    taken: tuple[PartRange, ...] = ()
+
+    @property
+    def called(self) -> PartName:
+        """What people call it."""
+        return f"{self.parent}.{self.name}" if self.parent else self.number
+
+    def of(self, disk: BlockReader) -> BlockReader:
+        """Its bytes."""
+        if self.parent:
+            return Pieces(disk, self.start, self.runs)
+        return Window(disk, self.start, self.size)
