@@ -87,6 +87,16 @@ def test_a_bug_is_told_without_a_traceback(
     assert "ZeroDivisionError: no" in kept.read_text("utf-8")
 
 
+def test_details_of_a_bug_are_kept_where_memories_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TWOFOLD_STATE_DIR", str(tmp_path / "elsewhere"))
+    assert run(monkeypatch, ZeroDivisionError("no way")) == 1
+    (kept,) = (tmp_path / "elsewhere").iterdir()
+    assert str(kept) in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()
+
+
 def test_too_little_memory_is_no_bug(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
