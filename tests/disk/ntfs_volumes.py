@@ -205,6 +205,20 @@ ALL: list[Filling] = [
 ]
 
 
+def system_file(path: Path, data: bytes) -> None:
+    """A file marked as Windows marks its page file: archive, system, hidden."""
+    path.write_bytes(data)
+    os.setxattr(path, "system.ntfs_attrib_be", struct.pack(">I", 0x26))
+
+
+def sleeping(image: Path, memory: bytes, pages: bytes) -> int:
+    """Give a volume the hibernation and page files of a Windows; the record of the first."""
+    with mounted(image) as folder:
+        system_file(folder / "hiberfil.sys", memory)
+        system_file(folder / "pagefile.sys", pages)
+        return (folder / "hiberfil.sys").stat().st_ino
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A name as ntfs-3g shows it."""

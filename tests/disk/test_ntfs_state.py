@@ -5,7 +5,6 @@ The other way round we may be more careful.
 """
 
 import itertools
-import os
 import struct
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from twofold.disk import Facts, Stream
 from twofold.disk.blocks import FileBlocks
 from twofold.disk.ntfs import open_ntfs
 
-SYSTEM_FILE = struct.pack("<I", 0x26)
 PAGES = {
     "emptied": None,
     "clean": Restart(),
@@ -126,13 +124,7 @@ def test_a_volume_marked_for_checking_is_in_doubt_even_if_frozen(image: Path) ->
 
 def hibernated(image: Path, magic: bytes) -> int:
     """A hibernation file as Windows makes it; the number of its record."""
-    with volumes.mounted(image) as folder:
-        file = folder / "hiberfil.sys"
-        file.write_bytes(magic + b"memory" * 5000)
-        (folder / "pagefile.sys").write_bytes(b"pages" * 5000)
-        for path in (file, folder / "pagefile.sys"):
-            os.setxattr(path, "system.ntfs_attrib", SYSTEM_FILE)
-        return file.stat().st_ino
+    return volumes.sleeping(image, magic + b"memory" * 5000, b"pages" * 5000)
 
 
 @pytest.mark.parametrize("magic", [b"HIBR", b"hibr", b"RSTR", b"WAKE", b"\0\0\0\0"])

@@ -7,7 +7,6 @@ come back as it was.
 import errno
 import os
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.disk.ntfs_volumes import system_file
 from tests.imaging.disks import MIB, make_ext4, make_ntfs, mounted_ntfs, run
 from tests.imaging.test_image_round import differing_blocks, free_blocks
 from tests.imaging.world import ImageWorld
@@ -246,8 +246,7 @@ def make_paged_ntfs(image: Path, source: Path, folder: Path) -> None:
     """A volume with a page file of one MiB, marked as Windows marks it."""
     make_ntfs(image, source, folder, 32 * MIB)
     with mounted_ntfs(image, folder) as top:
-        (top / "pagefile.sys").write_bytes(os.urandom(MIB))
-        os.setxattr(top / "pagefile.sys", "system.ntfs_attrib_be", struct.pack(">I", 0x26))
+        system_file(top / "pagefile.sys", os.urandom(MIB))
 
 
 @needs_root

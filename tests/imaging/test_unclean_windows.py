@@ -9,7 +9,6 @@ the tables from after are put over what was restored, and the files must be whol
 import os
 import random
 import shutil
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,8 @@ CLUSTER = 4096
 SIZE = 32 << 20
 EDGE = 1 << 20
 """Bytes at both ends of a disk from which a restore removes what it was known by."""
-SYSTEM_FILE = struct.pack("<I", 0x26)
+PAGES = 18 << 20
+"""Bytes of a page file that takes most of the volume, and makes way for what is saved last."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,9 @@ def same_clusters(one: Path, two: Path) -> set[int]:
     }
 
 
-def system_file(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-    os.setxattr(path, "system.ntfs_attrib", SYSTEM_FILE)
-
-
 def fill(folder: Path, rng: random.Random) -> None:
-    """A page file that takes most of the volume, so that it makes way for what is saved last."""
     for number in range(30):
         (folder / f"early {number}").write_bytes(rng.randbytes(rng.randrange(60_000)))
-    system_file(folder / "pagefile.sys", rng.randbytes(18 << 20))
 
 
 def save_last(folder: Path, rng: random.Random) -> dict[str, bytes]:
@@ -122,6 +115,7 @@ def crash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crash]:
     volumes.make(before, size=SIZE, cluster=CLUSTER)
     with volumes.mounted(before) as folder:
         fill(folder, rng)
+        volumes.system_file(folder / "pagefile.sys", rng.randbytes(PAGES))
     shutil.copyfile(before, after)
     with volumes.mounted(after) as folder:
         late = save_last(folder, rng)
@@ -255,8 +249,8 @@ def asleep(tmp_path: Path) -> tuple[Path, int]:
     volumes.make(image, size=SIZE, cluster=CLUSTER)
     with volumes.mounted(image) as folder:
         fill(folder, rng)
-        system_file(folder / "hiberfil.sys", b"hibr" + rng.randbytes(4 << 20))
-        number = (folder / "hiberfil.sys").stat().st_ino
+    memory = b"hibr" + rng.randbytes(4 << 20)
+    number = volumes.sleeping(image, memory, rng.randbytes(PAGES))
     assert probed(image) == 14
     return image, first_cluster(image, number)
 
@@ -275,23 +269,35 @@ def test_a_restored_windows_does_not_wake_up(
     assert probed(back) == 0
 
 
-def test_files_where_a_memory_was_come_back(world: ImageWorld, room: Path) -> None:
-    """It has shrunk and other files took its place, but its own record is still the old one."""
-    before, image, rng = room / "before.img", room / "image.img", random.Random(7)
+def made_way(
+    room: Path, name: str, late: dict[str, bytes], rng: random.Random
+) -> tuple[Path, int, dict[str, int]]:
+    """A volume on which a large file has shrunk for others, but its own record is the old one.
+
+    Its number and those of the others; one called ``low`` has a lower number than the large file.
+    """
+    before, image = room / "before.img", room / "image.img"
     volumes.make(before, size=SIZE, cluster=CLUSTER)
     with volumes.mounted(before) as folder:
         (folder / "low").write_bytes(b"resident")
-        system_file(folder / "hiberfil.sys", rng.randbytes(20 << 20))
-        number = (folder / "hiberfil.sys").stat().st_ino
+        volumes.system_file(folder / name, rng.randbytes(20 << 20))
+        number = (folder / name).stat().st_ino
     shutil.copyfile(before, image)
-    late = {name: rng.randbytes(5 << 20) for name in ("low", "high")}
     with volumes.mounted(image) as folder:
-        os.truncate(folder / "hiberfil.sys", 1 << 20)
-        for name, data in late.items():
-            (folder / name).write_bytes(data)
-        numbers = {name: (folder / name).stat().st_ino for name in late}
-    assert numbers["low"] < number < numbers["high"]
+        os.truncate(folder / name, 1 << 20)
+        for other, data in late.items():
+            (folder / other).write_bytes(data)
+        numbers = {other: (folder / other).stat().st_ino for other in late}
     put_old_record(before, number, image)
+    return image, number, numbers
+
+
+def test_files_where_a_memory_was_come_back(world: ImageWorld, room: Path) -> None:
+    """It has shrunk and other files took its place, but its own record is still the old one."""
+    rng = random.Random(7)
+    late = {name: rng.randbytes(5 << 20) for name in ("low", "high")}
+    image, number, numbers = made_way(room, "hiberfil.sys", late, rng)
+    assert numbers["low"] < number < numbers["high"]
     memory, first = clusters_of(image, {number}), first_cluster(image, number)
     with image.open("r+b") as file:
         file.seek(first * CLUSTER)
@@ -308,20 +314,10 @@ def test_files_where_a_memory_was_come_back(world: ImageWorld, room: Path) -> No
 @pytest.mark.parametrize("name", ["low", "high"])
 def test_files_where_a_page_file_was_come_back(world: ImageWorld, room: Path, name: str) -> None:
     """A volume that calls itself sound and is not: two files have the same clusters."""
-    before, image, rng = room / "before.img", room / "image.img", random.Random(8)
-    volumes.make(before, size=SIZE, cluster=CLUSTER)
-    with volumes.mounted(before) as folder:
-        (folder / "low").write_bytes(b"resident")
-        system_file(folder / "pagefile.sys", rng.randbytes(20 << 20))
-        number = (folder / "pagefile.sys").stat().st_ino
-    shutil.copyfile(before, image)
+    rng = random.Random(8)
     data = rng.randbytes(15 << 20)
-    with volumes.mounted(image) as folder:
-        os.truncate(folder / "pagefile.sys", 1 << 20)
-        (folder / name).write_bytes(data)
-        other = (folder / name).stat().st_ino
-    put_old_record(before, number, image)
-    assert len(clusters_of(image, {number}) & clusters_of(image, {other})) > 100
+    image, number, numbers = made_way(room, "pagefile.sys", {name: data}, rng)
+    assert len(clusters_of(image, {number}) & clusters_of(image, {numbers[name]})) > 100
     assert probed(image) == 0
     world.image(image)
     back = restored(world, room / "back")
