@@ -109,6 +109,8 @@ def _target(facts: FileFacts) -> bytes:
 def _more(facts: FileFacts, seconds: int, target: bytes, read: ReadStream) -> More | None:
     """What few entries have; also of those with a refusal, so that they are looked at."""
     flags = (facts.attributes or 0) & (_HIDDEN | _SYSTEM)
+    if facts.kind in (Kind.LINK, Kind.OTHER) and facts.reparse is None:
+        flags &= ~_SYSTEM  # which is how NTFS tells it from a file
     abroad = facts.reparse is not None and is_absolute(target)
     xattrs, streams = _streams(facts, read)
     device = facts.device or 0

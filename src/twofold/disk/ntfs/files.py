@@ -1,10 +1,11 @@
 """Single files: what is known of one, its content, the names in a directory."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from twofold.disk.base import Content, FileFacts, Kind
 from twofold.disk.ntfs import attributes as at
-from twofold.disk.ntfs import reparse, values, wof
+from twofold.disk.ntfs import interix, reparse, values, wof
 from twofold.disk.ntfs.attributes import Part, Stored
 from twofold.disk.ntfs.boot import Geometry
 from twofold.disk.ntfs.index import Index
@@ -39,18 +40,20 @@ class Files:
         info = _information(file)
         names = [values.file_name(value) for value in file.values(at.FILE_NAME)]
         point = self._reparse(file)
-        kind = Kind.DIRECTORY if file.directory else Kind.FILE
+        special = self._special(file, info.attributes, point)
         sizes = {part.name: _size(part) for part in file.of_kind(at.DATA) if _has_size(part)}
         size = sizes.pop(b"", 0)
         return FileFacts(
-            kind=reparse.kind_of(point[0], kind) if point else kind,
+            kind=special.kind,
             size=0 if file.directory else size,
             links=sum(name.space != values.DOS for name in names),
             modified_ns=info.modified,
             changed_ns=info.changed,
             created_ns=info.created,
             attributes=info.attributes | (_DIRECTORY if file.directory else 0),
-            target=reparse.target_of(*point) if point else None,
+            mode=special.mode,
+            device=special.device,
+            target=special.target,
             reparse=point,
             security=self._descriptor(file, info.security),
             short_name=next((name.name for name in names if name.space == values.DOS), None),
@@ -58,6 +61,29 @@ class Files:
             streams=sizes,
             encrypted=any(part.flags & at.ENCRYPTED for part in file.of_kind(at.DATA)),
         )
+
+    def kind_of(self, number: int) -> Kind:
+        """The same as that of ``facts_of``; a damaged one is a file."""
+        try:
+            file = self._table.file(number)
+            return self._special(file, _information(file).attributes, self._reparse(file)).kind
+        except FormatError:
+            return Kind.FILE
+
+    def _special(
+        self, file: File, attributes: int, point: tuple[int, bytes] | None
+    ) -> interix.Special:
+        """What a file stands for, which may be something else than a file."""
+        kind = Kind.DIRECTORY if file.directory else Kind.FILE
+        if point is not None:
+            return interix.Special(reparse.kind_of(point[0], kind), reparse.target_of(*point))
+        found = None
+        parts = file.of_kind(at.DATA, b"") if kind is Kind.FILE else []
+        if parts and interix.may_be(attributes, _size(parts[0])):
+            with suppress(FormatError):  # whoever reads the file is told
+                content = self._content(parts)
+                found = interix.parse(content.read(0, content.size))
+        return found or interix.Special(kind)
 
     def names(self, number: int) -> Iterator[tuple[int, values.FileName]]:
         """Numbers and names in a directory, all name spaces, in its order."""

@@ -14,6 +14,7 @@ from twofold.disk.ntfs import attributes as at
 from twofold.disk.ntfs import reparse, values
 from twofold.disk.ntfs.boot import Geometry, read_geometry
 from twofold.disk.ntfs.files import Files
+from twofold.disk.ntfs.interix import SYSTEM
 from twofold.disk.ntfs.notes import Notes
 from twofold.disk.ntfs.scan import Scan
 from twofold.disk.ntfs.state import State, state_of
@@ -125,14 +126,16 @@ class Ntfs:
             if name.name in _FORBIDDEN or b"/" in name.name or b"\0" in name.name:
                 self._notes.tell(f"directory {directory} has an impossible name for file {number}")
                 continue
-            yield DirectoryEntry(name.name, number, _kind(name))
+            yield DirectoryEntry(name.name, number, self._kind(number, name))
+
+    def _kind(self, number: int, name: values.FileName) -> Kind:
+        """From the copy of the attributes that the directory keeps, if they tell all."""
+        if name.attributes & _DIRECTORY:
+            kind = Kind.DIRECTORY
+        else:
+            kind = self._files.kind_of(number) if name.attributes & SYSTEM else Kind.FILE
+        return reparse.kind_of(name.tag, kind) if name.attributes & _REPARSE else kind
 
     def open(self, file: int, stream: bytes = b"") -> Content:
         """The content of a file, decoded where it is compressed; FormatError if encrypted."""
         return self._files.open(file, stream)
-
-
-def _kind(name: values.FileName) -> Kind:
-    """From the copy of the attributes that the directory keeps."""
-    kind = Kind.DIRECTORY if name.attributes & _DIRECTORY else Kind.FILE
-    return reparse.kind_of(name.tag, kind) if name.attributes & _REPARSE else kind
