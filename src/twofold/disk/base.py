@@ -216,6 +216,30 @@ class SparseContent(Content, Protocol):
         ...
 
 
+class PlainFile(NamedTuple):
+    """A file of which its record tells everything but perhaps the content."""
+
+    size: int
+    inside: bool
+    """Whether the record holds the content as well."""
+
+
+@runtime_checkable
+class RecordedFiles(Protocol):
+    """A file system with one record for each file."""
+
+    def record(self, file: int) -> bytes:
+        """The record as it lies on the disk. FormatError, OSError."""
+        ...
+
+    def plain(self, file: int) -> PlainFile | None:
+        """What the record of a plain file tells; None for any other, and for a damaged one.
+
+        Two files of one number with equal records, and equal contents outside of them, are equal.
+        """
+        ...
+
+
 class FileSystem(Protocol):
     """A file system that is understood. Opened by the parser's ``open_...`` function.
 

@@ -2,11 +2,13 @@
 
 Both walks give entries in the same order, so they are led side by side: the one that is behind goes
 on, and where both are at one path, the entries are compared. Folders that are the same page in both
-backups are not entered. Where one side could not be read, nothing is said of what only the other
-side shows: it is told as damage, and not as a change.
+backups are not entered, and plain files of two images that are the same passed over (``twins``).
+Where one side could not be read, nothing is said of what only the other side shows: it is told as
+damage, and not as a change.
 """
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,9 +16,12 @@ from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind
 from twofold.graph.pages import Owned
 from twofold.repository import BlobReader
+from twofold.view import nodes
 from twofold.view.base import FileTree, Found, Path, Visit
 from twofold.view.facets import MetadataComparer
+from twofold.view.inside import ImageWalk
 from twofold.view.same import Comparer, File
+from twofold.view.twins import twins_of
 
 _OFTEN = 256  # entries between two words of progress
 ADDED, REMOVED, TYPE, CONTENT, METADATA = "added", "removed", "type", "content", "metadata"
@@ -59,13 +64,15 @@ class Changes:
         self._told = told
         self._contents = Comparer(blobs)
         self._metadata = MetadataComparer(before.tree, after.tree)
+        self._twins = twins_of(before.tree, after.tree)
 
     def __iter__(self) -> Iterator[Change]:
         yield from self._top()
         if self._skipped(self._before.found.node, self._after.found.node):
             return
-        one = _Side(self._before, self._told)
-        other = _Side(self._after, self._told)
+        same = self._same_below(self._before.found.node, self._after.found.node)
+        one = _Side(self._before, self._told, same)
+        other = _Side(self._after, self._told, same)
         while one.head is not None or other.head is not None:
             yield from self._step(one, other)
 
@@ -96,8 +103,20 @@ class Changes:
         if self._skipped(one.owned.node, other.owned.node):
             one.skip()
             other.skip()
+        elif same := self._same_below(one.owned.node, other.owned.node):
+            one.pass_over(same)
+            other.pass_over(same)
         one.advance()
         other.advance()
+
+    def _same_below(self, before: Node, after: Node) -> AbstractSet[bytes]:
+        """Entries of two folders of images that are the same, which are then counted."""
+        folders = before.kind == after.kind == NodeKind.DIRECTORY
+        if self._twins is None or not folders:
+            return frozenset()
+        found = self._twins.names(nodes.number_of(before), nodes.number_of(after))
+        self.unchanged += len(found)
+        return found
 
     def _skipped(self, before: Node, after: Node) -> bool:
         """Whether two folders are the same, which is then counted."""
@@ -140,13 +159,15 @@ class Changes:
 class _Side:
     """One of the two walks; ``head`` is the entry it is at, None at the end."""
 
-    def __init__(self, start: Start, told: Told) -> None:
+    def __init__(self, start: Start, told: Told, same: AbstractSet[bytes]) -> None:
         self.head: Visit | None = None
         self.path: Path = ()
         self._told = told
         self._lost: set[Path] = set()
         is_folder = start.found.node.kind == NodeKind.DIRECTORY
         self._walk = start.tree.walk(start.found, self._damage) if is_folder else None
+        if same:
+            self.pass_over(same)
         self._rest = iter(self._walk) if self._walk is not None else iter(())
         self.advance()
 
@@ -165,6 +186,11 @@ class _Side:
         """Keep out of the folder this is at."""
         if self._walk is not None:
             self._walk.skip()
+
+    def pass_over(self, names: AbstractSet[bytes]) -> None:
+        """Tell nothing of some entries of the folder this is at."""
+        if isinstance(self._walk, ImageWalk):
+            self._walk.pass_over(names)
 
     def behind(self, other: "_Side") -> bool:
         """Whether this entry comes first."""

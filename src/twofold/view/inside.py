@@ -7,7 +7,7 @@ the parser. A parser is used by one thread at a time.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,6 +17,8 @@ from twofold.disk import (
     FileFacts,
     FileSystem,
     Kind,
+    PlainFile,
+    RecordedFiles,
     SparseContent,
 )
 from twofold.errors import DamageFound, FormatError
@@ -62,6 +64,7 @@ class ImageTree:
         self._unit = volume.record.unit
         self._units = volume.record.units
         self._system = system
+        self._recorded = system if isinstance(system, RecordedFiles) else None
         self._lock = threading.RLock()
         # These caches hold the parser and never their owner, as all caches here.
         self._facts = lru_cache(_FACTS)(system.facts_of)
@@ -102,6 +105,26 @@ class ImageTree:
     def groups(self) -> "ImageGroups":
         """A finder of hard-link groups."""
         return ImageGroups(self)
+
+    def stored(self, number: int) -> bytes:
+        """The record of a file as it lies on the disk, empty if there are none. ``DamageFound``."""
+        if self._recorded is None:
+            return b""
+        with self._lock:
+            return self._recorded.record(number)
+
+    def plain(self, number: int) -> PlainFile | None:
+        """What the record of a plain file tells. ``DamageFound``."""
+        if self._recorded is None:
+            return None
+        with self._lock:
+            return self._recorded.plain(number)
+
+    def known(self, number: int, size: int) -> bytes:
+        """As ``fingerprint``, of a file by its number and size."""
+        entry = self._streams.file(number)
+        matches = entry is not None and entry.size == size
+        return fingerprint(entry.content, entry.ref) if entry is not None and matches else b""
 
     def listing(self, directory: int) -> Listing:
         """The entries of a directory by its number."""
@@ -243,9 +266,9 @@ class ImageGroups:
 class _Level:
     """Where a walk is in one directory."""
 
-    def __init__(self, owned: Owned, listing: Listing) -> None:
+    def __init__(self, owned: Owned, listing: Listing, passed: Container[bytes]) -> None:
         self.owned = owned
-        self.rest = iter(listing.entries.values())
+        self.rest = (each for each in listing.entries.values() if each.name not in passed)
 
 
 class ImageWalk:
@@ -263,10 +286,15 @@ class ImageWalk:
         self._met = {nodes.number_of(start.node)}
         self._start = Owned(start.node, start.owner)
         self._skipped = False
+        self._passed: Container[bytes] = ()
 
     def skip(self) -> None:
         """Do not enter the directory that was met last."""
         self._skipped = True
+
+    def pass_over(self, names: Container[bytes]) -> None:
+        """Tell nothing of these entries of the directory that was met last; they are no folders."""
+        self._passed = names
 
     def __iter__(self) -> Iterator[Visit]:
         self._enter(self._start)
@@ -306,7 +334,8 @@ class ImageWalk:
         listing = self._tree.listing(nodes.number_of(owned.node))
         for error in listing.damage:
             self._tell(tuple(self._names), error)
-        self._levels.append(_Level(owned, listing))
+        passed, self._passed = self._passed, ()
+        self._levels.append(_Level(owned, listing, passed))
 
     def _tell(self, here: Path, error: DamageFound) -> None:
         if self._on_damage is None:

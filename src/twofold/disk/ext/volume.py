@@ -10,9 +10,10 @@ from twofold.disk.base import (
     Facts,
     FileFacts,
     Kind,
+    PlainFile,
     Stream,
 )
-from twofold.disk.ext import allocation, directory, features, inode, locate
+from twofold.disk.ext import allocation, directory, features, inode, locate, xattrs
 from twofold.disk.ext.files import Files
 from twofold.disk.ext.groups import Groups
 from twofold.disk.ext.inode import ENCRYPTED, INLINE_DATA, Inode
@@ -106,6 +107,20 @@ class ExtVolume:
             xattrs=self._files.xattrs(found),
             encrypted=bool(found.flags & ENCRYPTED),
         )
+
+    def record(self, file: int) -> bytes:
+        """The inode."""
+        return self._table.get(file).raw
+
+    def plain(self, file: int) -> PlainFile | None:
+        """Of a regular file that needs neither a key nor attributes."""
+        try:
+            found = self._in_use(file)
+            if found.kind is not Kind.FILE or found.flags & (ENCRYPTED | INLINE_DATA):
+                return None
+            return None if xattrs.has_any(found) else PlainFile(found.size, inside=False)
+        except FormatError:
+            return None
 
     def entries(self, directory: int) -> Iterator[DirectoryEntry]:
         """In the order stored; names of encrypted directories are as stored.

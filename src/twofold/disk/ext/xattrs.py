@@ -55,6 +55,13 @@ def stored(inode: Inode, block: ReadBlock) -> Iterator[Entry]:
         yield from _entries(raw, _BLOCK_HEADER)
 
 
+def has_any(inode: Inode) -> bool:
+    """Whether there is a place with entries. FormatError on damage."""
+    check_extra(inode)
+    start = inode.extra_end
+    return bool(inode.xattr_block) or inode.raw[start : start + 4] == _MAGIC
+
+
 def _entries(raw: bytes, place: int) -> Iterator[Entry]:
     while raw[place : place + 4] not in {bytes(4), b""}:
         if place + _ENTRY.size > len(raw):

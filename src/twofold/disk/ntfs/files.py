@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from twofold.disk.base import Content, FileFacts, Kind
+from twofold.disk.base import Content, FileFacts, Kind, PlainFile
 from twofold.disk.ntfs import attributes as at
 from twofold.disk.ntfs import interix, reparse, values, wof
 from twofold.disk.ntfs.attributes import Part, Stored
@@ -22,6 +22,7 @@ OBJECT_ID = b"system.ntfs_object_id"
 _DIRECTORY = 0x10
 _NAMES = b"$I30"
 _MAX_VALUE = 1 << 17  # of reparse points, extended attributes and descriptors; Windows has 64 KiB
+_PLAIN = {at.STANDARD_INFORMATION, at.FILE_NAME, at.SECURITY_DESCRIPTOR}
 _CONTENT_KINDS = {f":{name}".encode(): kind for kind, name in at.NAMES.items()}
 
 
@@ -84,6 +85,32 @@ class Files:
                 content = self._content(parts)
                 found = interix.parse(content.read(0, content.size))
         return found or interix.Special(kind)
+
+    def record(self, number: int) -> bytes:
+        """The base record as it lies on the disk."""
+        return self._table.stored(number)
+
+    def plain(self, number: int) -> PlainFile | None:
+        """Of a file with one content, and nothing that has a meaning of its own."""
+        try:
+            file = self._table.file(number)
+            info = _information(file)
+            if file.directory or info.attributes & interix.SYSTEM:
+                return None
+            data = [part for part in file.parts if part.kind == at.DATA]
+            if len(data) != 1 or data[0].name or data[0].flags:
+                return None
+            if any(
+                part.kind not in _PLAIN or not part.resident
+                for part in file.parts
+                if part is not data[0]
+            ):
+                return None
+            for value in file.values(at.FILE_NAME):
+                values.file_name(value)
+            return PlainFile(_size(data[0]), inside=data[0].resident)
+        except FormatError:
+            return None
 
     def names(self, number: int) -> Iterator[tuple[int, values.FileName]]:
         """Numbers and names in a directory, all name spaces, in its order."""

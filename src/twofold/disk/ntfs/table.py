@@ -137,6 +137,10 @@ class Table:
 
     def record(self, number: int) -> bytes:
         """A record, mended; FormatError when it is damaged or beyond the end."""
+        return mend(self.stored(number), MAGIC)
+
+    def stored(self, number: int) -> bytes:
+        """The same as it lies on the disk, whatever it is; FormatError beyond the end."""
         if not 0 <= number < self.count:
             raise FormatError(f"there is no file {number}")
         size = self._geometry.record
@@ -146,7 +150,7 @@ class Table:
             start = place - place % _NEAR
             data = self._content.read(start, _NEAR)
             self._near = start, data
-        return mend(data[place - start : place - start + size], MAGIC)
+        return data[place - start : place - start + size]
 
     def content(self, stored: Stored) -> Plain:
         """The bytes of a non-resident attribute as they are in its clusters."""

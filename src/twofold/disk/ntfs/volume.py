@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from twofold.disk.base import BlockReader, Content, DirectoryEntry, Facts, FileFacts, Kind, Stream
+from twofold.disk.base import (
+    BlockReader,
+    Content,
+    DirectoryEntry,
+    Facts,
+    FileFacts,
+    Kind,
+    PlainFile,
+    Stream,
+)
 from twofold.disk.ntfs import attributes as at
 from twofold.disk.ntfs import reparse, values
 from twofold.disk.ntfs.boot import Geometry, read_geometry
@@ -117,6 +126,14 @@ class Ntfs:
     def facts_of(self, file: int) -> FileFacts:
         """What is known of a file by the number of its record."""
         return self._files.facts_of(file)
+
+    def record(self, file: int) -> bytes:
+        """Its base record."""
+        return self._files.record(file)
+
+    def plain(self, file: int) -> PlainFile | None:
+        """Of a file with one content in one record."""
+        return self._files.plain(file)
 
     def entries(self, directory: int) -> Iterator[DirectoryEntry]:
         """The children; names that could lead elsewhere are left out and noted."""
