@@ -165,7 +165,7 @@ def _check_part(part: PartName | None, kind: ImageKind) -> None:
 
 def _source(reading: Reading, part: PartName | None) -> ImageDisk | ImageVolume:
     disk = ImageDisk(reading.pages, reading.snapshot.root)
-    return disk if part is None else disk.volume(part)
+    return disk if part is None else disk.partition(part)
 
 
 def _pieces(extents: Iterator[Extent]) -> Iterator[Extent]:

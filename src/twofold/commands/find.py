@@ -155,7 +155,7 @@ class _Searching:
         self, snapshot: Snapshot, partition: PartName | None, path: Path
     ) -> Iterator[FoundEntry]:
         disk = ImageDisk(self._library.pages, snapshot.root)
-        records = disk.partitions if partition is None else (disk.record(partition),)
+        records = disk.partitions if partition is None else (disk.partition(partition).record,)
         for record in records:
             tell = self._teller(snapshot, record.called)
             try:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from twofold.errors import FormatError, RefusedUnsafe, UsageError
+from twofold.errors import FormatError, RefusedUnsafe
 from twofold.format.image import ImagePage, PartName, VolumeRecord, inner_runs
 from twofold.imaging.estimate import Estimate
 from twofold.imaging.new_ids import NewIds, Patch, new_ids
 from twofold.view import ImageDisk
+from twofold.view.image import no_partition
 from twofold.view.spans import check_geometry
 
 
@@ -82,8 +83,8 @@ def plan_restore(
 ) -> DiskPlan:
     """Plan a whole disk, or one partition or logical volume alone to the start of the target.
 
-    Raises ``RefusedUnsafe`` for a target that is in use or too small, ``UsageError`` for a
-    partition that the image has not, ``FormatError`` for sizes that cannot be.
+    Raises ``RefusedUnsafe`` for a target that is in use or too small, ``SnapshotNotFound`` for
+    a partition that the image has not, ``FormatError`` for sizes that cannot be.
     """
     if target.uses:
         raise RefusedUnsafe(f"{target.path.decode(errors='replace')}: {'; '.join(target.uses)}")
@@ -130,5 +131,4 @@ def _one(page: ImagePage, part: PartName) -> tuple[tuple[PartPlan, ...], int]:
             if volume.parent:
                 return (PartPlan(volume, 0),), volume.size
             return tuple(_with_inner(page, volume, 0)), volume.size
-    numbers = ", ".join(f"p{volume.called}" for volume in page.volumes if volume.number)
-    raise UsageError(f"the image has no partition {part}", hint=f"it has {numbers or 'none'}")
+    raise no_partition(page, part)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from twofold.disk.blocks import check_range
 from twofold.disk.containers import Extent
 from twofold.errors import FormatError, SnapshotNotFound, UsageError
-from twofold.format.image import PartName, VolumeRecord, inner_runs
+from twofold.format.image import ImagePage, PartName, VolumeRecord, inner_runs
 from twofold.format.records import Root
 from twofold.graph import PageStore
 from twofold.view.base import Absent
@@ -118,6 +118,14 @@ class ImageVolume:
                     yield Extent(each.offset - at + first, each.length)
 
 
+def no_partition(page: ImagePage, name: PartName) -> SnapshotNotFound:
+    """What is raised for the address of a partition that an image does not have."""
+    volumes = [volume for volume in page.volumes if volume.number != FRAME]
+    volumes.sort(key=lambda volume: (volume.parent or volume.number, volume.number))
+    named = ", ".join(f"p{volume.called}" for volume in volumes) or "none"
+    return SnapshotNotFound(f"the image has no partition {name}", hint=f"it has {named}")
+
+
 class ImageDisk:
     """The whole disk of an image, as a ``BlockReader``. Safe to share between threads."""
 
@@ -144,18 +152,21 @@ class ImageDisk:
         found = [each for number, each in self._records.items() if number != FRAME]
         return tuple(sorted(found, key=lambda each: (each.parent or each.number, each.number)))
 
+    def partition(self, name: PartName) -> ImageVolume:
+        """A partition by what somebody called it. ``SnapshotNotFound``, ``DamageFound``."""
+        if name == FRAME:
+            raise no_partition(self.page, name)
+        return self.volume(name)
+
     def record(self, name: PartName) -> VolumeRecord:
         """What is said of a volume, by its number or name. ``SnapshotNotFound``."""
         found = self._named.get(name) or self._records.get(name if isinstance(name, int) else -1)
         if found is None:
-            raise SnapshotNotFound(
-                f"the image has no partition {name}",
-                hint="'twofold ls BACKUP' lists its partitions",
-            )
+            raise no_partition(self.page, name)
         return found
 
     def volume(self, name: PartName) -> ImageVolume:
-        """A volume by its number or name. ``SnapshotNotFound``, ``DamageFound``."""
+        """The same, or the frame. ``SnapshotNotFound``, ``DamageFound``."""
         record = self.record(name)
         opened = self._open.get(record.number)
         if opened is None:

@@ -47,7 +47,7 @@ def partition_tree(pages: PageStore, root: Root, partition: PartName) -> "ImageT
     disk = ImageDisk(pages, root)
     tree = files_of(pages, root, disk, partition)
     if tree is None:
-        kind = disk.volume(partition).record.system or "unknown contents"
+        kind = disk.partition(partition).record.system or "unknown contents"
         raise TwofoldError(
             f"partition {partition} holds no file system that can be looked into ({kind})",
             hint=f"'twofold export --part {partition}' writes all of it into a file",
@@ -62,7 +62,7 @@ def files_of(
     from twofold.disk.probe import open_file_system  # noqa: PLC0415
     from twofold.view.inside import ImageTree  # noqa: PLC0415
 
-    volume = disk.volume(partition)
+    volume = disk.partition(partition)
     system = open_file_system(volume)
     return None if system is None else ImageTree(pages, root, volume, system)
 
