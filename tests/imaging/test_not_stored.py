@@ -6,6 +6,7 @@ come back as it was.
 
 import errno
 import os
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,12 +24,12 @@ from tests.imaging.world import ImageWorld
 from tests.restorer.processes import needs_root
 from twofold.commands import cat, export, restore
 from twofold.disk.blocks import FileBlocks
-from twofold.events import Event, Finding, Notice, Severity
+from twofold.events import Event, Finding, Notice, Severity, SourceWarning
 from twofold.format.image import ExtentEntry
 from twofold.format.segments import Absence
 from twofold.graph import PageStore
 from twofold.imaging import ImageRequest, capture, open_source
-from twofold.imaging.patient import Ranges
+from twofold.imaging.ranges import Ranges
 from twofold.imaging.store import torn
 from twofold.imaging.volume import VolumeOptions
 from twofold.options import RepositoryAccess, Secret
@@ -161,6 +162,31 @@ def test_a_restored_disk_has_zeros_there_and_only_there(broken: Broken, tmp_path
     assert differing == {n for n in broken.bad if data[n * SECTOR :][:SECTOR].strip(b"\0")}
     restored = back.read_bytes()
     assert all(restored[n * SECTOR :][:SECTOR] == bytes(SECTOR) for n in broken.bad)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_thousands_of_bad_sectors_cost_no_readable_one(
+    broken: Broken, tmp_path: Path, exact: bool
+) -> None:
+    """In streams of several windows, in neighbours read together, behind the ends of files."""
+    rand = random.Random(11)
+    per = BLOCK // SECTOR
+    blocks = [*blocks_of(broken.disk, "/large"), *blocks_of(broken.disk, "/small")]
+    bad = {rand.choice(blocks) * per + rand.randrange(per) for _ in range(2500)}
+    bad |= {block * per + n for block in blocks_of(broken.disk, "/tail")[1:] for n in range(1, per)}
+    broken.bad = frozenset(bad)
+    assert len(bad) > 2000
+    broken.image(exact=exact)
+    broken.world.restore_image(tmp_path / "back")
+    data, back = broken.disk.read_bytes(), (tmp_path / "back").read_bytes()
+    free = set() if exact else free_blocks(broken.disk)
+    for number in range(len(data) // SECTOR):
+        at = number * SECTOR
+        if number // per not in free:
+            wanted = bytes(SECTOR) if number in bad else data[at : at + SECTOR]
+            assert back[at : at + SECTOR] == wanted, number
+    warned = [event for event in broken.told if isinstance(event, SourceWarning)]
+    assert len(warned) == sum(sector - 1 not in bad for sector in bad)
 
 
 def with_zeros(data: bytes, offset: int, length: int) -> bytes:

@@ -1,12 +1,13 @@
 """Options of several verbs: what a snapshot is called and found by, and how disks are read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
 from twofold.cli import types
 from twofold.cli.configured import Configured
+from twofold.cli.session import Session
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -41,6 +42,14 @@ _READING = (
     click.option(
         "--page-files", is_flag=True, help="Keep the contents of page and hibernation files too."
     ),
+    click.option(
+        "--patience",
+        type=click.IntRange(min=0),
+        default=30,
+        show_default=True,
+        metavar="MINUTES",
+        help="How long to try sectors one by one that the disk refuses to give.",
+    ),
 )
 
 
@@ -49,9 +58,24 @@ def snapshot_options(command: CommandT) -> CommandT:
     return _with(command, _OPTIONS)
 
 
-def reading_options(command: CommandT) -> CommandT:
-    """What every verb takes that makes an image of a disk."""
-    return _with(command, _READING)
+def capture_options(command: CommandT) -> CommandT:
+    """What every verb takes that makes images of disks; see ``capture_choices``."""
+    return _with(command, (*_READING, *_OPTIONS))
+
+
+def capture_choices(session: Session, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of ``CaptureOptions`` out of what was given for ``capture_options``."""
+    return {
+        "access": session.access(),
+        "exact": chosen["exact"],
+        "skip_unchanged": chosen["skip_unchanged"],
+        "page_files": chosen["page_files"],
+        "patience": 60.0 * chosen["patience"],
+        "name": chosen["name"],
+        "tags": chosen["tag"],
+        "host": chosen["host"],
+        "dry_run": session.dry_run,
+    }
 
 
 def _with(command: CommandT, options: Sequence[Callable[[CommandT], CommandT]]) -> CommandT:

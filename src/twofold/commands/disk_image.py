@@ -13,13 +13,14 @@ from twofold.disk.containers import ImageKind, Sibling, kind_of, open_container
 from twofold.errors import FormatError, SourceDamaged, UsageError
 from twofold.events import Emit, Notice
 from twofold.imaging import Captured, Estimate, ImageRequest, Source, capture, estimate, open_source
-from twofold.imaging.patient import PatientReader
+from twofold.imaging.patient import PATIENCE, PatientReader
 from twofold.imaging.volume import VolumeOptions
 from twofold.options import Options, RepositoryAccess
 from twofold.platform import current
 from twofold.repository import Repository
 
 INCOMPLETE = 3
+_LOOKING = 60.0  # seconds that bad sectors may cost before the image itself is begun
 _FOREIGN = (
     (64, b"\x7f\x10\xda\xbe", "a disk of VirtualBox (VDI)"),
     (0, b"QED\0", "a QED disk"),
@@ -35,13 +36,14 @@ class CaptureOptions(Options):
 
     ``exact`` keeps every sector; ``skip_unchanged`` does not read what the file system proves
     unchanged since the image before; ``page_files`` keeps the contents of page and hibernation
-    files.
+    files; ``patience``: seconds that bad sectors may cost once everything else was read.
     """
 
     access: RepositoryAccess
     exact: bool = False
     skip_unchanged: bool = False
     page_files: bool = False
+    patience: float = PATIENCE
     name: str = ""
     tags: tuple[str, ...] = ()
     host: str = ""
@@ -60,6 +62,7 @@ class CaptureOptions(Options):
             tags=self.tags,
             host=self.host,
             dry_run=self.dry_run,
+            patience=self.patience,
         )
 
 
@@ -88,11 +91,10 @@ def looked_at(reader: BlockReader, path: bytes) -> tuple[Source, Estimate]:
     A bad sector in a table or a map is no reason to give the disk up: it counts as zeros here, and
     the image itself tells of it. ``SourceDamaged`` when nothing at all can be read.
     """
-    refused: list[tuple[int, int]] = []
-    patient = PatientReader(reader, lambda offset, length: refused.append((offset, length)))
+    patient = PatientReader(reader, patience=_LOOKING)
     source = open_source(patient)
     what = estimate(source)
-    if refused and not patient.answered:
+    if not patient.is_clean and not patient.answered:
         shown = os.fsdecode(path)
         raise SourceDamaged(f"'{shown}' cannot be read: no sector that was asked for came back")
     return replace(source, reader=reader), what

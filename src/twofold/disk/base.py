@@ -70,6 +70,23 @@ class TornBlocks(BlockReader, Protocol):
         ...
 
 
+class HastyBlocks(BlockReader, Protocol):
+    """A reader that can put off what the disk does not give at once."""
+
+    def glance(self, offset: int, length: int) -> bytes | None:
+        """Exactly ``length`` bytes; None where ``read`` is to be asked in the end."""
+        ...
+
+
+@runtime_checkable
+class AloneBlocks(BlockReader, Protocol):
+    """A reader that can do without reading more than it was asked for."""
+
+    def read_alone(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes, and nothing else of the disk."""
+        ...
+
+
 @runtime_checkable
 class PhysicalBlocks(BlockReader, Protocol):
     """A reader that knows the disk under it."""

@@ -42,6 +42,40 @@ def unread_in(reader: BlockReader, offset: int, length: int) -> list[tuple[int, 
     return unread(offset, length) if unread is not None else []
 
 
+class Refused(Exception):
+    """The disk did not give something at once; ``read`` may get it, or most of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """Another reader as long as it gives everything at once; ``Refused`` where it does not."""
+
+    whole: BlockReader
+
+    @property
+    def size(self) -> int:
+        """That of the whole."""
+        return self.whole.size
+
+    @property
+    def sector_size(self) -> int:
+        """That of the whole."""
+        return self.whole.sector_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes. ``Refused``."""
+        data = glance(self.whole, offset, length)
+        if data is None:
+            raise Refused
+        return data
+
+
+def glance(reader: BlockReader, offset: int, length: int) -> bytes | None:
+    """What any reader gives at once; None where it is better asked by ``read``, after all else."""
+    at_once: Callable[[int, int], bytes | None] = getattr(reader, "glance", reader.read)
+    return at_once(offset, length)
+
+
 def physical_sector(reader: BlockReader) -> int:
     """Bytes that the disk writes at once, 0 where nobody tells."""
     return reader.physical_sector if isinstance(reader, PhysicalBlocks) else 0
@@ -116,6 +150,11 @@ class Window:
         check_range(self, offset, length)
         return self.whole.read(self.start + offset, length)
 
+    def glance(self, offset: int, length: int) -> bytes | None:
+        """What the whole gives at once."""
+        check_range(self, offset, length)
+        return glance(self.whole, self.start + offset, length)
+
     def hole(self, offset: int) -> int:
         """What the whole knows, which may go beyond this part."""
         return hole_at(self.whole, self.start + offset)
@@ -142,6 +181,13 @@ class Pieces:
         check_range(self, offset, length)
         parts = [self._whole.read(place, count) for _, place, count in self._parts(offset, length)]
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def glance(self, offset: int, length: int) -> bytes | None:
+        """What the whole gives at once."""
+        check_range(self, offset, length)
+        found = [glance(self._whole, place, size) for _, place, size in self._parts(offset, length)]
+        parts = [part for part in found if part is not None]
+        return b"".join(parts) if len(parts) == len(found) else None
 
     def hole(self, offset: int) -> int:
         """What the whole knows, up to the end of the part."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
-from twofold.disk.blocks import hole_at, physical_sector, unread_in
+from twofold.disk.blocks import glance, hole_at, physical_sector, unread_in
 from twofold.errors import DamageFound
 from twofold.events import Emit, Notice, Phase, Progress
 from twofold.format.image import IMAGE, ImagePage, VolumeRecord, limited
@@ -12,7 +12,7 @@ from twofold.format.pages import encode_page
 from twofold.format.records import PageRef
 from twofold.graph import PageStore
 from twofold.imaging.part import Part
-from twofold.imaging.patient import PatientReader
+from twofold.imaging.patient import PATIENCE, Fate, PatientReader
 from twofold.imaging.raw import UNKNOWN_PIECE, RawStore
 from twofold.imaging.source import Source
 from twofold.imaging.volume import VolumeCapture, VolumeOptions
@@ -24,7 +24,10 @@ from twofold.repository import Repository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRequest:
-    """What to image: the disk's path as the user said it, and how; ``past_ns`` as in RunSpec."""
+    """What to image: the disk's path as the user said it, and how; ``past_ns`` as in RunSpec.
+
+    ``patience``: seconds that bad sectors may cost once everything else was read.
+    """
 
     path: bytes
     options: VolumeOptions = field(default_factory=VolumeOptions)
@@ -33,6 +36,7 @@ class ImageRequest:
     host: str = ""
     dry_run: bool = False
     past_ns: int | None = None
+    patience: float = PATIENCE
 
 
 class Captured(NamedTuple):
@@ -70,35 +74,61 @@ class _Capture:
         self._source = source
         self._request = request
         self._key = run.repository.keys.dedup.page
-        self._reader: BlockReader = _Counting(
-            PatientReader(source.reader, self._bad), run.emit, source
+        self._patient = PatientReader(
+            source.reader, patience=request.patience, refused=self._tell_refusal
         )
-
-    def _bad(self, offset: int, length: int) -> None:
-        reason = f"{length} bytes at {offset} cannot be read; they are not stored"
-        self._run.ledger.failed(self._request.path, "read", reason)
+        self._reader: BlockReader = _Counting(self._patient, run.emit, source)
+        self._kept_free = 0
 
     def run(self) -> Captured:
+        """First what the disk gives at once, of all volumes; then what it refused, backwards."""
         previous = self._previous()
         total = previous.bytes_total if previous is not None else None
         self._run.emit(Phase("imaging", total))
-        volumes = [self._frame()]
+        frame = RawStore(self._run, self._reader, UNKNOWN_PIECE)
+        frame.store(self._source.frame)
         options = replace(self._request.options, frozen=self._source.frozen)
-        kept_free = 0
+        records: dict[int, VolumeRecord] = {}
+        waiting: list[VolumeCapture] = []
         for part in self._source.parts:
-            before = previous.volume(part) if previous is not None else None
             work = VolumeCapture(self._run, self._reader, part, _for(part, options))
-            volumes.append(work.store(before))
-            for note in work.notes:
-                self._run.emit(Notice(f"p{part.called}: {note}"))
-            self._run.ledger.bytes_read += work.bytes_read
-            kept_free += work.kept_free
-        return Captured(self._commit(volumes), kept_free)
+            work.read(previous.volume(part) if previous is not None else None)
+            if work.is_waiting:
+                waiting.append(work)
+            else:
+                records[part.number] = self._finished(work)
+        frame.store_waiting()
+        for work in reversed(waiting):
+            records[work.number] = self._finished(work)
+        self._tell_lost()
+        volumes = [self._frame(frame), *(records[part.number] for part in self._source.parts)]
+        return Captured(self._commit(volumes), self._kept_free)
 
-    def _frame(self) -> VolumeRecord:
+    def _finished(self, work: VolumeCapture) -> VolumeRecord:
+        record = work.finish()
+        for note in work.notes:
+            self._run.emit(Notice(f"p{work.called}: {note}"))
+        self._run.ledger.bytes_read += work.bytes_read
+        self._kept_free += work.kept_free
+        return record
+
+    def _tell_refusal(self, offset: int) -> None:
+        minutes = self._request.patience / 60
+        text = f"the disk refuses what is at byte {offset}; sectors there will be tried one by one"
+        self._run.emit(Notice(f"{text} at the end, for up to {minutes:g} minutes in all"))
+
+    def _tell_lost(self) -> None:
+        for offset, length, fate in self._patient.lost():
+            reason = f"{length} bytes at {offset} cannot be read; they are not stored"
+            if fate is Fate.UNTRIED:
+                reason = (
+                    f"{length} bytes at {offset} lie among sectors that cannot be read, and time"
+                    " was up before they were tried one by one; they are not stored"
+                )
+            self._run.ledger.failed(self._request.path, "read", reason)
+
+    def _frame(self, store: RawStore) -> VolumeRecord:
         source, flow = self._source, self._run.flow
-        store = RawStore(self._run, self._reader, UNKNOWN_PIECE)
-        store.store(source.frame)
         flow.settle()
         self._run.ledger.bytes_read += store.bytes_read
         size, sector = source.reader.size, source.sector_size
@@ -186,9 +216,18 @@ class _Counting:
 
     def read(self, offset: int, length: int) -> bytes:
         data = self._reader.read(offset, length)
+        self._count(length)
+        return data
+
+    def _count(self, length: int) -> None:
         self._done += length
         if length >= _TOLD:
             self._emit(Progress(self._done, 0))
+
+    def glance(self, offset: int, length: int) -> bytes | None:
+        """What the disk gives at once."""
+        data = glance(self._reader, offset, length)
+        self._count(length)
         return data
 
     def hole(self, offset: int) -> int:

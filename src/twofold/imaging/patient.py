@@ -1,98 +1,87 @@
-"""Reading a disk that may have bad sectors: what cannot be read is zeros, told, and remembered.
+"""Reading a disk that may have bad sectors: what cannot be read is zeros, remembered and told.
 
-A refused request is repeated in smaller and smaller pieces down to the sector. Reading stops trying
-when a thousand pieces were refused: each refusal may have cost the drive many seconds. However
-often a bad sector is met, it is told of once; neighbours are told of together.
+Each refusal may cost the drive many seconds, and what it still gives should be had before it fails
+altogether. So large pieces come first, over the whole disk (``glance``); what was refused is left
+until the end, and then read backwards (``read``) in smaller and smaller pieces down to the sector,
+from both edges to the first that is bad, then in between. Few large steps rather than halves:
+pieces that can be read cost little, refusals much, and each step has one more. What is tried again
+is read alone, for systems read along what lies around, and give nothing if that is bad.
+
+Refusals may take so much time in all (``patience``), of which each piece gets its share; and the
+large pieces as much again, after which more and more of them are passed over where many in a row
+were refused, to be tried from the other side. What was never tried alone for want of time is known
+as such. No sector that was refused alone is asked for again.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable
-from threading import Lock
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import NamedTuple
 
-from twofold.disk.base import BlockReader
+from twofold import clock
+from twofold.disk.base import AloneBlocks, BlockReader
 from twofold.disk.blocks import hole_at
+from twofold.imaging.ranges import Ranges
 
-_PIECES = (1 << 20, 64 << 10)
-_MOST_REFUSALS = 1000
+PATIENCE = 30 * 60.0
+"""Seconds that refusals may take in all, once the large pieces were tried."""
+_STEPS = (1 << 20, 64 << 10)
+_UNFORESEEN = 1 / 4  # of the time left: what a read may take that was not put off
+_GRACE = 8  # refusals that any read may meet, as long as there is time at all
+_SKIP, _MOST_SKIPPED = 8 << 20, 1 << 30  # bytes passed over after a refusal, when time has run out
+Piece = tuple[int, int]
 
-OnBad = Callable[[int, int], None]
 
+class Fate(Enum):
+    """Why bytes were not had."""
 
-class Ranges:
-    """Ranges of bytes, ascending, apart from each other. Safe to share between threads."""
-
-    def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        self._lock = Lock()
-
-    def __bool__(self) -> bool:
-        return bool(self._starts)
-
-    def add(self, start: int, end: int) -> None:
-        """Join a range to those that it meets."""
-        with self._lock:
-            first, last = bisect_left(self._ends, start), bisect_right(self._starts, end)
-            low = min([start, *self._starts[first:last]])
-            high = max([end, *self._ends[first:last]])
-            self._starts[first:last], self._ends[first:last] = [low], [high]
-
-    def remove(self, start: int, end: int) -> None:
-        """Take a range out."""
-        with self._lock:
-            first, last = bisect_right(self._ends, start), bisect_left(self._starts, end)
-            if first >= last:
-                return
-            low, high = self._starts[first], self._ends[last - 1]
-            left = [(low, start)] if low < start else []
-            left += [(end, high)] if end < high else []
-            self._starts[first:last] = [each[0] for each in left]
-            self._ends[first:last] = [each[1] for each in left]
-
-    def within(self, start: int, end: int) -> list[tuple[int, int]]:
-        """(first, length) of what lies between two bytes."""
-        with self._lock:
-            if not self._starts:
-                return []
-            first, last = bisect_right(self._ends, start), bisect_left(self._starts, end)
-            pairs = zip(self._starts[first:last], self._ends[first:last], strict=True)
-            clipped = [(max(low, start), min(high, end)) for low, high in pairs]
-        return [(low, high - low) for low, high in clipped]
+    BAD = "bad"
+    """Their sectors were asked for one by one."""
+    UNTRIED = "untried"
+    """They lie in something larger that was refused, and were not tried alone."""
 
 
 class PatientReader:
-    """A BlockReader that never fails for a bad sector; ``bad`` is told first byte and length."""
+    """A BlockReader that never fails for a bad sector. Used by one thread.
 
-    def __init__(self, reader: BlockReader, bad: OnBad) -> None:
+    ``patience``: see above, in seconds. ``refused`` is told once, with the place of the first.
+    """
+
+    def __init__(
+        self,
+        reader: BlockReader,
+        *,
+        patience: float = PATIENCE,
+        refused: Callable[[int], None] = lambda _: None,
+        now: Callable[[], float] = clock.monotonic,
+    ) -> None:
         self._reader = reader
-        self._bad = bad
-        self._refusals = 0
-        self._unread = Ranges()
-        self._told = Ranges()
-        self._untold: list[tuple[int, int]] = []
+        self._alone = reader.read_alone if isinstance(reader, AloneBlocks) else reader.read
+        self._tell: Callable[[int], None] | None = refused
+        self._now = now
+        self._left = self._left_at_once = patience
+        self._limit, self._grace = 0.0, 0
+        self._passed_over = (0, 0)  # first byte, and the one behind
+        self._refused: set[Piece] = set()
+        self._bad, self._untried, self._waiting = Ranges(), Ranges(), Ranges()
         self.answered = False
         """Whether anything at all could be read."""
         self.size = reader.size
         self.sector_size = reader.sector_size
 
-    def read(self, offset: int, length: int) -> bytes:
-        """Exactly ``length`` bytes."""
-        try:
-            data = self._reader.read(offset, length)
-        except OSError:
-            filled = bytearray(length)
-            self._unread.remove(offset, offset + length)
-            self._fill(memoryview(filled), offset, (*_PIECES, self.sector_size))
-            self._tell()
-            return bytes(filled)
-        self.answered = True
-        if self._unread:  # it was refused before, and can be read now
-            self._unread.remove(offset, offset + length)
-        return data
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was refused."""
+        return self._tell is not None
+
+    def lost(self) -> Iterator[tuple[int, int, Fate]]:
+        """(first byte, bytes, why) of what was not had, neighbours as one."""
+        for fate, ranges in ((Fate.BAD, self._bad), (Fate.UNTRIED, self._untried)):
+            yield from ((first, length, fate) for first, length in ranges)
 
     def unread(self, offset: int, length: int) -> list[tuple[int, int]]:
         """(first byte, bytes) in a range of what came as zeros when it was read last."""
-        return self._unread.within(offset, offset + length)
+        end = offset + length
+        return _joined(sorted(self._bad.within(offset, end) + self._untried.within(offset, end)))
 
     def hole(self, offset: int) -> int:
         """As the disk says; what it cannot say is read."""
@@ -101,46 +90,158 @@ class PatientReader:
         except OSError:
             return 0
 
-    def _fill(self, target: memoryview, offset: int, steps: tuple[int, ...]) -> None:
-        step, at = steps[0], 0
-        while at < len(target):
-            place = offset + at
-            if self._refusals >= _MOST_REFUSALS:
-                self._give_up(place, offset + len(target))
-                return
-            end = min(len(target), place // step * step + step - offset)
-            self._piece(target[at:end], place, steps)
-            at = end
+    def glance(self, offset: int, length: int) -> bytes | None:
+        """Exactly ``length`` bytes, or None where ``read`` is to be asked when all else is done."""
+        low, high = self._passed_over
+        if low <= offset < high or self.unread(offset, length):
+            self._waiting.add(offset, offset + length)
+            return None
+        began = self._now()
+        data = self._ask(offset, length)
+        if data is not None:
+            self._passed_over = (0, 0)
+            return data
+        self._waiting.add(offset, offset + length)
+        self._left_at_once -= self._now() - began
+        if self._left_at_once < 0:
+            skip = min(max(_SKIP, 2 * (high - low)), _MOST_SKIPPED)
+            self._passed_over = (offset + length, offset + length + skip)
+        return None
 
-    def _piece(self, piece: memoryview, place: int, steps: tuple[int, ...]) -> None:
-        try:
-            piece[:] = self._reader.read(place, len(piece))
-            self.answered = True
-        except OSError:
-            self._refusals += 1
-            if len(steps) > 1:
-                self._fill(piece, place, steps[1:])
+    def read(self, offset: int, length: int) -> bytes:
+        """Exactly ``length`` bytes, zeros for what could not be had."""
+        end = offset + length
+        waiting = sum(count for _, count in self._waiting.within(offset, end))
+        unread = self.unread(offset, length)
+        if not waiting and not unread:
+            data = self._ask(offset, length)
+            if data is not None:
+                return data
+        share = waiting / self._waiting.length if waiting else _UNFORESEEN
+        self._waiting.remove(offset, end)
+        filled = _Filled(offset, bytearray(length))
+        hard = self._untried.within(offset, end)
+        for piece in _between(offset, end, unread):
+            data = None if waiting else self._ask(*piece)
+            if data is None:
+                hard += _between(*_ends(piece), self._bad.within(*_ends(piece)))
             else:
-                self._give_up(place, place + len(piece))
+                filled.put(piece[0], data)
+        self._narrow(filled, _joined(sorted(hard)), share)
+        return bytes(filled.data)
 
-    def _give_up(self, start: int, end: int) -> None:
-        self._unread.add(start, end)
+    # what was refused
+
+    def _narrow(self, target: "_Filled", pieces: list[Piece], share: float) -> None:
+        """Get what can be had of pieces within a share of the time left."""
+        self._limit, self._grace = self._left * (1 - share), _GRACE
+        for piece in pieces:
+            self._mark(self._untried.add, *piece)
+        for step in (*_STEPS, self.sector_size):
+            edges, between = list[Piece](), list[Piece]()
+            for piece in _inwards(pieces):
+                cut = self._trimmed(target, list(_cut(piece, step)))
+                edges += {*cut[:1], *cut[-1:]}
+                between += cut[1:-1]
+            pieces = sorted(edges + [each for each in between if not self._get(target, each)])
+
+    def _trimmed(self, target: "_Filled", pieces: list[Piece]) -> list[Piece]:
+        """What is left from the first to the last that is refused."""
+        first, last = 0, len(pieces)
+        while last > first and self._get(target, pieces[last - 1]):
+            last -= 1
+        while last > first + 1 and self._get(target, pieces[first]):
+            first += 1
+        return pieces[first:last]
+
+    def _get(self, target: "_Filled", piece: Piece) -> bool:
+        """Read a piece into its place, unless its time is over."""
+        over = self._left <= self._limit and not self._grace
+        if over or self._left <= 0 or piece in self._refused:
+            return False
+        began = self._now()
+        data = self._ask(*piece, alone=True)
+        if data is None:
+            self._left -= self._now() - began
+            self._grace = max(0, self._grace - 1)
+            return False
+        target.put(piece[0], data)
+        self._mark(self._untried.remove, *piece)
+        return True
+
+    def _ask(self, offset: int, length: int, *, alone: bool = False) -> bytes | None:
+        read = self._alone if alone else self._reader.read
+        try:
+            data = read(offset, length)
+        except OSError:
+            if self._tell is not None:
+                self._tell(offset)
+                self._tell = None
+            if read == self._alone:  # else it may be something read along that is bad
+                self._refuse(offset, length)
+            return None
+        self.answered = True
+        return data
+
+    def _refuse(self, offset: int, length: int) -> None:
+        if offset // self.sector_size == (offset + length - 1) // self.sector_size:
+            self._mark(self._untried.remove, offset, length)
+            self._mark(self._bad.add, offset, length)
+        self._refused.add((offset, length))
+
+    def _mark(self, mark: Callable[[int, int], None], first: int, length: int) -> None:
+        """A range of whole sectors, for they are read or refused as such."""
         sector = self.sector_size
-        first, last = start // sector * sector, min(-(-end // sector) * sector, self.size)
-        for low, length in [*self._told.within(first, last), (last, 0)]:
-            if low > first:
-                self._keep(first, low - first)
-            first = low + length
-        self._told.add(start // sector * sector, last)
+        end = -(-(first + length) // sector) * sector
+        mark(first // sector * sector, min(end, self.size))
 
-    def _keep(self, first: int, length: int) -> None:
-        """Hold back what is to be told until its neighbours are known."""
-        if self._untold and sum(self._untold[-1]) == first:
-            begin, before = self._untold.pop()
-            first, length = begin, before + length
-        self._untold.append((first, length))
 
-    def _tell(self) -> None:
-        for first, length in self._untold:
-            self._bad(first, length)
-        self._untold.clear()
+class _Filled(NamedTuple):
+    """Bytes from a place on, filled piece by piece."""
+
+    start: int
+    data: bytearray
+
+    def put(self, first: int, data: bytes) -> None:
+        """A piece."""
+        self.data[first - self.start : first - self.start + len(data)] = data
+
+
+def _cut(piece: Piece, step: int) -> Iterator[Piece]:
+    """Pieces that end at multiples of a step."""
+    at, end = piece[0], sum(piece)
+    while at < end:
+        size = min(end - at, step - at % step)
+        yield at, size
+        at += size
+
+
+def _inwards(pieces: list[Piece]) -> Iterator[Piece]:
+    """Those at the edges first: the last, the first, the last but one, ..."""
+    left = list(pieces)
+    while left:
+        yield left.pop()
+        if left:
+            yield left.pop(0)
+
+
+def _ends(piece: Piece) -> tuple[int, int]:
+    return piece[0], sum(piece)
+
+
+def _between(start: int, end: int, without: list[Piece]) -> Iterator[Piece]:
+    """A range without others."""
+    for first, length in [*without, (end, 0)]:
+        if first > start:
+            yield start, first - start
+        start = first + length
+
+
+def _joined(ranges: list[Piece]) -> list[Piece]:
+    out: list[Piece] = []
+    for first, length in ranges:
+        if out and sum(out[-1]) == first:
+            out[-1] = (out[-1][0], out[-1][1] + length)
+        else:
+            out.append((first, length))
+    return out

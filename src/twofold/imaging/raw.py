@@ -6,7 +6,7 @@ A window that the reader knows to be all zeros is not read: a virtual disk may c
 from collections.abc import Iterable, Iterator
 
 from twofold.disk.base import BlockReader
-from twofold.disk.blocks import hole_at, unread_in
+from twofold.disk.blocks import glance, hole_at, unread_in
 from twofold.format.image import RAW_WINDOW, EntryRole, ExtentEntry, pack_runs
 from twofold.format.segments import Absence, iterate, pack_absent, pack_zeros
 from twofold.imaging.store import fixed, merged, torn
@@ -35,26 +35,55 @@ def windows(ranges: Iterable[Range]) -> Iterator[tuple[int, list[Range]]]:
 
 
 class RawStore:
-    """Stores raw entries of one volume; ``finish`` gives them in order."""
+    """Stores raw entries of one volume; ``finish`` gives them in order.
+
+    What the disk does not give at once waits for ``store_waiting``.
+    """
 
     def __init__(self, run: Run, reader: BlockReader, step: int) -> None:
         self._run = run
         self._reader = reader
         self._step = step
-        self._held: list[tuple[int, list[Range], list[list[bytes]]]] = []
+        self._held: dict[int, tuple[list[Range], list[list[bytes]]]] = {}
+        self._later: list[tuple[list[Range], list[bytes]]] = []
         self.bytes_read = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the disk did not give everything at once."""
+        return bool(self._later)
 
     def store(self, ranges: Iterable[Range]) -> None:
         """Read and store ranges of the volume."""
         for number, inside in windows(ranges):
-            segments: list[list[bytes]] = []
-            self._held.append((number, inside, segments))
-            if all(self._is_hole(*each) for each in inside):
-                segments.append([pack_zeros(sum(length for _, length in inside))])
-                continue
-            for group in _groups(inside):
-                segments.append([])
-                self._submit(group, segments[-1])
+            self._held[number] = (inside, self._window(inside))
+
+    def _window(self, inside: list[Range]) -> list[list[bytes]]:
+        """The segments of a window, group by group, as they will be."""
+        if all(self._is_hole(*each) for each in inside):
+            return [[pack_zeros(sum(length for _, length in inside))]]
+        segments: list[list[bytes]] = []
+        for group in _groups(inside):
+            segments.append([])
+            data = glance(self._reader, *_span(group))
+            if data is None:
+                self._later.append((group, segments[-1]))
+            else:
+                self._submit(group, segments[-1], data)
+        return segments
+
+    def amend(self, ranges: Iterable[Range]) -> None:
+        """Store windows anew that have other ranges now; none has become empty."""
+        for number, inside in windows(ranges):
+            if number not in self._held or self._held[number][0] != inside:
+                self._later = [x for x in self._later if x[0][0][0] // RAW_WINDOW != number]
+                self._held[number] = (inside, self._window(inside))
+
+    def store_waiting(self) -> None:
+        """Read and store what was put off, from the end backwards."""
+        for group, out in reversed(self._later):
+            self._submit(group, out, self._reader.read(*_span(group)))
+        self._later.clear()
 
     def _is_hole(self, start: int, length: int) -> bool:
         end = start + length
@@ -65,13 +94,12 @@ class RawStore:
             start += known
         return True
 
-    def _submit(self, group: list[Range], out: list[bytes]) -> None:
-        low = group[0][0]
-        high = group[-1][0] + group[-1][1]
-        window = memoryview(self._reader.read(low, high - low))
-        self.bytes_read += high - low
+    def _submit(self, group: list[Range], out: list[bytes], data: bytes) -> None:
+        low, length = _span(group)
+        window = memoryview(data)
+        self.bytes_read += length
         step = self._step
-        unread = unread_in(self._reader, low, high - low)
+        unread = unread_in(self._reader, low, length)
 
         def task(worker: Worker) -> None:
             for start, length in group:
@@ -86,13 +114,13 @@ class RawStore:
 
     def filled(self) -> Iterator[Range]:
         """Which bytes became more than zeros, after the flow has settled; each piece whole."""
-        for _, inside, segments in self._held:
+        for inside, segments in self._held.values():
             parts = (part for group in segments for packed in group for part in iterate(packed))
             yield from _filled(inside, ((part.blob is not None, part.length) for part in parts))
 
     def finish(self) -> Iterator[ExtentEntry]:
         """The entries, after the flow has settled."""
-        for number, inside, segments in self._held:
+        for number, (inside, segments) in sorted(self._held.items()):
             parts = merged(segment for group in segments for segment in group)
             content, ref = write_segments(self._run.flow.save_page, parts)
             yield ExtentEntry(
@@ -120,6 +148,12 @@ def _filled(ranges: list[Range], parts: Iterable[tuple[bool, int]]) -> Iterator[
             if is_filled:
                 yield at, size
             at, missing = at + size, missing - size
+
+
+def _span(group: list[Range]) -> Range:
+    """From the first to the last of ranges that ascend."""
+    low = group[0][0]
+    return low, sum(group[-1]) - low
 
 
 def _groups(ranges: list[Range]) -> Iterator[list[Range]]:

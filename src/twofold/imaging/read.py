@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from twofold.disk.base import HOLE, BlockReader
+from twofold.disk.blocks import glance
 from twofold.format.image import iterate_runs
 from twofold.imaging.gather import Wanted
 
@@ -41,10 +42,10 @@ class Batch(NamedTuple):
     apart: list[tuple[int, memoryview]]
 
 
-def batches(layout: Layout, streams: Sequence[Wanted], small: Sequence[int]) -> Iterator[Batch]:
-    """Streams at the positions given, each no longer than ``WINDOW``, with their bytes."""
+def groups(layout: Layout, streams: Sequence[Wanted], small: Sequence[int]) -> "Iterator[Group]":
+    """Streams at the positions given, each no longer than ``WINDOW``, as they are read together."""
     unit = layout.unit
-    group = _Group(0)
+    group = Group(0)
     for position in small:
         wanted = streams[position]
         first = wanted.first * unit
@@ -52,10 +53,10 @@ def batches(layout: Layout, streams: Sequence[Wanted], small: Sequence[int]) -> 
         end = first + (wanted.units if runs is None else _leading(runs)) * unit
         far = end - group.low > _JOINED or first - group.high > _GAP or group.count >= _FEW
         if group.count and far:
-            yield group.read(layout)
-            group = _Group(first)
+            yield group
+            group = Group(first)
         elif not group.count:
-            group = _Group(first)
+            group = Group(first)
         group.count += 1
         group.high = max(group.high, end)
         if runs is None:
@@ -63,10 +64,10 @@ def batches(layout: Layout, streams: Sequence[Wanted], small: Sequence[int]) -> 
         else:
             group.apart.append((position, runs))
     if group.count:
-        yield group.read(layout)
+        yield group
 
 
-class _Group:
+class Group:
     """Streams that will be read together; bytes."""
 
     __slots__ = ("apart", "count", "high", "low", "whole")
@@ -78,7 +79,7 @@ class _Group:
         self.apart: list[tuple[int, list[tuple[int, int]]]] = []
 
     def read(self, layout: Layout) -> Batch:
-        """Fetch what was gathered."""
+        """Fetch what was gathered. ``Refused`` when the reader of the layout is in a hurry."""
         window = memoryview(layout.reader.read(layout.origin + self.low, self.high - self.low))
         apart = [
             (position, _joined(layout, runs, window, self.low)) for position, runs in self.apart
@@ -106,7 +107,14 @@ def _joined(
     return memoryview(b"".join(parts))
 
 
-def pieces_of(layout: Layout, wanted: Wanted) -> Iterator[tuple[int, bytes | None]]:
+class Later(NamedTuple):
+    """Bytes of the volume that the disk did not give at once."""
+
+    start: int
+    length: int
+
+
+def pieces_of(layout: Layout, wanted: Wanted) -> Iterator[tuple[int, bytes | Later | None]]:
     """What a long stream's units hold, window by window: (bytes, data, None for a hole)."""
     for first, units in iterate_runs(wanted.runs, layout.units):
         if first == HOLE:
@@ -115,4 +123,5 @@ def pieces_of(layout: Layout, wanted: Wanted) -> Iterator[tuple[int, bytes | Non
         start, size = layout.origin + first * layout.unit, units * layout.unit
         for at in range(0, size, WINDOW):
             length = min(WINDOW, size - at)
-            yield length, layout.reader.read(start + at, length)
+            data = glance(layout.reader, start + at, length)
+            yield length, Later(start + at, length) if data is None else data

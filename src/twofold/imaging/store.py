@@ -4,14 +4,16 @@ A file's stream is stored as a program reads it: its valid bytes, then zeros to 
 the blobs that a file backup of the same file has. If what lies in its last unit behind it is not
 zero, or units hold something behind the valid bytes, a raw entry keeps those units as well.
 
-What the disk could not give is marked as not stored, and cuts the stream in two.
+What the disk does not give at once waits until everything else was read. What it cannot give then
+either is marked as not stored, and cuts the stream in two.
 """
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from twofold.chunker import ZERO_RUN, Piece, StreamCutter, cut_whole
-from twofold.disk.blocks import unread_in
+from twofold.disk.blocks import AtOnce, Refused, unread_in
 from twofold.format.image import EntryRole, iterate_runs
 from twofold.format.segments import (
     NOT_STORED,
@@ -23,14 +25,14 @@ from twofold.format.segments import (
     pack_zeros,
 )
 from twofold.imaging.gather import Wanted
-from twofold.imaging.read import WINDOW, Batch, Layout, batches, pieces_of
+from twofold.imaging.read import WINDOW, Batch, Group, Later, Layout, groups, pieces_of
 from twofold.imaging.units import UnitSet
 from twofold.pipeline import Parts, Run, Worker, send, store_piece
 
-Stored = tuple[int, bytes | memoryview | None]
+Stored = tuple[int, bytes | memoryview | Later | None]
 """Bytes of a stream's units: how many, and what they are; None for a hole."""
-Valid = tuple[int, bytes | memoryview | Absence | None]
-"""Bytes of a stream: how many, and what they are, None for zeros, or why nobody knows."""
+Valid = tuple[int, bytes | memoryview | Absence | Later | None]
+"""Bytes of a stream: how many, and what they are, None for zeros, or why nobody knows (yet)."""
 META_PIECE = 64 << 10
 """Bytes of the pieces of a file system's own tables: a small change costs little."""
 _Work = tuple[int, EntryRole, memoryview]
@@ -38,16 +40,39 @@ _Work = tuple[int, EntryRole, memoryview]
 _HOLE_CALL = 1 << 20  # bytes of a hole that are announced to the chunker rather than shown
 
 
+class _Gap(NamedTuple):
+    """A piece of a long stream that is to be read later: where it begins, and its place."""
+
+    at: int
+    later: Later
+    role: EntryRole
+    parts: Parts
+    place: int
+
+
 class StreamStore:
-    """Stores streams of one volume and keeps their segments by position."""
+    """Stores streams of one volume and keeps their segments by position.
+
+    What the disk does not give at once waits for ``store_waiting``; when the flow has settled,
+    ``finish`` makes the segments whole.
+    """
 
     def __init__(self, run: Run, layout: Layout, claimed: UnitSet) -> None:
         self._run = run
         self._layout = layout
+        self._hasty = layout._replace(reader=AtOnce(layout.reader))
+        self._later: list[tuple[Sequence[Wanted], Group, list[list[bytes]]]] = []
+        self._gaps: list[_Gap] = []
+        self._filled: list[tuple[_Gap, Parts]] = []
         self._claimed = claimed
         self.bytes_read = 0
         self.torn: set[int] = set()
         """Positions of streams of which not all could be read."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the disk did not give everything at once."""
+        return bool(self._later or self._gaps)
 
     def store(
         self, streams: Sequence[Wanted], positions: Sequence[int], segments: list[list[bytes]]
@@ -55,13 +80,50 @@ class StreamStore:
         """Read and store the streams at ``positions`` into the same places of ``segments``."""
         ordered = sorted(positions, key=lambda position: streams[position].first)
         small = [p for p in ordered if streams[p].size <= WINDOW and streams[p].size]
-        for batch in batches(self._layout, streams, small):
-            self._batch(streams, batch, segments)
+        for group in groups(self._layout, streams, small):
+            try:
+                batch = group.read(self._hasty)
+            except Refused:
+                self._later.append((streams, group, segments))
+            else:
+                self._batch(streams, batch, segments)
         for position in ordered:
             if streams[position].size > WINDOW:
                 self._long(streams[position], segments, position)
                 if self._unread(streams[position]):
                     self.torn.add(position)
+
+    def store_waiting(self) -> None:
+        """Read and store what was put off, from the end backwards.
+
+        It may turn out that units claimed are better left to the raw entries.
+        """
+        for gap in reversed(self._gaps):
+            self._fill(gap)
+        for streams, group, segments in reversed(self._later):
+            self._batch(streams, group.read(self._layout), segments)
+        self._gaps.clear()
+        self._later.clear()
+
+    def _fill(self, gap: _Gap) -> None:
+        reader, (start, length), parts = self._layout.reader, gap.later, Parts()
+        data = memoryview(reader.read(start, length))
+        self.bytes_read += length
+        for first, count, absent in torn(0, length, _from(start, unread_in(reader, start, length))):
+            if absent:
+                parts.put(parts.reserve(count), pack_absent(Absence.UNREADABLE, count))
+                continue
+            piece, chunker = data[first : first + count], self._run.chunker
+            is_file = gap.role is EntryRole.FILE
+            cut = cut_whole(chunker, piece) if is_file else fixed(piece, gap.at + first)
+            send(self._run.flow, list(cut), parts)
+        self._filled.append((gap, parts))
+
+    def finish(self) -> None:
+        """Put what came late into its places, after the flow has settled."""
+        for gap, parts in self._filled:  # the last place of a stream comes first
+            gap.parts.packed[gap.place : gap.place + 1] = parts.packed
+        self._filled.clear()
 
     def _batch(self, streams: Sequence[Wanted], batch: Batch, segments: list[list[bytes]]) -> None:
         window, unit = batch.window, self._layout.unit
@@ -125,7 +187,7 @@ class StreamStore:
 
     def _counted(self, wanted: Wanted) -> Iterator[Stored]:
         for length, data in pieces_of(self._layout, wanted):
-            self.bytes_read += length if data is not None else 0
+            self.bytes_read += 0 if data is None or isinstance(data, Later) else length
             yield length, data
 
     def _apart(
@@ -139,7 +201,10 @@ class StreamStore:
         parts = Parts()
         segments[position] = parts.packed  # filled by the workers
         take = self._cut if wanted.role is EntryRole.FILE else self._fixed
+        before = len(self._gaps)
         take(self._valid(wanted, stored), parts)
+        if len(self._gaps) > before:
+            self.torn.add(position)
 
     def _valid(self, wanted: Wanted, stored: Iterable[Stored]) -> Iterator[Valid]:
         """The stream as read, adding up to its size."""
@@ -149,6 +214,11 @@ class StreamStore:
             if data is None:
                 if inside:
                     yield inside, None
+            elif isinstance(data, Later):
+                if inside < length:
+                    self._leave(wanted, at + inside)
+                if inside:
+                    yield inside, data._replace(length=inside)
             else:
                 view, unread = memoryview(data), self._unread(wanted)
                 self._judge(wanted, view[inside:], at + inside, unread)
@@ -176,9 +246,9 @@ class StreamStore:
         cutter = StreamCutter(self._run.chunker)
         rest = b""
         for length, data in valid:
-            if isinstance(data, Absence):
+            if isinstance(data, (Absence, Later)):
                 send(self._run.flow, cutter.split(rest, final=True)[0], parts)
-                parts.put(parts.reserve(length), pack_absent(data, length))
+                self._missing(EntryRole.FILE, length, data, parts)
                 cutter, rest = StreamCutter(self._run.chunker), b""
                 continue
             if data is None and length >= _HOLE_CALL:
@@ -197,13 +267,20 @@ class StreamStore:
     def _fixed(self, valid: Iterable[Valid], parts: Parts) -> None:
         at = 0
         for length, data in valid:
-            if isinstance(data, Absence):
-                parts.put(parts.reserve(length), pack_absent(data, length))
-                at += length
-                continue
-            pieces = [Piece(length, None)] if data is None else list(fixed(data, at))
-            send(self._run.flow, pieces, parts)
+            if isinstance(data, (Absence, Later)):
+                self._missing(EntryRole.META, length, data, parts)
+            else:
+                pieces = [Piece(length, None)] if data is None else list(fixed(data, at))
+                send(self._run.flow, pieces, parts)
             at += length
+
+    def _missing(self, role: EntryRole, length: int, why: Absence | Later, parts: Parts) -> None:
+        """A place in a stream that nothing is known of, or not yet."""
+        at, place = parts.size, parts.reserve(length)
+        if isinstance(why, Later):
+            self._gaps.append(_Gap(at, why, role, parts, place))
+        else:
+            parts.put(place, pack_absent(why, length))
 
     def _judge(
         self,
@@ -214,9 +291,17 @@ class StreamStore:
     ) -> None:
         """Leave to the raw entries what the stream alone would not give back."""
         if behind and (any_set(behind) or any(each[2] for each in torn(at, len(behind), unread))):
-            first = at // self._layout.unit
-            for number in _units(wanted, self._layout.units, first):
-                self._claimed.discard(number)
+            self._leave(wanted, at)
+
+    def _leave(self, wanted: Wanted, at: int) -> None:
+        """Leave a stream's units from byte ``at`` on to the raw entries."""
+        for number in _units(wanted, self._layout.units, at // self._layout.unit):
+            self._claimed.discard(number)
+
+
+def _from(start: int, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges counted from another byte on."""
+    return [(first - start, count) for first, count in ranges]
 
 
 def _units(wanted: Wanted, units: int, skip: int) -> Iterator[int]:

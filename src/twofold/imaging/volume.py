@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from twofold.disk.base import BlockReader, Facts, UsedBlocks
+from twofold.disk.base import BlockReader, Facts, FileSystem
 from twofold.disk.bitmap import full
 from twofold.disk.blocks import joined
 from twofold.disk.probe import open_file_system, open_used_blocks
@@ -61,32 +61,65 @@ class VolumeCapture:
         self._options = options
         self._reader = part.of(reader)
         self._whole = options.exact
-        self.bytes_read = 0
+        self._known: dict[int, ExtentEntry] = {}
+        self._found: Gathered | None = None
+        self._streams: StreamStore | None = None
+        self._segments: list[list[bytes]] = []
+        self._unknown: list[Range] | None = None
+        self.number, self.called = part.number, part.called
         self.kept_free = 0
         """Bytes that count as free and were kept because the map is in doubt."""
         self.notes: list[str] = []
 
-    def store(self, before: VolumeRecord | None) -> VolumeRecord:
-        """Read and store everything in use; ``before`` is the same volume in an earlier image."""
+    def read(self, before: VolumeRecord | None) -> None:
+        """Read and store everything in use that the disk gives at once.
+
+        ``before`` is the same volume in an earlier image.
+        """
         if self._part.taken:
-            return self._unknown()
+            self._store_unknown()
+            return
         system = self._opened(open_file_system)
-        if system is None:
-            mapped = self._opened(open_used_blocks)
-            return self._unknown() if mapped is None else self._mapped(mapped)
-        facts = system.facts
-        self._whole = self._whole or bool(facts.doubt)
-        found = gather(system, keep=self._options.keep_discardable)
-        self.notes += system.facts.notes  # going through its files told of more
-        self.notes += found.notes
-        layout = Layout(self._reader, facts.origin, facts.unit, facts.units)
-        entries = list(self._streams(found, layout, before))
-        entries += self._rest(facts, found.used, found.claimed)
-        self._prove(facts, found.used, entries)
+        mapped = self._opened(open_used_blocks) if system is None else None
+        if system is not None:
+            self._follow(system, before)
+        elif mapped is not None:
+            self._facts, self._used = mapped.facts, UnitSet(mapped.facts.units, mapped.allocation())
+            self.notes += self._facts.notes
+            self._store_rest(UnitSet(self._facts.units))
+        else:
+            self._store_unknown()
+
+    def finish(self) -> VolumeRecord:
+        """Store what the disk did not give at once; the volume as it is in the image."""
+        facts, found = self._facts, self._found
+        if self._streams is not None and found is not None and self._streams.is_waiting:
+            self._streams.store_waiting()
+            self._raw.amend(self._left(found.claimed))
+        self._raw.store_waiting()
+        self._run.flow.settle()
+        entries = list(self._stream_entries(found)) if found is not None else []
+        self._count_free()
+        entries += self._raw.finish()
+        if found is not None:
+            self._prove(facts, found.used, entries)
+        if self._unknown not in (None, list(joined(raw_bytes(entries, self._part.size)))):
+            raise self._bug()
         if facts.doubt and not self._options.exact:
             self.notes.append(_told(facts.doubt, self.kept_free))
-        used = len(found.used) * facts.unit + self.kept_free
-        return self._record(facts, entries, used)
+        return self._record(facts, entries)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the disk did not give everything at once."""
+        streams = self._streams
+        return self._raw.is_waiting or (streams is not None and streams.is_waiting)
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that were read to be stored."""
+        streams = self._streams
+        return self._raw.bytes_read + (streams.bytes_read if streams is not None else 0)
 
     def _opened(self, opener: "Opener[OpenedT]") -> OpenedT | None:
         try:
@@ -97,22 +130,32 @@ class VolumeCapture:
 
     # with a file system
 
-    def _streams(
-        self, found: Gathered, layout: Layout, before: VolumeRecord | None
-    ) -> Iterator[ExtentEntry]:
-        streams = sorted(found.streams, key=lambda wanted: wanted.key)
-        found.streams = streams
-        known = self._known(streams, before)
-        segments: list[list[bytes]] = [[] for _ in streams]
-        store = StreamStore(self._run, layout, found.claimed)
-        unknown = [p for p in range(len(streams)) if p not in known]
-        store.store(streams, unknown, segments)
-        self.bytes_read += store.bytes_read
-        self._run.flow.settle()
-        for position in store.torn:  # they prove nothing unchanged
+    def _follow(self, system: FileSystem, before: VolumeRecord | None) -> None:
+        facts = self._facts = system.facts
+        self._whole = self._whole or bool(facts.doubt)
+        found = self._found = gather(system, keep=self._options.keep_discardable)
+        self.notes += system.facts.notes  # going through its files told of more
+        self._used = found.used
+        self.notes += found.notes
+        self._layout = Layout(self._reader, facts.origin, facts.unit, facts.units)
+        found.streams = streams = sorted(found.streams, key=lambda wanted: wanted.key)
+        self._known = self._unchanged(streams, before)
+        self._segments = [[] for _ in streams]
+        self._streams = StreamStore(self._run, self._layout, found.claimed)
+        unknown = [p for p in range(len(streams)) if p not in self._known]
+        self._streams.store(streams, unknown, self._segments)
+        self._store_rest(found.claimed)
+
+    def _stream_entries(self, found: Gathered) -> Iterator[ExtentEntry]:
+        """After the flow has settled."""
+        assert self._streams is not None
+        self._streams.finish()
+        layout, streams, known = self._layout, found.streams, self._known
+        for position in self._streams.torn:  # they prove nothing unchanged
             streams[position] = streams[position]._replace(stamp=b"")
         made = [
-            known.get(position) or self._entry(wanted, segments[position], found.claimed, layout)
+            known.get(position)
+            or self._entry(wanted, self._segments[position], found.claimed, layout)
             for position, wanted in enumerate(streams)
         ]
         left_out = Absence.LEFT_OUT
@@ -143,7 +186,7 @@ class VolumeCapture:
             stamp=wanted.stamp if whole else b"",
         )
 
-    def _known(
+    def _unchanged(
         self, streams: Sequence[Wanted], before: VolumeRecord | None
     ) -> dict[int, ExtentEntry]:
         """Streams that the file system proves unchanged, with their entries of the image before.
@@ -167,49 +210,45 @@ class VolumeCapture:
 
     # without, or what is left
 
-    def _rest(self, facts: Facts, used: UnitSet, claimed: UnitSet) -> Iterator[ExtentEntry]:
-        left = UnitSet(facts.units, full(facts.units)) if self._whole else used
-        ranges = bytes_of(facts, left.without(claimed), self._part.size)
-        store = self._stored(ranges, META_PIECE)
+    def _store_rest(self, claimed: UnitSet) -> None:
+        self._store_raw(self._left(claimed), META_PIECE)
+
+    def _left(self, claimed: UnitSet) -> Iterable[Range]:
+        """What no stream holds."""
+        facts = self._facts
+        left = UnitSet(facts.units, full(facts.units)) if self._whole else self._used
+        return bytes_of(facts, left.without(claimed), self._part.size)
+
+    def _count_free(self) -> None:
+        """How much was kept of what counts as free, after the flow has settled."""
+        facts = self._facts
         if facts.doubt and not self._options.exact:
             filled = UnitSet(facts.units)
-            for start, length in store.filled():
+            for start, length in self._raw.filled():
                 filled.add(*touched(facts, start, length))
-            self.kept_free = len(filled.without(used)) * facts.unit
-        yield from store.finish()
+            self.kept_free = len(filled.without(self._used)) * facts.unit
 
-    def _mapped(self, system: UsedBlocks) -> VolumeRecord:
-        facts = system.facts
-        self.notes += facts.notes
-        used = UnitSet(facts.units, system.allocation())
-        entries = list(self._rest(facts, used, UnitSet(facts.units)))
-        return self._record(facts, entries, len(used) * facts.unit)
-
-    def _unknown(self) -> VolumeRecord:
+    def _store_unknown(self) -> None:
         part, sector = self._part, self._reader.sector_size
-        facts = Facts(
+        self._facts = Facts(
             kind=recognise(self._reader).kind.lower(),
             label=part.label,
             unit=sector,
             units=part.size // sector,
         )
-        ranges = list(left_of(part))
-        entries = list(self._stored(ranges, UNKNOWN_PIECE).finish())
-        if list(joined(raw_bytes(entries, part.size))) != ranges:
-            raise self._bug()
-        return self._record(facts, entries, sum(length for _, length in ranges), exact=True)
+        self._unknown = list(left_of(part))
+        self._store_raw(self._unknown, UNKNOWN_PIECE)
 
-    def _stored(self, ranges: Iterable[Range], step: int) -> RawStore:
-        store = RawStore(self._run, self._reader, step)
-        store.store(ranges)
-        self.bytes_read += store.bytes_read
-        self._run.flow.settle()
-        return store
+    def _store_raw(self, ranges: Iterable[Range], step: int) -> None:
+        self._raw = RawStore(self._run, self._reader, step)
+        self._raw.store(ranges)
 
-    def _record(
-        self, facts: Facts, entries: list[ExtentEntry], used: int, *, exact: bool = False
-    ) -> VolumeRecord:
-        run, part = self._run, self._part
+    def _record(self, facts: Facts, entries: list[ExtentEntry]) -> VolumeRecord:
+        run, part, ranges = self._run, self._part, self._unknown
+        if ranges is None:
+            used = len(self._used) * facts.unit + self.kept_free
+        else:
+            used = sum(length for _, length in ranges)
         return VolumeRecord(
             number=part.number,
             start=0 if part.parent else part.start,
@@ -224,7 +263,7 @@ class VolumeCapture:
             units=facts.units,
             origin=facts.origin,
             used=used,
-            exact=exact or self._options.exact,
+            exact=ranges is not None or self._options.exact,
             entries=write_extents(run.flow.save_page, run.repository.keys.dedup.page, entries),
             parent=part.parent,
             runs=pack_runs(part.runs),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twofold.cli import types
-from twofold.cli.described import reading_options, snapshot_options
+from twofold.cli.described import capture_choices, capture_options
 from twofold.cli.render.base import Line
 from twofold.cli.render.imaging import estimate_lines, imaged_lines
 from twofold.cli.render.words import duration
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("image", cls=Verb, writes=True)
 @click.argument("disks", metavar="[DISK]...", nargs=-1, type=types.path)
-@reading_options
-@snapshot_options
+@capture_options
 @click.pass_obj
 def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per option above)
     """Make an image of a disk: partitions, boot sectors, every file.
@@ -38,15 +37,8 @@ def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per
         session.tell(estimate_lines(os.path.basename(os.fsdecode(path)), what))
 
     options = image.ImageOptions(
-        access=session.access(),
         disks=chosen["disks"],
-        exact=chosen["exact"],
-        skip_unchanged=chosen["skip_unchanged"],
-        page_files=chosen["page_files"],
-        name=chosen["name"],
-        tags=chosen["tag"],
-        host=chosen["host"],
-        dry_run=session.dry_run,
+        **capture_choices(session, chosen),
         estimated=estimated,
     )
     result = image.run(options, session.emit)

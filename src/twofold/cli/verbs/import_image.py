@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twofold.cli import types
-from twofold.cli.described import reading_options, snapshot_options
+from twofold.cli.described import capture_choices, capture_options
 from twofold.cli.render.base import Line
 from twofold.cli.render.imaging import estimate_lines, imaged_lines
 from twofold.cli.render.words import duration, local_time, printable, things
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     allow_from_autoenv=False,
     help="Of a FOLDER only the newest backup of each computer.",
 )
-@reading_options
-@snapshot_options
+@capture_options
 @click.pass_obj
 def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per option above)
     """Take over disk images and backups of other programs, as images of the time they are of.
@@ -51,17 +50,10 @@ def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per
         session.tell(estimate_lines(_title(disk.host, name, disk.time_ns), what))
 
     options = import_image.ImportOptions(
-        access=session.access(),
         paths=chosen["paths"],
         time_ns=chosen["time_ns"],
         only_latest=chosen["only_latest"],
-        exact=chosen["exact"],
-        skip_unchanged=chosen["skip_unchanged"],
-        page_files=chosen["page_files"],
-        name=chosen["name"],
-        tags=chosen["tag"],
-        host=chosen["host"],
-        dry_run=session.dry_run,
+        **capture_choices(session, chosen),
         estimated=estimated,
     )
     result = import_image.run(options, session.emit)

@@ -16,7 +16,7 @@ from contextlib import suppress
 from twofold.errors import FormatError, NeedsRights, RefusedUnsafe, UsageError
 from twofold.platform.base import Buffer
 from twofold.platform.devices import Span
-from twofold.platform.linux import block_calls, source, system, traffic
+from twofold.platform.linux import block_calls, direct, source, system, traffic
 
 assert sys.platform == "linux"
 
@@ -80,6 +80,7 @@ class LinuxDisk:
     def __init__(self, path: bytes, fd: int, *, write: bool) -> None:
         self.path = path
         self._fd = fd
+        self._direct: direct.Direct | None = None
         self.is_device = stat.S_ISBLK(os.fstat(fd).st_mode)
         self.size = os.lseek(fd, 0, os.SEEK_END)
         self.sector_size = block_calls.sector_size(fd) if self.is_device else _FILE_SECTOR
@@ -129,6 +130,16 @@ class LinuxDisk:
             parts.append(part)
             done += len(part)
         return b"".join(parts)
+
+    def read_alone(self, offset: int, length: int) -> bytes:
+        """The same without what the system would read along. FormatError, OSError."""
+        if not self.is_device:
+            return self.read(offset, length)
+        if not self._inside(offset, length):
+            raise FormatError(f"bytes {offset} to {offset + length} are outside of {self.size}")
+        if self._direct is None:
+            self._direct = direct.Direct(self._live(), self.sector_size)
+        return self._direct.read(offset, length)
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """Read until the view is full or the disk ends; bytes read. OSError."""
@@ -226,6 +237,8 @@ class LinuxDisk:
         fd, self._fd = self._fd, system.CLOSED
         if fd == system.CLOSED:
             return
+        if self._direct is not None:
+            self._direct.close()
         with suppress(OSError):  # who wants to hear of it calls ``sync``
             self._read.drop()
         os.close(fd)
