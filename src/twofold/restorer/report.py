@@ -285,7 +285,8 @@ class Report:
                     Severity.DAMAGE,
                     os.fsdecode(shown),
                     f"it could not be restored: {item.reason}",
-                    "an older or newer backup may hold it; run 'twofold check --read-data'",
+                    "an older or newer backup may hold it; 'twofold check --read-data' tells "
+                    "whether the repository is whole",
                 )
             )
         return shown

@@ -141,6 +141,8 @@ def _closing(result: "RestoreResult") -> Iterator[str | Line]:
     if result.failed:
         yield Line(f"  {result.failed:,} could not be written", "red")
     if result.damaged:
-        yield Line(f"  {result.damaged:,} could not be read from the repository", "red")
+        yield Line(
+            f"  {result.damaged:,} could not be had: what is stored of them is damaged", "red"
+        )
     if result.lacking:
         yield Line(f"  {result.lacking:,} have zeros where the backup holds nothing", "yellow")
