@@ -9,7 +9,7 @@ import pytest
 from tests.disk.containers.disks import make_disk, qemu_img
 from twofold.commands import image
 from twofold.errors import SourceDamaged
-from twofold.events import ignore
+from twofold.events import Event, Notice, ignore
 from twofold.options import RepositoryAccess
 
 
@@ -48,3 +48,17 @@ def test_where_a_file_ends_too_early_is_told(access: RepositoryAccess, tmp_path:
     os.truncate(disk, disk.stat().st_size - 1)
     with pytest.raises(SourceDamaged, match=f"it ends at byte {disk.stat().st_size:,}, where"):
         image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
+
+
+def test_a_file_that_is_marked_as_corrupt_is_read_and_told(
+    access: RepositoryAccess, tmp_path: Path
+) -> None:
+    raw = make_disk(tmp_path / "raw", 4 << 20, [(1000, 5000)])
+    disk = tmp_path / "disk.qcow2"
+    qemu_img("convert", "-f", "raw", "-O", "qcow2", raw, disk)
+    with disk.open("r+b") as file:
+        file.seek(79)  # the last of the incompatible features
+        file.write(b"\2")
+    events: list[Event] = []
+    image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), events.append)
+    assert Notice(f"{disk}: the image is marked as corrupt by QEMU") in events

@@ -9,7 +9,7 @@ from pathlib import Path
 from twofold.commands.access import remember_head
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import hole_at
-from twofold.disk.containers import ImageKind, Sibling, kind_of, open_container
+from twofold.disk.containers import ImageKind, Sibling, SparseReader, kind_of, open_container
 from twofold.errors import FormatError, SourceDamaged, UsageError
 from twofold.events import Emit, Notice
 from twofold.imaging import Captured, Estimate, ImageRequest, Source, capture, estimate, open_source
@@ -155,10 +155,13 @@ def opened(path: bytes, emit: Emit) -> Iterator[BlockReader]:
         def sibling(name: str) -> BlockReader:
             return open_file(os.fsencode(folder / Path(name).name))[0]
 
-        yield _Inside(_container(disk, sibling, shown), shown)
+        container = _container(disk, sibling, shown)
+        for note in container.notes:
+            emit(Notice(f"{shown}: {note[0].lower()}{note[1:].rstrip('.')}"))
+        yield _Inside(container, shown)
 
 
-def _container(disk: BlockReader, sibling: Sibling, shown: str) -> BlockReader:
+def _container(disk: BlockReader, sibling: Sibling, shown: str) -> SparseReader:
     """What is in the file. One without the signature of its kind was cut short, and is not raw."""
     try:
         kind = kind_of(disk)
