@@ -4,8 +4,10 @@ import os
 import random
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+
+from tests.disk.ext_volumes import mounted
 
 MIB = 1 << 20
 
@@ -65,14 +67,8 @@ def mounted_ntfs(image: Path, folder: Path) -> Iterator[Path]:
         run("umount", folder)
 
 
-@contextmanager
-def mounted_loop(image: Path, folder: Path) -> Iterator[Path]:
-    folder.mkdir(exist_ok=True)
-    run("mount", "-o", "loop,ro", image, folder)
-    try:
-        yield folder
-    finally:
-        run("umount", folder)
+def mounted_loop(image: Path, folder: Path) -> AbstractContextManager[Path]:
+    return mounted(image, folder, "loop,ro")
 
 
 def gpt_disk(disk: Path, parts: list[tuple[Path, str]]) -> None:

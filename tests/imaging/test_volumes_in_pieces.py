@@ -9,7 +9,7 @@ import pytest
 from tests.disk.lvm_builder import PE_START, SECTOR, Group, Logical
 from tests.imaging.disks import MIB, make_ext4, run, tree
 from tests.imaging.world import ImageWorld
-from twofold.events import Event, Notice
+from twofold.events import Notice
 from twofold.format.image import EntryRole, ExtentEntry, VolumeRecord, pack_runs
 from twofold.format.records import PageRef
 from twofold.format.segments import pack_blob
@@ -139,29 +139,22 @@ def test_the_same_volume_elsewhere_is_proven_unchanged(
 def test_a_group_that_cannot_be_is_kept_and_told(world: ImageWorld, tmp_path: Path) -> None:
     group = Group([Logical("one", [(0, 9)]), Logical("two", [(8, 9)])])
     disk = bytes(group.put(bytearray(random.Random(6).randbytes(PE_START + MIB))))
-    path = tmp_path / "disk"
+    assert_kept_and_told(disk, "share bytes", world, tmp_path)
+
+
+def assert_kept_and_told(disk: bytes, words: str, world: ImageWorld, tmp_path: Path) -> None:
+    path, back = tmp_path / "disk", tmp_path / "back"
     path.write_bytes(disk)
     _, told = world.image(path)
-    assert any("share bytes" in text for text in texts(told))
-    back = tmp_path / "back"
+    assert any(words in event.text for event in told if isinstance(event, Notice))
     world.restore_image(back)
     assert back.read_bytes() == disk
-
-
-def texts(told: list[Event]) -> list[str]:
-    return [event.text for event in told if isinstance(event, Notice)]
 
 
 def test_metadata_that_are_damaged_are_kept_and_told(world: ImageWorld, tmp_path: Path) -> None:
     disk = Group([Logical("one", [(0, 9)])]).put(bytearray(PE_START + MIB))
     disk[4096 + 512 + 5] ^= 1
-    path = tmp_path / "disk"
-    path.write_bytes(disk)
-    _, told = world.image(path)
-    assert any("volume group is kept as it is" in text for text in texts(told))
-    back = tmp_path / "back"
-    world.restore_image(back)
-    assert back.read_bytes() == disk
+    assert_kept_and_told(bytes(disk), "volume group is kept as it is", world, tmp_path)
 
 
 # where parts of a stream lie

@@ -7,14 +7,14 @@ import os
 import random
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.commands.looking import differences, make_ext4, take_image
 from tests.disk import ntfs_volumes
-from tests.disk.ext_volumes import may_mount
+from tests.disk.ext_volumes import may_mount, mounted
 from tests.imaging.disks import MIB, run
 from tests.restorer.place import Place
 from twofold.commands.diff import DiffEntry
@@ -59,15 +59,8 @@ def change(top: Path) -> None:
     (top / "5").rename(top / "renamed")
 
 
-@contextmanager
-def on_ext4(disk: Path) -> Iterator[Path]:
-    folder = disk.with_suffix(".mnt")
-    folder.mkdir(exist_ok=True)
-    run("mount", "-o", "loop", disk, folder)
-    try:
-        yield folder
-    finally:
-        run("umount", folder)
+def on_ext4(disk: Path) -> AbstractContextManager[Path]:
+    return mounted(disk, disk.with_suffix(".mnt"))
 
 
 @contextmanager

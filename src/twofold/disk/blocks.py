@@ -81,6 +81,16 @@ def physical_sector(reader: BlockReader) -> int:
     return reader.physical_sector if isinstance(reader, PhysicalBlocks) else 0
 
 
+def between(start: int, end: int, without: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """(first byte, bytes) of what is left of a range without others, which ascend in it."""
+    for first, length in without:
+        if first > start:
+            yield start, first - start
+        start = first + length
+    if end > start:
+        yield start, end - start
+
+
 def joined(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """(first byte, bytes) with those made one that follow one another."""
     start = end = 0

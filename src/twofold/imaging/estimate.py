@@ -7,7 +7,6 @@ from twofold.disk.probe import open_file_system, open_used_blocks
 from twofold.disk.recognise import recognise
 from twofold.errors import FormatError
 from twofold.format.image import PartName
-from twofold.imaging.logical import left_of
 from twofold.imaging.part import Part
 from twofold.imaging.source import Source
 from twofold.imaging.units import UnitSet
@@ -57,7 +56,7 @@ def estimate(source: Source) -> Estimate:
 def _part(source: Source, part: Part) -> PartEstimate:
     reader = part.of(source.reader)
     found = recognise(reader)
-    used = sum(length for _, length in left_of(part))
+    used = sum(length for _, length in part.left())
     label, doubt = part.label or found.label, ""
     try:
         whole = part.taken or part.shared

@@ -10,7 +10,7 @@ from twofold.disk.lvm_layout import GroupLayout, Placed, group_layout
 from twofold.disk.recognise import recognise
 from twofold.errors import FormatError
 from twofold.format.image import FIRST_INNER
-from twofold.imaging.part import Part, PartRange
+from twofold.imaging.part import Part
 
 _MOST_VOLUMES = 1024
 _MOST_PIECES = 16_384
@@ -83,14 +83,3 @@ def _divided(part: Part, label: str, volumes: Sequence[Placed], number: int) -> 
             parent=part.number,
             runs=volume.pieces,
         )
-
-
-def left_of(part: Part) -> Iterator[PartRange]:
-    """(first byte, bytes) of a part that no volume in it has."""
-    at = 0
-    for start, length in part.taken:
-        if start > at:
-            yield at, start - at
-        at = start + length
-    if at < part.size:
-        yield at, part.size - at

@@ -1,9 +1,10 @@
 """A part of a disk that becomes one volume of its image."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twofold.disk.base import BlockReader
-from twofold.disk.blocks import Pieces, Window
+from twofold.disk.blocks import Pieces, Window, between
 from twofold.format.image import PartName
 
 PartRange = tuple[int, int]
@@ -41,3 +42,7 @@ class Part:
         if self.parent:
             return Pieces(disk, self.start, self.runs)
         return Window(disk, self.start, self.size)
+
+    def left(self) -> Iterator[PartRange]:
+        """What of it no volume in it has."""
+        return between(0, self.size, self.taken)

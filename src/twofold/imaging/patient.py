@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from twofold import clock
 from twofold.disk.base import AloneBlocks, BlockReader
-from twofold.disk.blocks import hole_at
+from twofold.disk.blocks import between, hole_at, joined
 from twofold.imaging.ranges import Ranges
 
 PATIENCE = 30 * 60.0
@@ -81,7 +81,9 @@ class PatientReader:
     def unread(self, offset: int, length: int) -> list[tuple[int, int]]:
         """(first byte, bytes) in a range of what came as zeros when it was read last."""
         end = offset + length
-        return _joined(sorted(self._bad.within(offset, end) + self._untried.within(offset, end)))
+        return list(
+            joined(sorted(self._bad.within(offset, end) + self._untried.within(offset, end)))
+        )
 
     def hole(self, offset: int) -> int:
         """As the disk says; what it cannot say is read."""
@@ -121,13 +123,13 @@ class PatientReader:
         self._waiting.remove(offset, end)
         filled = _Filled(offset, bytearray(length))
         hard = self._untried.within(offset, end)
-        for piece in _between(offset, end, unread):
+        for piece in between(offset, end, unread):
             data = None if waiting else self._ask(*piece)
             if data is None:
-                hard += _between(*_ends(piece), self._bad.within(*_ends(piece)))
+                hard += between(*_ends(piece), self._bad.within(*_ends(piece)))
             else:
                 filled.put(piece[0], data)
-        self._narrow(filled, _joined(sorted(hard)), share)
+        self._narrow(filled, list(joined(sorted(hard))), share)
         return bytes(filled.data)
 
     # what was refused
@@ -227,21 +229,3 @@ def _inwards(pieces: list[Piece]) -> Iterator[Piece]:
 
 def _ends(piece: Piece) -> tuple[int, int]:
     return piece[0], sum(piece)
-
-
-def _between(start: int, end: int, without: list[Piece]) -> Iterator[Piece]:
-    """A range without others."""
-    for first, length in [*without, (end, 0)]:
-        if first > start:
-            yield start, first - start
-        start = first + length
-
-
-def _joined(ranges: list[Piece]) -> list[Piece]:
-    out: list[Piece] = []
-    for first, length in ranges:
-        if out and sum(out[-1]) == first:
-            out[-1] = (out[-1][0], out[-1][1] + length)
-        else:
-            out.append((first, length))
-    return out

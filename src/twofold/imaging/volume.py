@@ -20,7 +20,6 @@ from twofold.format.segments import Absence, pack_absent
 from twofold.graph import PageStore
 from twofold.imaging.coverage import bytes_of, covered, raw_bytes, touched
 from twofold.imaging.gather import Gathered, Wanted, gather
-from twofold.imaging.logical import left_of
 from twofold.imaging.part import Part
 from twofold.imaging.raw import UNKNOWN_PIECE, Range, RawStore
 from twofold.imaging.read import Layout
@@ -236,7 +235,7 @@ class VolumeCapture:
             unit=sector,
             units=part.size // sector,
         )
-        self._unknown = list(left_of(part))
+        self._unknown = list(part.left())
         self._store_raw(self._unknown, UNKNOWN_PIECE)
 
     def _store_raw(self, ranges: Iterable[Range], step: int) -> None:

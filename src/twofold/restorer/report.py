@@ -113,7 +113,6 @@ class Written(NamedTuple):
 
     directory: Directory
     jobs: Sequence[FileJob]
-    size: int
 
 
 class Failed(NamedTuple):
@@ -177,10 +176,10 @@ class Report:
         self._waiting.append(Done(decision, directory, name, size, 1))
         self._waiting.extend(losses)
 
-    def written(self, directory: Directory, jobs: Sequence[FileJob], size: int) -> None:
-        """Files of one directory, with that many bytes, are complete under their names."""
+    def written(self, directory: Directory, jobs: Sequence[FileJob]) -> None:
+        """Files of one directory are complete under their names."""
         if jobs:
-            self._waiting.append(Written(directory, jobs, size))
+            self._waiting.append(Written(directory, jobs))
 
     def kept(self, directory: Directory, name: bytes, size: int, entries: int = 1) -> None:
         """An entry was left as it is (with ``entries`` - 1 more below it)."""
@@ -246,6 +245,7 @@ class Report:
     def _count_files(self, item: Written) -> bytes:
         """Most entries of most restores come here, so nothing is done twice."""
         before = self._shown(item.directory, b"-")[:-1]
+        size = sum([job.node.size for job in item.jobs])
         path = before + item.jobs[-1].node.name
         if self._funnel.hears_items:
             for job in item.jobs:
@@ -254,8 +254,8 @@ class Report:
                 self._funnel.put(ItemDone(_WORDS[job.decision], shown, node.size))
         for decision, count in Counter(job.decision for job in item.jobs).items():
             self.counts.add(decision, count)
-        self.bytes_done += item.size
-        self.bytes_written += item.size
+        self.bytes_done += size
+        self.bytes_written += size
         return path
 
     def _count(self, item: Done | Failed | Damaged | Lacking) -> bytes:

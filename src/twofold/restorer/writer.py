@@ -10,7 +10,7 @@ import errno
 import os
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from twofold.format.layout import Buffer
@@ -155,21 +155,23 @@ class Writer:
             for job in batch.jobs:
                 self._fail(job, error)
             return
-        if results.count(_WHOLE) == len(results) and not self._tools.verify:
-            for job in batch.jobs:
-                if job.state is not None:
-                    job.state.ready = True
-            self._report.written(batch.directory, batch.jobs, batch.size)
-            return
-        finished: list[FileJob] = []
+        if self._tools.verify or results.count(_WHOLE) != len(results):
+            self._finished(batch.directory, list(self._kept(folder, batch, results)))
+        else:
+            self._finished(batch.directory, batch.jobs)
+
+    def _kept(
+        self, folder: TargetDir, batch: Batch, results: list[tuple[int, list[str]]]
+    ) -> Iterator[FileJob]:
+        """The files of a batch that are as they should be; what is to be told of each is."""
         for job, data, (number, losses) in zip(batch.jobs, batch.data, results, strict=True):
             if number:
                 self._fail(job, OSError(number, os.strerror(number)))
             elif self._tools.verify and not self._reads_back(folder, job, data):
                 self._fail(job, _DIFFERS)
             else:
-                self._finished(job, losses, finished)
-        self._report.written(batch.directory, finished, sum(job.node.size for job in finished))
+                self._report.lost(losses)
+                yield job
 
     def write_piece(self, job: FileJob, offset: int, data: Buffer) -> None:
         """One part of a large file; the first one begins it."""
@@ -206,9 +208,8 @@ class Writer:
             self._give_up(job, error)
             return
         self._drop(job)
-        finished: list[FileJob] = []
-        self._finished(job, losses, finished)
-        self._report.written(job.directory, finished, job.node.size)
+        self._report.lost(losses)
+        self._finished(job.directory, [job])
 
     def discard(self, job: FileJob) -> None:
         """A large file cannot be completed: the repository did not give all of it."""
@@ -254,12 +255,12 @@ class Writer:
             return error.errno == errno.EACCES  # its mode forbids us to look
         return False
 
-    def _finished(self, job: FileJob, losses: list[str], finished: list[FileJob]) -> None:
-        if job.state is not None:
-            job.state.ready = True
-        if losses:
-            self._report.lost(losses)
-        finished.append(job)
+    def _finished(self, directory: Directory, jobs: list[FileJob]) -> None:
+        """Files of a directory are complete under their names."""
+        for job in jobs:
+            if job.state is not None:
+                job.state.ready = True
+        self._report.written(directory, jobs)
 
     def _give_up(self, job: FileJob, error: OSError | str) -> None:
         job.spoiled = True
