@@ -4,6 +4,7 @@ The figures are logged (``pytest -o log_cli=true --log-cli-level=info``), and bo
 """
 
 import logging
+import os
 import random
 from pathlib import Path
 
@@ -60,17 +61,19 @@ def host(room: Path, machine: Path) -> Path:
     (tree / "letters").mkdir(parents=True)
     (tree / "letters/one").write_bytes(random.Random(1).randbytes(3 * MIB))
     run("cp", "--sparse=always", machine, tree / "machine")
-    image = linux.blank(room / "host.img", 192)
+    image = linux.blank(room / "host.img", 400)
     run("mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, image)
     return image
 
 
 def machines_disk(room: Path) -> Path:
-    """Small files, and three of 10 MiB."""
-    raw = linux.ext(room, Recipe("-t ext4 -b 4096", 96, 6))
+    """Small files, and four of 48 MiB, each in one run whenever the system writes back."""
+    raw = linux.ext(room, Recipe("-t ext4 -b 4096", 256, 6))
     with mounted(raw, room / "mnt") as place:
-        for number in range(3):
-            (place / f"large {number}").write_bytes(random.Random(number).randbytes(10 * MIB))
+        for number in range(4):
+            with (place / f"large {number}").open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, 48 * MIB)
+                file.write(random.Random(number).randbytes(48 * MIB))
     return raw
 
 
