@@ -29,7 +29,6 @@ from scripts.environment import ROOT, Trouble, ready
 QUICK = 0.01
 DISK_PART = 0.25  # of the inputs, on the disk: enough to be ruled by it, and in time
 VARIANTS = ("kopia", "borg zstd")  # other settings of programs that are there; one round
-TOUCHED = 16 << 30  # bytes of memory that the largest case fills
 BASELINES = ("cp -a", "tar+zstd+openssl")
 TO_DISK = ("twofold", "restic", "borg lz4")
 
@@ -126,7 +125,6 @@ def _cases(options: argparse.Namespace, stack: ExitStack) -> list[Case]:
     opened: dict[str, Place] = {}
     if any(name.endswith("memory") for name in chosen):
         opened["memory"] = places.memory(options.memory.absolute())
-        places.touch(opened["memory"], int(options.scale * TOUCHED))
     if any(name.endswith("disk") for name in chosen):
         opened["disk"] = stack.enter_context(places.disk(options.disk.absolute()))
     return list(_made(chosen, opened, options.scale))

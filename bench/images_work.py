@@ -43,7 +43,7 @@ class Work:
     def run(self, pipeline: Pipeline) -> measure.Cost:
         """Run it; what it cost."""
         variables = self._program.environment(self.world)
-        self._place.before()
+        self._place.before(self._disk.used)
         return measure.run(pipeline, variables, self.world.folder, self._place.after)
 
     def step(self, name: str, pipeline: Pipeline) -> Step:

@@ -6,10 +6,16 @@
 
 If the folder for the disk is not on ext4, an image file in it is given an ext4 file system and
 mounted, which needs root.
+
+A virtual machine may get its memory from the host only when it is written, and give it back when
+it is free: that took two seconds a gigabyte where this was found, more than most programs take to
+back one up, and fell on whoever happened to write next. So before each step as much memory as the
+step will fill is taken and freed.
 """
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +26,7 @@ from bench.measure import Broken
 
 DROP = Path("/proc/sys/vm/drop_caches")
 IMAGE_BYTES = 24 << 30  # sparse: only what is written takes room
+TAKEN = 1.5  # of what a step may write: programs take memory for themselves too
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +42,16 @@ class Place:
         """Whether what is written here has to reach a disk."""
         return self.name == "disk"
 
-    def before(self) -> None:
-        """Leave nothing to write from before and, when cold, nothing to read from memory."""
+    def before(self, size: int) -> None:
+        """Leave nothing to write from before and, when cold, nothing to read from memory.
+
+        ``size``: bytes that the step may write, for which there is memory then.
+        """
         if self.on_disk:
             os.sync()
         if self.cold:
             DROP.write_text("3", "ascii")
+        populate(min(max(1, int(size * TAKEN)), available() * 3 // 4))
 
     def after(self) -> None:
         """Wait until everything is on the disk."""
@@ -95,21 +106,22 @@ def free_bytes(place: Place) -> int:
     free = shutil.disk_usage(place.folder).free
     if place.on_disk:
         return free
+    return min(free, available())
+
+
+def available() -> int:
+    """Bytes of memory that may be taken without anything having to go to a swap."""
     words = Path("/proc/meminfo").read_text("ascii").split()
-    return min(free, int(words[words.index("MemAvailable:") + 1]) << 10)
+    return int(words[words.index("MemAvailable:") + 1]) << 10
 
 
-def touch(place: Place, size: int) -> None:
-    """Write so many bytes to a place in memory, three quarters of its room at most; remove them.
+def populate(size: int) -> None:
+    """Take so many bytes of memory, all of them written by the kernel, and free them.
 
-    A virtual machine gets its memory from the host when it is first written, which takes longer
-    than to write it: whoever came first would pay for all others.
+    A process of its own does it: what is started later would inherit the peak of this one.
     """
-    block = bytes(1 << 20)
-    with open(place.folder / "touched", "wb") as file:
-        for _ in range(min(size, free_bytes(place) * 3 // 4) >> 20):
-            file.write(block)
-    os.unlink(place.folder / "touched")
+    flags = "mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE"
+    call([sys.executable, "-c", f"import mmap; mmap.mmap(-1, {size}, flags={flags})"], Path("/"))
 
 
 def remove(folder: Path) -> None:

@@ -39,6 +39,7 @@ class Sequence:
     def __post_init__(self) -> None:
         self.world = World(self.place.folder / "world", self.root)
         self.env = self.program.environment(self.world)
+        self._bytes = size(self.root)[1]
 
     def run(self) -> Iterator[Done]:
         """Do everything, one measured step at a time.
@@ -77,7 +78,7 @@ class Sequence:
         return done
 
     def _step(self, step: str, pipeline: Pipeline) -> Done:
-        self.place.before()
+        self.place.before(self._bytes)
         cost = measure.run(pipeline, self.env, self.world.folder, self.place.after)
         return Done(step, cost, size(self.world.repository)[1])
 
