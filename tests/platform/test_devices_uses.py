@@ -134,6 +134,13 @@ def test_locks_of_virtual_machines(image: Path) -> None:
         assert uses_of(image) == [f"{image} is locked by another program"]
 
 
+def test_what_is_being_written(image: Path) -> None:
+    with image.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert uses_of(image) == [f"{image} is being written by another program"]
+    assert uses_of(image) == []
+
+
 def test_the_running_system() -> None:
     needed = current().needed_to_start()
     root = run("findmnt", "-n", "-o", "SOURCE", "/")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from twofold import clock
 from twofold.commands.access import open_at, refuse_own_folder, tell_missing_heads
 from twofold.commands.reading import reader_session, tell_absent
-from twofold.errors import NoSpace, TwofoldError, UsageError
+from twofold.errors import NoSpace, RefusedUnsafe, TwofoldError, UsageError
 from twofold.events import Emit, Notice
 from twofold.format.names import BlobKind
 from twofold.format.segments import Absence
@@ -153,6 +153,7 @@ def _target(path: bytes) -> tuple[Target, Estimate | None]:
         return Target(path, 0, 512, is_device=False, fresh=True), None
     if not os.path.exists(path):
         raise UsageError(f"'{os.fsdecode(path)}' is a link that leads nowhere")
+    stamp = _stamp(path)  # before anything is looked at, so that no change is missed
     with _reading(path) as disk:  # first, for it refuses what is neither a disk nor a file
         uses = tuple(current().uses_of(path))
         before = _now(disk) if disk.size else None
@@ -165,6 +166,7 @@ def _target(path: bytes) -> tuple[Target, Estimate | None]:
             uses=uses,
             identity=_identity(disk),
             title=_title(path) if disk.is_device else "",
+            stamp=() if disk.is_device else stamp,
         )
     return target, before
 
@@ -194,6 +196,29 @@ def _identity(disk: Disk) -> str:
     return f"device {os.fsdecode(path)} {disk.size} {disk.sector_size}"
 
 
+def _stamp(path: bytes) -> tuple[int, ...]:
+    """What changes when another program replaces or writes a file. ``UsageError``."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise UsageError(f"'{os.fsdecode(path)}' cannot be opened: {error.strerror}") from error
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _check_same(target: Target, disk: Disk) -> None:
+    """Refuse a file that is no longer what was planned with; nobody else writes it from here on.
+
+    Another restore onto it may have begun and ended since: what was new then is no longer empty.
+    """
+    if target.is_device:
+        return
+    if _stamp(target.path) != target.stamp if target.stamp else disk.size:
+        raise RefusedUnsafe(
+            f"'{os.fsdecode(target.path)}' was written by another program meanwhile",
+            hint="run the same again to see what would be overwritten, or choose another name",
+        )
+
+
 def _title(path: bytes) -> str:
     """Maker and model of a disk."""
     real = os.path.realpath(path)
@@ -218,6 +243,7 @@ def _opened(plan: DiskPlan) -> Iterator[Disk]:
             f"'{os.fsdecode(target.path)}' cannot be written: {error.strerror}"
         ) from error
     try:
+        _check_same(target, disk)
         if target.fresh:
             disk.resize(plan.size)
         yield disk

@@ -27,6 +27,8 @@ class Target:
     """What tells it from other targets, also after it was away; empty where nothing does."""
     title: str = ""
     """What people know it by: maker and model."""
+    stamp: tuple[int, ...] = ()
+    """Of a file that was there: what changes when another program replaces or writes it."""
 
 
 @dataclass(frozen=True, slots=True)

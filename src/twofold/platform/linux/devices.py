@@ -82,11 +82,13 @@ class LinuxDisk:
         self._fd = fd
         self._direct: direct.Direct | None = None
         self.is_device = stat.S_ISBLK(os.fstat(fd).st_mode)
-        self.size = os.lseek(fd, 0, os.SEEK_END)
-        self.sector_size = block_calls.sector_size(fd) if self.is_device else _FILE_SECTOR
-        self.physical_sector = block_calls.physical_sector(fd) if self.is_device else 0
         if write:
             self._lock()
+        self.size = os.lseek(
+            fd, 0, os.SEEK_END
+        )  # locked, for who had it before may have changed it
+        self.sector_size = block_calls.sector_size(fd) if self.is_device else _FILE_SECTOR
+        self.physical_sector = block_calls.physical_sector(fd) if self.is_device else 0
         self._read = traffic.Traffic(fd, written=False)
         self._written = traffic.Traffic(fd, written=True)
 

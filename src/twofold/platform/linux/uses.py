@@ -180,7 +180,10 @@ def _file_uses(system: System, path: bytes, status: os.stat_result) -> Iterator[
 
 
 def _lock_on(path: bytes) -> str:
-    """What lock there is on a file, such as virtual machines take on their disks; or nothing."""
+    """What lock there is on a file, such as virtual machines take on their disks; or nothing.
+
+    Of both kinds: on bytes of it (fcntl), and on all of it (flock), which we take ourselves.
+    """
     asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
@@ -188,13 +191,22 @@ def _lock_on(path: bytes) -> str:
         return ""
     try:
         kind, _, _, _, process = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))
+        if kind == fcntl.F_UNLCK:
+            return "being written by another program" if _is_held(fd) else ""
     except OSError:
         return ""
     finally:
         os.close(fd)
-    if kind == fcntl.F_UNLCK:
-        return ""
     return f"locked by process {process}" if process > 0 else "locked by another program"
+
+
+def _is_held(fd: int) -> bool:
+    """Whether somebody has an open file to himself (flock). OSError where there are no locks."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back when it is closed
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _number(path: bytes) -> int:
