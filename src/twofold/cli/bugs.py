@@ -21,15 +21,11 @@ def told(error: Exception, *, verbose: bool) -> tuple[str, str, str]:
 
 def _kept(details: str) -> str:
     """Write the details into a file of their own; its path, empty when that failed too."""
-    from pathlib import Path
-
-    from platformdirs import user_state_path
-
     from twofold import __version__, clock
     from twofold.cli.render.words import utc_time
+    from twofold.own_folders import state_folder
 
-    chosen = os.environ.get("TWOFOLD_STATE_DIR")
-    folder = Path(chosen) if chosen else user_state_path("twofold", appauthor=False)
+    folder = state_folder()
     path = folder / f"bug-{utc_time(clock.now_ns()).replace(':', '')}.txt"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,25 +13,20 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from platformdirs import user_cache_path, user_state_path
+
+from twofold import own_folders
 
 RecordT = TypeVar("RecordT", bound=msgspec.Struct)
-VARIABLE = "TWOFOLD_STATE_DIR"
-CACHE_VARIABLE = "TWOFOLD_CACHE_DIR"
 
 
 def state_file(purpose: str, repository: bytes, item: str = "") -> Path:
-    """Where a memory is kept; the variable TWOFOLD_STATE_DIR names another folder."""
-    chosen = os.environ.get(VARIABLE)
-    folder = Path(chosen) if chosen else user_state_path("twofold", appauthor=False)
-    return folder / purpose / "-".join(filter(None, (repository.hex(), item)))
+    """Where a memory is kept."""
+    return own_folders.state_folder() / purpose / "-".join(filter(None, (repository.hex(), item)))
 
 
 def cache_folder(purpose: str, repository: bytes) -> Path:
-    """Where files are kept that can be made again; the variable TWOFOLD_CACHE_DIR names another."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    folder = Path(chosen) if chosen else user_cache_path("twofold", appauthor=False)
-    return folder / purpose / repository.hex()
+    """Where files are kept that can be made again."""
+    return own_folders.cache_folder() / purpose / repository.hex()
 
 
 def recall(purpose: str, repository: bytes, kind: type[RecordT], item: str = "") -> RecordT | None:
