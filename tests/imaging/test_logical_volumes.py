@@ -21,6 +21,9 @@ from tests.imaging.pcs import linux, rounds
 from tests.imaging.pcs.disk import FILL, Disk
 from tests.imaging.pcs.judges import differing, ext_ranges, judge_part, used_ranges
 from twofold.errors import SnapshotNotFound
+from twofold.format.image import VolumeRecord
+from twofold.format.records import PageRef
+from twofold.imaging.part import Part
 
 _FIGURES = logging.getLogger("figures")
 
@@ -201,6 +204,15 @@ def test_what_changed_in_it_is_told(twofold: Program, pc: Pc) -> None:
     assert "/new file" in {each["path"] for each in inside.of("difference")}
     versions = twofold("versions", "p3.root:/new file", "--json", code=0).of("version")
     assert [each["partition"] for each in versions] == ["3.root"]
+
+
+@pytest.mark.parametrize("name", ["root", "a b", "a:b", "\x1b[2J", "é"])
+def test_an_estimate_calls_it_what_the_image_will(name: str) -> None:
+    """Both by a number where the name cannot be typed."""
+    part = Part(10_000, 0, 512, "", name, parent=3)
+    page = PageRef(bytes(32))
+    told = VolumeRecord(10_000, 0, 512, "", name, "", "", "", "", 1, 9, 0, 9, True, page, 3)
+    assert part.called == told.called == ("3.root" if name == "root" else 10_000)
 
 
 def test_a_volume_that_is_not_there(twofold: Program, pc: Pc) -> None:

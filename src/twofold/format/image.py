@@ -66,6 +66,11 @@ PartName = int | str
 """What people call a volume: the number of a partition, or ``3.root`` for one that lies in it."""
 
 
+def part_called(number: int, parent: int, name: str) -> PartName:
+    """What people call a volume: by its name in another one, if that is one that can be typed."""
+    return f"{parent}.{name}" if parent and _INNER_NAME.fullmatch(name) else number
+
+
 class VolumeRecord(msgspec.Struct, frozen=True, array_like=True):
     """A part of a disk; number 0 is the frame: everything outside of the partitions.
 
@@ -93,10 +98,8 @@ class VolumeRecord(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def called(self) -> PartName:
-        """What people call it: by its name in another volume, if that is one that can be typed."""
-        if self.parent and _INNER_NAME.fullmatch(self.name):
-            return f"{self.parent}.{self.name}"
-        return self.number
+        """What people call it."""
+        return part_called(self.number, self.parent, self.name)
 
 
 class ImagePage(msgspec.Struct, frozen=True, array_like=True):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import Pieces, Window, between
-from twofold.format.image import PartName
+from twofold.format.image import PartName, part_called
 
 PartRange = tuple[int, int]
 """First byte of a part, and bytes."""
@@ -35,7 +35,7 @@ class Part:
     @property
     def called(self) -> PartName:
         """What people call it."""
-        return f"{self.parent}.{self.name}" if self.parent else self.number
+        return part_called(self.number, self.parent, self.name)
 
     def of(self, disk: BlockReader) -> BlockReader:
         """Its bytes."""
