@@ -130,7 +130,7 @@ def test_any_image_fits(texts: list[str], numbers: list[int], wide: int) -> None
         programs=programs,
         notes=tuple(texts),
     )
-    volume = VolumeStats(1, 0, 1 << 40, 1 << 39, texts[7], texts[8], texts[9], texts[10])
+    volume = VolumeStats(1, 1, 0, 1 << 40, 1 << 39, texts[7], texts[8], texts[9], texts[10])
     backup = BackupStats(
         id=b"a" * 16,
         short_id="abcdabcd",

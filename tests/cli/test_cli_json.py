@@ -13,6 +13,7 @@ from twofold.cli.render.ndjson import JsonRenderer
 from twofold.cli.render.output import Output
 from twofold.cli.render.schema import RESULTS
 from twofold.events import Finding, ItemDone, Notice, Phase, Progress, Severity, SourceWarning
+from twofold.format.image import PartName
 from twofold.options import Secret, shown_as
 
 from .manual import SCHEMA
@@ -195,6 +196,22 @@ def test_encoding_and_schema_come_from_one_declaration(value: Sample) -> None:
     assert ("path_b64" in record) == (value.path == b"\xff")
     assert list(records_in(value)) == [("thing", each) for each in value.things]
     assert "things" not in record
+
+
+@dataclass(frozen=True)
+class Placed:
+    partition: PartName | None
+    part: PartName
+
+
+def test_what_names_a_part_is_always_text() -> None:
+    schema = record_schema(Placed, "placed")
+    for value, shown in ((Placed(None, 3), (None, "3")), (Placed(3, "3.root"), ("3", "3.root"))):
+        record = plain_fields(value)
+        assert (record["partition"], record["part"]) == shown
+        assert list(violations({"v": 1, "type": "placed", **record}, schema, schema)) == []
+    for wrong in ({"partition": 3, "part": "3"}, {"partition": None, "part": None}):
+        assert list(violations({"v": 1, "type": "placed", **wrong}, schema, schema))
 
 
 def test_what_a_record_looks_like() -> None:

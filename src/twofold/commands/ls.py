@@ -54,13 +54,14 @@ class ListedEntry:
 class ListedPartition:
     """A partition of an image: where it begins and how long it is, in bytes.
 
-    Of a logical volume, ``number`` is a name such as ``3.root``, ``parent`` the partition that it
-    lies in, and ``start`` is 0.
+    ``part`` is what addresses call it: its number, or a name such as ``3.root`` of a logical
+    volume; that has no ``number``, ``parent`` is the partition that it lies in, and ``start`` is 0.
     ``sort`` is its type in the partition table, ``name`` its name there, ``system`` the file system
     (empty when it was not understood), ``used`` what the image holds of it.
     """
 
-    number: PartName
+    part: PartName
+    number: int | None
     start: int
     size: int
     used: int
@@ -133,7 +134,8 @@ def _partitions(options: LsOptions, reading: Reading) -> LsResult:
     for each in records:
         options.partition(
             ListedPartition(
-                number=each.called,
+                part=each.called,
+                number=each.number_called,
                 parent=each.parent,
                 start=each.start,
                 size=each.size,

@@ -121,11 +121,12 @@ class BackupStats:
 class VolumeStats:
     """A partition of an image; ``used`` is what the image holds of it.
 
-    Of a logical volume, ``number`` is a name such as ``3.root``, ``parent`` the partition that it
-    lies in, and ``start`` is 0.
+    ``part`` is what addresses call it: its number, or a name such as ``3.root`` of a logical
+    volume; that has no ``number``, ``parent`` is the partition that it lies in, and ``start`` is 0.
     """
 
-    number: PartName
+    part: PartName
+    number: int | None
     start: int
     size: int
     used: int
@@ -327,7 +328,8 @@ def _disk(reading: Reading) -> tuple[tuple[VolumeStats, ...], int, str]:
     disk = ImageDisk(reading.pages, reading.snapshot.root)
     volumes = tuple(
         VolumeStats(
-            number=each.called,
+            part=each.called,
+            number=each.number_called,
             parent=each.parent,
             start=each.start,
             size=each.size,

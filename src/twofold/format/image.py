@@ -101,6 +101,12 @@ class VolumeRecord(msgspec.Struct, frozen=True, array_like=True):
         """What people call it."""
         return part_called(self.number, self.parent, self.name)
 
+    @property
+    def number_called(self) -> int | None:
+        """The number that people call it by; None of one that is called by its name."""
+        called = self.called
+        return called if isinstance(called, int) else None
+
 
 class ImagePage(msgspec.Struct, frozen=True, array_like=True):
     """A disk and its parts; sizes of sectors in bytes, the physical one 0 where nobody told it."""

@@ -15,6 +15,7 @@ disks in one picture are drawn to the same scale.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Protocol
 
 from twofold.cli.render.base import Line
 from twofold.cli.render.words import columns, printable, shortened, size, width
@@ -63,14 +64,49 @@ class _Block:
     free: bool = False
 
 
-def inside_of(parent: int) -> str:
-    """The label of the partition that a logical volume lies in; "" for 0, which is none."""
-    return f"p{parent}" if parent else ""
+class Facts(Protocol):
+    """What is known of a partition or logical volume, by whatever record tells it; bytes."""
+
+    @property
+    def system(self) -> str:
+        """Its file system."""
+
+    @property
+    def label(self) -> str:
+        """The label of the file system."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the partition table."""
+
+    @property
+    def start(self) -> int:
+        """Where it begins."""
+
+    @property
+    def size(self) -> int:
+        """How long it is."""
+
+    @property
+    def parent(self) -> int:
+        """The number of the partition that it lies in; 0 for none."""
 
 
-def part_name(system: str, label: str) -> str:
-    """What a partition is called in a picture: its file system and its label."""
-    return " ".join(filter(None, (system, label)))
+def disk_part(
+    called: int | str, facts: Facts, used: int | None = None, *, at: int | None = None
+) -> Part:
+    """A partition or logical volume for a picture; bytes.
+
+    ``at``: where on the disk it comes to lie by itself, if not where the facts say.
+    """
+    return Part(
+        f"p{called}",
+        " ".join(filter(None, (facts.system, facts.label or facts.name))),
+        facts.start if at is None else at,
+        facts.size,
+        used,
+        f"p{facts.parent}" if facts.parent and at is None else "",
+    )
 
 
 def _outer(disk: DiskPicture) -> Iterator[Part]:

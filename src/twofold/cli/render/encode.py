@@ -3,6 +3,7 @@
     path-like bytes (``PATHS``)   text, undecodable bytes replaced, and then also ``<name>_b64``
     other bytes                   hexadecimal
     ``<name>_ns: int``            ``<name>`` as RFC 3339 time in UTC
+    names of parts (``PARTS``)    text, also where the name is a number
     enums, numbers, text, None    as they are; tuples and lists as arrays; dataclasses as objects
     fields marked ``shown_as``    left out: their elements are records of their own
 
@@ -24,6 +25,7 @@ MARK = "record"
 PATHS = frozenset(
     {"path", "paths", "current", "source", "sources", "target", "name_bytes", "address"}
 )
+PARTS = frozenset({"part", "partition"})
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Schema = dict[str, Json]
@@ -60,6 +62,8 @@ def _put(members: dict[str, Json], name: str, value: object) -> None:
             members[f"{name}_b64"] = [_b64(each) for each in value]
     elif name.endswith("_ns"):
         members[name[:-3]] = utc_time(value) if isinstance(value, int) else None
+    elif name in PARTS:
+        members[name] = None if value is None else str(value)
     else:
         members[name] = plain(value)
 
@@ -115,6 +119,8 @@ def object_schema(kind: type) -> Schema:
         shown = name.removesuffix("_ns")
         required.append(shown)
         properties[shown] = _time_schema(hint) if shown != name else schema(hint)
+        if name in PARTS:
+            properties[name] = _or_null(schema(str), hint)
         if name in PATHS:
             properties |= _path_schema(name, hint)
     return {
@@ -137,8 +143,13 @@ def _path_schema(name: str, hint: object) -> dict[str, Json]:
 
 
 def _time_schema(hint: object) -> Schema:
-    time: Schema = {"type": "string", "format": "date-time"}
-    return time if hint is int else {"anyOf": [time, {"type": "null"}]}
+    return _or_null({"type": "string", "format": "date-time"}, hint)
+
+
+def _or_null(plain_schema: Schema, hint: object) -> Schema:
+    """The schema, or null where the hint says that None may be there."""
+    none = type(None) in typing.get_args(hint)
+    return {"anyOf": [plain_schema, schema(type(None))]} if none else plain_schema
 
 
 _SIMPLE: dict[object, Schema] = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from twofold.cli.render.base import Line
-from twofold.cli.render.disk_bar import DiskPicture, Part, disk_lines, inside_of, part_name
+from twofold.cli.render.disk_bar import DiskPicture, disk_lines, disk_part
 from twofold.cli.render.growth_tree import Grown, growth_lines, signed
 from twofold.cli.render.installed import system_lines
 from twofold.cli.render.share_bar import GLYPHS, Share, percent, share_lines
@@ -104,17 +104,7 @@ def backup_lines(
 
 
 def _picture(result: "StatsResult", backup: "BackupStats") -> DiskPicture:
-    parts = tuple(
-        Part(
-            f"p{p.number}",
-            part_name(p.system, p.label or p.name),
-            p.start,
-            p.size,
-            p.used,
-            inside_of(p.parent),
-        )
-        for p in result.volumes
-    )
+    parts = tuple(disk_part(each.part, each, each.used) for each in result.volumes)
     names = ", ".join(os.path.basename(os.fsdecode(each)) for each in backup.sources)
     table = _TABLES.get(backup.table, "no partition table")
     return DiskPicture(f"{names}, {table}", backup.bytes_disk, parts)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from twofold.cli.render.base import Line
-from twofold.cli.render.disk_bar import DiskPicture, Part, disk_lines, inside_of, part_name
+from twofold.cli.render.disk_bar import DiskPicture, disk_lines, disk_part
 from twofold.cli.render.words import size, things
 
 if TYPE_CHECKING:
@@ -16,17 +16,7 @@ if TYPE_CHECKING:
 def estimate_lines(title: str, what: "Estimate") -> Iterator[str | Line]:
     """A disk before it is read: what is on it, and how much is in use."""
     table = {"gpt": "GPT", "mbr": "MBR"}.get(what.table, "no partition table")
-    parts = tuple(
-        Part(
-            f"p{p.called}",
-            part_name(p.system, p.label or p.name),
-            p.start,
-            p.size,
-            p.used,
-            inside_of(p.parent),
-        )
-        for p in what.parts
-    )
+    parts = tuple(disk_part(each.called, each, each.used) for each in what.parts)
     yield from disk_lines(DiskPicture(f"{title}, {table}", what.size, parts))
     yield f"{size(what.used)} in use"
     for part in what.parts:

@@ -51,7 +51,7 @@ def _shower(
 def _partition_line(each: "ListedPartition") -> str:
     """``p3  465 GiB  ntfs  Windows``: what is needed to name it and to know it."""
     label = printable(each.label or each.name)
-    name = f"  p{each.number}" if each.parent else f"p{each.number:<4}"
+    name = f"  p{each.part}" if each.parent else f"p{each.part:<4}"
     return f"{name} {size(each.size):>9}  {each.system or '-':8} {label}".rstrip()
 
 

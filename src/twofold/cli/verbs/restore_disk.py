@@ -8,14 +8,7 @@ import click
 
 from twofold.cli import types
 from twofold.cli.render.base import Line
-from twofold.cli.render.disk_bar import (
-    DiskPicture,
-    Part,
-    change_lines,
-    disk_lines,
-    inside_of,
-    part_name,
-)
+from twofold.cli.render.disk_bar import DiskPicture, change_lines, disk_lines, disk_part
 from twofold.cli.render.words import duration, printable, size
 from twofold.cli.root import Verb
 from twofold.cli.session import Session
@@ -93,13 +86,11 @@ def plan_lines(plan: "DiskPlan") -> Iterator[str | Line]:
     """What a restore would write: the disk as it is, if it is one, and as it will be."""
     shown = os.fsdecode(plan.target.path)
     parts = tuple(
-        Part(
-            f"p{part.volume.called}",
-            part_name(part.volume.system, part.volume.label or part.volume.name),
-            0 if part.pieces else part.at,
-            part.volume.size,
+        disk_part(
+            part.volume.called,
+            part.volume,
             part.volume.used,
-            inside_of(part.volume.parent) if part.pieces else "",
+            at=None if part.pieces else part.at,
         )
         for part in sorted(plan.parts, key=lambda part: bool(part.pieces))
         if part.volume.number
@@ -116,16 +107,7 @@ def plan_lines(plan: "DiskPlan") -> Iterator[str | Line]:
 
 
 def _before(shown: str, total: int, now: "Estimate") -> DiskPicture:
-    parts = tuple(
-        Part(
-            f"p{p.called}",
-            part_name(p.system, p.label or p.name),
-            p.start,
-            p.size,
-            inside=inside_of(p.parent),
-        )
-        for p in now.parts
-    )
+    parts = tuple(disk_part(each.called, each) for each in now.parts)
     return DiskPicture(shown, total, parts)
 
 
