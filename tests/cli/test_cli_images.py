@@ -9,7 +9,7 @@ import pytest
 
 from tests.disk.ext_volumes import run
 from tests.restorer.conftest import place, template
-from tests.restorer.place import Place
+from tests.restorer.place import LATER, Place
 from tests.view.images import image_of, partitioned
 
 from .test_cli_json import obeys
@@ -88,3 +88,63 @@ def test_restore_and_export(twofold: Program, disk: Path) -> None:
     obeys(twofold("export", "latest", "x.raw", "--part", "1", "-n", "--json", code=0))
     twofold("export", "latest", "x.raw", "--part", "one", code=2)
     assert not (twofold.place / "x.raw").exists()
+
+
+NAMES = (
+    b"caf\xe9",
+    b"half \xed\xa0\xbd of a pair",
+    b"red\x1b[31m",
+    "next\N{NEXT LINE}line".encode(),
+    "left\N{RIGHT-TO-LEFT OVERRIDE}right".encode(),
+    rb"plain \xe9",
+    "plain é".encode(),
+    b"caf\xe9 here/in\x85side",
+)
+
+
+@pytest.fixture
+def odd(place: Place, twofold: Program, tmp_path: Path) -> dict[bytes, bytes]:
+    """Contents by path in an ext4 whose image is the latest, with names that cannot be shown."""
+    top = tmp_path / "odd"
+    for number, name in enumerate(NAMES):
+        path = os.fsencode(top) + b"/" + name
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(b"content %d" % number)
+    volume = tmp_path / "odd.ext4"
+    run("mke2fs", "-q", "-F", "-t", "ext4", "-d", top, volume, "4M")
+    image_of(place, partitioned(tmp_path / "odd.img", volume), time_ns=LATER + 1)
+    return {b"/" + name: b"content %d" % number for number, name in enumerate(NAMES)}
+
+
+def test_names_are_taken_as_they_are_shown(twofold: Program, odd: dict[bytes, bytes]) -> None:
+    listed = twofold("ls", "-R", "latest:p1:/", code=0).out.splitlines()
+    shown = [line for line in listed if not line.endswith("/") and line.startswith("/")]
+    assert len(shown) == len(odd)
+    seen = {path: twofold("cat", f"latest:p1:{path}", code=0).out.encode() for path in shown}
+    assert sorted(seen.values()) == sorted(odd.values())
+    for path in shown:
+        twofold("restore", f"latest:p1:{path}", "--to", "out", "--yes", code=0)
+    back = os.fsencode(twofold.place / "out") + b"/"
+    for true, content in odd.items():
+        with open(back + true.rpartition(b"/")[2], "rb") as file:
+            assert file.read() == content
+    twofold("restore", "latest:p1:/caf\\xe9 here", "in\\x85side", "--to", "part", code=0)
+    assert os.listdir(os.fsencode(twofold.place / "part")) == [b"in\x85side"]
+    assert "holds no" in twofold("cat", r"latest:p1:/caf\xea", code=1).err
+
+
+def test_what_is_named_literally_comes_first(twofold: Program, odd: dict[bytes, bytes]) -> None:
+    assert twofold("cat", r"latest:p1:/plain \xe9", code=0).out.encode() == odd[rb"/plain \xe9"]
+
+
+@pytest.mark.parametrize("verb", ["stats", "diff", "versions"])
+def test_other_verbs_take_them_too(twofold: Program, odd: dict[bytes, bytes], verb: str) -> None:
+    del odd
+    path = r"/caf\xe9 here"
+    words = {
+        "stats": [f"latest:p1:{path}", f"latest:p1:{path}"],
+        "diff": [f"latest:p1:{path}", f"latest:p1:{path}"],
+        "versions": [rf"p1:{path}/in\x85side"],
+    }
+    twofold(verb, *words[verb], code=0)

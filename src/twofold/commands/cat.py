@@ -16,7 +16,7 @@ from twofold.format.pages import Node, NodeKind
 from twofold.format.segments import Absence, Segment
 from twofold.options import Options, RepositoryAccess
 from twofold.repository import BlobReader
-from twofold.view import Absent, FileTree, absent_in, parse_address, path_text
+from twofold.view import Absent, FileTree, absent_in, find_typed, parse_address, path_text
 
 _STEP = 1 << 20
 _ZEROS = bytes(_STEP)
@@ -47,7 +47,7 @@ def run(options: CatOptions, emit: Emit) -> CatResult:
     address = parse_address(options.address)
     with read_snapshot(options.access, address, "cat", emit) as reading:
         tree, path = reading.tree(address), path_text(address.path or ())
-        found = tree.find(address.path or ())
+        found = find_typed(tree, address.path or ())
         shown = path.decode("utf-8", "replace")
         if found is None:
             raise SnapshotNotFound(f"the snapshot holds no '{shown}'")

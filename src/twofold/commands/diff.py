@@ -25,6 +25,7 @@ from twofold.view import (
     Start,
     Told,
     files_of,
+    find_typed,
     parse_address,
     parse_argument,
     part_order,
@@ -130,7 +131,7 @@ def _note_sources(one: Reading, other: Reading, emit: Emit) -> None:
 def _start(reading: Reading, address: Address, below: Path) -> Start:
     tree = reading.tree(address)
     path = (*(address.path or ()), *below)
-    found = tree.find(path)
+    found = find_typed(tree, path)
     if found is None:
         shown = path_text(path).decode("utf-8", "replace")
         raise SnapshotNotFound(f"'{address.text}' holds no '{shown}'")

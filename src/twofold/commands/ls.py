@@ -19,6 +19,7 @@ from twofold.view import (
     Found,
     ImageDisk,
     Path,
+    find_typed,
     parse_address,
     path_text,
 )
@@ -112,7 +113,7 @@ def run(options: LsOptions, emit: Emit) -> LsResult:
         if is_disk(reading.snapshot.root, address):
             return _partitions(options, reading)
         tree = reading.tree(address)
-        found = tree.find(address.path or ())
+        found = find_typed(tree, address.path or ())
         if found is None:
             shown = path_text(address.path or ()).decode("utf-8", "replace")
             raise SnapshotNotFound(f"the snapshot holds no '{shown}'")

@@ -32,6 +32,7 @@ from twofold.view import (
     Surroundings,
     SystemFacts,
     Unread,
+    find_typed,
     parse_address,
     part_order,
     partition_tree,
@@ -435,7 +436,7 @@ class _Place:
     def side(self) -> Side | None:
         """The folder named; None when the backup does not have it."""
         tree = snapshot_tree(self.reading.pages, self.snapshot.root, self.address.partition)
-        found = tree.find(self.address.path or ())
+        found = find_typed(tree, self.address.path or ())
         return Side(tree, found) if found is not None else None
 
 

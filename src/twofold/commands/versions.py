@@ -32,6 +32,8 @@ from twofold.view import (
     VolumeKey,
     address_text,
     files_of,
+    find_spelled,
+    find_typed,
     parse_argument,
     parse_part,
     path_text,
@@ -203,16 +205,20 @@ class _Looking:
     def _look(self, number: int, snapshot: Snapshot, at: int, place: _Place) -> Iterator[Sighting]:
         root = snapshot.root
         if place.partition is None:
-            tree: FileTree | None = Tree(self._library.pages, root)
+            files = Tree(self._library.pages, root)
+            tree: FileTree | None = files
             line: Hashable = (root.host, at)
             node = self._node(root, place.path)
+            if node is None:
+                found = find_spelled(files, place.path)
+                node = found.node if found is not None else None
         else:
             disk = ImageDisk(self._library.pages, root)
             tree = self._inside(root, disk, place.partition)
             if tree is None:
                 return
             line = (root.host, at, disk.page.disk or tuple(root.sources))
-            found = tree.find(place.path)
+            found = find_typed(tree, place.path)
             node = found.node if found is not None else None
         assert tree is not None
         if node is None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from twofold.errors import SnapshotNotFound, UsageError
 from twofold.format.pages import Node, NodeKind
-from twofold.view import FileTree, Found, Path, path_text
+from twofold.view import FileTree, Found, Path, find_typed, path_text
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -94,14 +94,14 @@ def select(
         start, way = at, _way(tree, at, paths)
     else:
         _refuse_below(at, paths)
-        start, way = _found(tree, address[:-1]), {address[-1]: None}
+        start, way = _found(tree, at.path[:-1]), {at.path[-1]: None}
     wish = Wish(way, way is None and not include)
     gives_start = wish.chosen and bool(start.path)
     return Selection(start, wish, gives_start, _compile(include), _compile(exclude))
 
 
 def _found(tree: FileTree, path: Path) -> Found:
-    found = tree.find(path)
+    found = find_typed(tree, path)
     if found is None:
         shown = os.fsdecode(path_text(path))
         raise SnapshotNotFound(
@@ -122,12 +122,12 @@ def _way(tree: FileTree, at: Found, paths: Sequence[Path]) -> Way | None:
     for path in paths:
         if not path:
             return None
-        _found(tree, (*at.path, *path))
+        names = _found(tree, (*at.path, *path)).path[len(at.path) :]
         here: Way | None = top
-        for name in path[:-1]:
+        for name in names[:-1]:
             here = None if here is None else here.setdefault(name, {})
         if here is not None:
-            here[path[-1]] = None
+            here[names[-1]] = None
     return top if paths else None
 
 

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from twofold.view.system_facts import Program, SystemFacts, User
     from twofold.view.systems import Unread, systems_in
     from twofold.view.tree import Tree, Walk
+    from twofold.view.typed import find_spelled, find_typed
 
 __getattr__ = opened_by(
     __name__,
@@ -80,6 +81,7 @@ __getattr__ = opened_by(
         "system_facts": "Program SystemFacts User",
         "systems": "Unread systems_in",
         "tree": "Tree Walk",
+        "typed": "find_spelled find_typed",
     },
 )
 
@@ -133,6 +135,8 @@ __all__ = [
     "absent_in",
     "address_text",
     "files_of",
+    "find_spelled",
+    "find_typed",
     "is_absolute",
     "parse_address",
     "parse_argument",

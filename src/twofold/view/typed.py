@@ -1,0 +1,58 @@
+"""Paths as people type them, among them names that were shown to them with escapes.
+
+What cannot be shown of a name (bytes that are no UTF-8, control characters) is shown as ``\\xe9``
+or ``\\u202e``, and the name can be given back like that, for want of a way to type what it holds:
+
+    name as given  ─►  there is one  ─►  that
+                   ─►  there is none ─►  the escapes as bytes ─►  the escapes as characters
+
+A name that does hold a backslash and an x is found first, so no file is out of reach.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from twofold.view.base import FileTree, Found, Path
+
+_ESCAPE = re.compile(rb"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U(000[0-9a-f]{5}|0010[0-9a-f]{4})")
+
+
+def find_typed(tree: FileTree, path: Sequence[bytes]) -> Found | None:
+    """The entry at a path, whose names may be spelled with escapes; None if there is none.
+
+    The path of what was found is the true one. ``DamageFound``.
+    """
+    found = tree.find(path)
+    return found if found is not None else find_spelled(tree, path)
+
+
+def find_spelled(tree: FileTree, path: Sequence[bytes]) -> Found | None:
+    """The same for a path that was not found as it stands. ``DamageFound``."""
+    if not any(map(_ESCAPE.search, path)):
+        return None
+    found: Found | None = None
+    here: Path = ()
+    for name in path:
+        below = (tree.find((*here, spelled)) for spelled in _spellings(name))
+        found = next(filter(None, below), None)
+        if found is None:
+            return None
+        here = found.path
+    return found
+
+
+def _spellings(name: bytes) -> Iterator[bytes]:
+    """What a name may stand for, the most literal first."""
+    yield name
+    if _ESCAPE.search(name):
+        yield _ESCAPE.sub(_as_byte, name)
+        yield _ESCAPE.sub(_as_character, name)
+
+
+def _as_byte(escape: re.Match[bytes]) -> bytes:
+    return bytes([int(escape[1], 16)]) if escape[1] else _as_character(escape)
+
+
+def _as_character(escape: re.Match[bytes]) -> bytes:
+    code = int(escape[1] or escape[2] or escape[3], 16)
+    return chr(code).encode("utf-8", "surrogatepass")
