@@ -16,7 +16,7 @@ class Twofold(Program):
     """The program that this is about, by its documented command line."""
 
     name = tool = "twofold"
-    settings = "defaults: Argon2id, AES-256-GCM, zstd 2 and 3, parity"
+    settings = "defaults: Argon2id, AES-256-GCM, zstd 1 to 3, parity"
     asks_version = ("version",)
 
     def environment(self, world: World) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from twofold.backend import create_backend
-from twofold.format.compression import LEVEL, Compressor
+from twofold.format.compression import LEVEL, OF_IMAGES, Compressor, Search
 from twofold.format.envelope import TAG_SIZE
 from twofold.format.index import IndexRun
 from twofold.format.names import BlobKind
@@ -64,20 +64,28 @@ def test_small_blobs_share_frames_of_two_mib_and_chunks_stand_alone(tmp_path: Pa
     assert found == [[512 * KIB], [870 * KIB], [small] * 5, [small]]
 
 
-@pytest.mark.parametrize("level", [1, LEVEL])
-def test_single_blobs_are_compressed_at_the_level_that_was_set(tmp_path: Path, level: int) -> None:
+def worded(size: int) -> bytes:
+    """Text that each kind of search for matches makes something else of."""
     words = [b"%d" % number for number in range(5000)]
-    blob = b" ".join(random.Random(1).choices(words, k=200_000))
-    sizes = {each: len(Compressor(each).compress(blob)[1]) for each in (1, LEVEL)}
-    assert sizes[1] != sizes[LEVEL]
+    return b" ".join(random.Random(size).choices(words, k=size // 5))[:size]
+
+
+@pytest.mark.parametrize("search", [LEVEL, OF_IMAGES], ids=["a level", "parameters"])
+def test_frames_are_compressed_as_was_set(tmp_path: Path, search: Search) -> None:
+    """Single blobs as well as those that share a frame."""
+    large, small = worded(1000 * KIB), [worded(300 * KIB), worded(400 * KIB)]
+    frames = [large, b"".join(small)]
+    sizes = [[len(Compressor(s).compress(f)[1]) for f in frames] for s in (LEVEL, OF_IMAGES, 2)]
+    assert all(len(set(each)) == len(sizes) for each in zip(*sizes, strict=True))
     made = create_repository(create_backend(str(tmp_path / "repository")), b"password")
     with made.repository as repository, open_flow(repository) as flow:
-        flow.set_level(level)
-        flow.submit(partial(given, blob))
+        flow.set_search(search)
+        for blob in (large, *small):
+            flow.submit(partial(given, blob))
         flow.drain()
-        (pack,) = repository.listed_packs()
-        frame = repository.packs.entry(pack)[1].frames[0]
-    assert frame.sealed_length == sizes[level] + TAG_SIZE
+        packs = [repository.packs.entry(pack)[1] for pack in repository.listed_packs()]
+        stored = {f.sealed_length - TAG_SIZE for pack in packs for f in pack.frames if f.blobs}
+    assert stored == {len(Compressor(search).compress(frame)[1]) for frame in frames}
 
 
 def test_long_runs_list_their_packs_on_the_way(

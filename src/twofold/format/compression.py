@@ -14,24 +14,35 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+Buffer = bytes | bytearray | memoryview
+Search = int | dict[int, int]
+"""How hard matches are searched for: a level of zstd, or its parameters one by one."""
 PLAIN, ZSTD = 0, 1
 # chosen by measurement: docs/decisions/0012-chunk-and-frame-sizes.md
 LEVEL = 3
 LEVEL_TOGETHER = 2
 """For frames of many small files, which gain more by lying together than any level gives."""
-LEVEL_OF_IMAGES = 2
-"""For single blobs in images, which have to be as fast as tools that only copy what is in use."""
+_PARAMETER = zstd.CompressionParameter
+OF_IMAGES: Search = {
+    _PARAMETER.compression_level: 1,
+    _PARAMETER.window_log: 18,
+    _PARAMETER.hash_log: 14,
+    _PARAMETER.min_match: 6,
+}
+"""For images, which have to be as fast as tools that only copy what is in use: what is looked
+through fits into the processor's caches (docs/decisions/0019-images-in-small-windows.md)."""
 _SAVING = 0.97
 _WINDOW_LOG_MAX: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 27}
-
-Buffer = bytes | bytearray | memoryview
 
 
 class Compressor:
     """Makes independent frames; used by one thread at a time."""
 
-    def __init__(self, level: int = LEVEL) -> None:
-        self._zstd = zstd.ZstdCompressor(level)
+    def __init__(self, search: Search = LEVEL) -> None:
+        if isinstance(search, int):
+            self._zstd = zstd.ZstdCompressor(search)
+        else:
+            self._zstd = zstd.ZstdCompressor(options=search)
 
     def compress(self, data: Buffer) -> tuple[int, Buffer]:
         """(encoding, bytes): compressed when that saves at least 3 %, else the data itself."""

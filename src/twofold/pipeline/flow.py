@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from twofold.backend import Backend
+from twofold.format.compression import Search
 from twofold.format.layout import Buffer
 from twofold.format.names import BLOB_ID_SIZE, BlobKind
 from twofold.native import keep_memory, raw_memory
@@ -78,9 +79,9 @@ class Worker:
         self.stats.blobs_known += len(ids) - new
         return ids
 
-    def set_level(self, level: int) -> None:
-        """Compress blobs of their own this hard; before the first of them."""
-        self._works = FrameWorks(level)
+    def set_search(self, search: Search) -> None:
+        """Compress all frames this hard; before the first of them."""
+        self._works = FrameWorks(search, search)
 
     def _add(self, blob_id: bytes, data: Buffer) -> None:
         """Put a new blob into the open frame, or into one of its own."""
@@ -170,10 +171,10 @@ class Flow:
         for thread in self._threads:
             thread.start()
 
-    def set_level(self, level: int) -> None:
-        """Compress single blobs of data this hard; before anything is submitted."""
+    def set_search(self, search: Search) -> None:
+        """Compress data this hard; before anything is submitted."""
         for worker in self._workers:
-            worker.set_level(level)
+            worker.set_search(search)
 
     @property
     def worker_count(self) -> int:

@@ -17,7 +17,7 @@ from twofold import clock
 from twofold.backend import Sweeps
 from twofold.chunker import Chunker, ChunkerParams
 from twofold.events import Emit, Notice, Phase
-from twofold.format.compression import LEVEL_OF_IMAGES
+from twofold.format.compression import OF_IMAGES
 from twofold.format.records import Chain, PageRef, Root, TreeRef
 from twofold.pipeline.flow import Flow
 from twofold.pipeline.ledger import Ledger
@@ -118,7 +118,7 @@ class Run:
             after_pack=lambda: self._catalog.flush_if_many(repository.objects),
         )
         if spec.kind == "image":
-            self.flow.set_level(LEVEL_OF_IMAGES)
+            self.flow.set_search(OF_IMAGES)
 
     @classmethod
     @contextmanager

@@ -19,6 +19,7 @@ from twofold.format.compression import (
     LEVEL_TOGETHER,
     PLAIN,
     Compressor,
+    Search,
     decompress,
 )
 from twofold.format.envelope import ALIGNMENT, HEADER, TAG_SIZE, mirror, padme
@@ -68,10 +69,10 @@ class FinishedPack:
 class FrameWorks:
     """What one thread needs for every frame: compressors, and room for the proof."""
 
-    def __init__(self, level: int = LEVEL) -> None:
-        """``level``: of zstd, for frames of a single blob."""
-        self._alone = Compressor(level)
-        self._together = Compressor(LEVEL_TOGETHER)
+    def __init__(self, alone: Search = LEVEL, together: Search = LEVEL_TOGETHER) -> None:
+        """How hard frames of a single blob are compressed, and those of many."""
+        self._alone = Compressor(alone)
+        self._together = Compressor(together)
         self._opened = bytearray()
 
     def compress(self, payload: Buffer, blobs: int) -> tuple[int, Buffer]:
