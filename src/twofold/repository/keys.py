@@ -302,8 +302,9 @@ def list_slots(backend: Backend, repository: bytes, opened: Opened) -> list[Slot
     return infos
 
 
-def remove_slot(backend: Backend, repository: bytes, prefix: str, opened: Opened) -> SlotInfo:
-    """Remove one slot named by an id prefix; never the last one that opens."""
+def removable_slot(backend: Backend, repository: bytes, prefix: str, opened: Opened) -> SlotInfo:
+    """The slot named by an id prefix. ``UsageError`` for none or several, ``RefusedUnsafe`` for the
+    last one."""
     slots = list_slots(backend, repository, opened)
     matching = [s for s in slots if s.id.hex().startswith(prefix.lower())] if prefix else []
     if len(matching) != 1:
@@ -316,7 +317,6 @@ def remove_slot(backend: Backend, repository: bytes, prefix: str, opened: Opened
             "this is the last key slot; without it nobody could open the repository",
             hint="add another key first",
         )
-    backend.delete(names.object_name(names.KEYS, matching[0].id))
     return matching[0]
 
 

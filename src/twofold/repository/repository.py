@@ -27,6 +27,7 @@ from twofold.format.config import Config
 from twofold.format.envelope import HEADER, Header, second_copy_start
 from twofold.format.names import Kind
 from twofold.format.records import Mark, Root, Tombstone, decode_record, encode_record
+from twofold.repository import key_removal
 from twofold.repository import keys as slots
 from twofold.repository.blobs import BlobReader
 from twofold.repository.client_state import cache_folder
@@ -133,7 +134,8 @@ class Repository:
             contents = self.objects.read(Kind.TOMB, folder, ident)
         except ObjectNotFound:
             return set()  # withdrawn, finished, or condemned and in the folder listed next
-        return {target.id for target in decode_record(contents, Tombstone).targets}
+        targets = decode_record(contents, Tombstone).targets
+        return {target.id for target in targets if target.kind != Kind.KEY}  # no blobs are in one
 
     def listed_packs(self) -> dict[bytes, int]:
         """A1: packs that are there, with their sizes in bytes."""
@@ -199,9 +201,15 @@ class Repository:
         return slots.add_key_file(self.backend, self.keys, contents, label)
 
     def remove_key(self, prefix: str) -> slots.SlotInfo:
-        """Remove a slot by id prefix."""
-        self.config.check_writing()
-        return slots.remove_slot(self.backend, self.id, prefix, self._opened)
+        """Remove a slot by id prefix, never the last one nor the one in use."""
+        self.config.check_deleting()
+        slot = slots.removable_slot(self.backend, self.id, prefix, self._opened)
+
+        def check() -> None:
+            self._config_now().check_deleting()
+
+        key_removal.remove(self.objects, slot.id, self._opened.slot, check)
+        return slot
 
     def damaged_keys(self) -> list[str]:
         """What is wrong with key slots that cannot be read."""
