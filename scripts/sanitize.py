@@ -31,6 +31,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # part of the extension, and the tests th
     "files": (
         "tests/platform/test_platform_native.py",
         "tests/platform/test_platform_native_write.py",
+        "tests/platform/test_platform_below.py",
     ),
 }
 

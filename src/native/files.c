@@ -32,6 +32,10 @@ static PyMethodDef functions[] = {
      "read_batch(fd, names, sizes, buffer, kept, read, entry, extras) -> list of small files read."},
     {"write_batch", write_batch, METH_VARARGS,
      "write_batch(fd, names, data, attributes, start, random, now, kept) -> how far it came."},
+    {"write_below", write_below, METH_VARARGS,
+     "write_below(fd, steps, depths, counts, names, data, attributes, random, now, kept) -> files."},
+    {"apply_below", apply_below, METH_VARARGS,
+     "apply_below(fd, steps, depths, attributes, now, guards) -> how many directories have theirs."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -13,6 +13,8 @@ PyObject *scan_dir(PyObject *module, PyObject *args);
 PyObject *scan_tree(PyObject *module, PyObject *args);
 PyObject *read_batch(PyObject *module, PyObject *args);
 PyObject *write_batch(PyObject *module, PyObject *args);
+PyObject *write_below(PyObject *module, PyObject *args);
+PyObject *apply_below(PyObject *module, PyObject *args);
 
 /* Whether a name is one component: not empty, "." or "..", and without a slash or zero byte. */
 int is_single_name(const char *name, size_t size);

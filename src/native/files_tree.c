@@ -5,6 +5,7 @@
    until the tree has gone past it. */
 
 #include "files_scan.h"
+#include "files_steps.h"
 
 #ifdef __linux__
 
@@ -13,8 +14,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { DEEPEST = 64, ONLY_OPEN = 0x80 };
 
 struct place { /* an open directory, or why it is not */
     int fd, error;
@@ -28,9 +27,8 @@ struct seen {
 };
 
 struct tree {
-    const char **names;
-    const uint8_t *depths;
-    size_t count, limit;
+    struct steps steps;
+    size_t limit;
     struct seen *seen;
     char *listings;
     size_t used, room;
@@ -46,16 +44,6 @@ identify(struct place *place)
     }
     place->device = status.st_dev;
     place->inode = status.st_ino;
-}
-
-static int
-open_directory(int above, const char *name)
-{
-    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-    int fd = openat(above, name, flags | O_NOATIME);
-    if (fd < 0 && errno == EPERM) /* only an owner may leave the time of access alone */
-        fd = openat(above, name, flags);
-    return fd;
 }
 
 static struct place
@@ -128,38 +116,16 @@ walk(struct tree *tree, int fd)
     struct place way[DEEPEST + 1] = {{.fd = fd}};
     size_t deep = 0;
     identify(&way[0]);
-    for (size_t i = 0; i < tree->count && tree->used < tree->limit; i++) {
-        size_t depth = tree->depths[i] & ~ONLY_OPEN;
+    for (size_t i = 0; i < tree->steps.count && tree->used < tree->limit; i++) {
+        size_t depth = tree->steps.depths[i] & ~ONLY_OPEN;
         while (deep >= depth)
             leave(&way[deep--]);
-        way[++deep] = enter(&way[depth - 1], tree->names[i]);
-        if (!(tree->depths[i] & ONLY_OPEN))
+        way[++deep] = enter(&way[depth - 1], tree->steps.names[i]);
+        if (!(tree->steps.depths[i] & ONLY_OPEN))
             look(tree, &way[depth - 1], &way[depth], &tree->seen[i]);
     }
     while (deep > 0)
         leave(&way[deep--]);
-}
-
-/* Borrows every name, after a look at it; depths must step down by one at most. */
-static int
-take_steps(struct tree *tree, PyObject *names)
-{
-    size_t before = 0;
-    for (size_t i = 0; i < tree->count; i++) {
-        char *name;
-        Py_ssize_t size;
-        size_t depth = tree->depths[i] & ~ONLY_OPEN;
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(names, (Py_ssize_t)i), &name, &size) < 0)
-            return -1;
-        if (!is_single_name(name, (size_t)size) || depth < 1 || depth > before + 1 ||
-            depth > DEEPEST) {
-            PyErr_SetString(PyExc_ValueError, "this is no tree of directories");
-            return -1;
-        }
-        tree->names[i] = name;
-        before = depth;
-    }
-    return 0;
 }
 
 static PyObject *
@@ -176,8 +142,8 @@ told(const struct tree *tree, const struct seen *seen)
 static PyObject *
 tell(const struct tree *tree)
 {
-    PyObject *list = PyList_New((Py_ssize_t)tree->count);
-    for (size_t i = 0; list != NULL && i < tree->count; i++) {
+    PyObject *list = PyList_New((Py_ssize_t)tree->steps.count);
+    for (size_t i = 0; list != NULL && i < tree->steps.count; i++) {
         PyObject *one = told(tree, &tree->seen[i]);
         if (one == NULL || PyList_SetItem(list, (Py_ssize_t)i, one) < 0)
             Py_CLEAR(list);
@@ -186,20 +152,16 @@ tell(const struct tree *tree)
 }
 
 static PyObject *
-scan(int fd, struct tree *tree, PyObject *names)
+scan(int fd, struct tree *tree)
 {
     PyObject *result = NULL;
-    tree->names = malloc((tree->count + 1) * sizeof *tree->names);
-    tree->seen = calloc(tree->count + 1, sizeof *tree->seen);
-    if (tree->names == NULL || tree->seen == NULL) {
-        PyErr_NoMemory();
-    } else if (take_steps(tree, names) == 0) {
-        Py_BEGIN_ALLOW_THREADS
-        walk(tree, fd);
-        Py_END_ALLOW_THREADS
-        result = tell(tree);
-    }
-    free(tree->names);
+    tree->seen = calloc(tree->steps.count + 1, sizeof *tree->seen);
+    if (tree->seen == NULL)
+        return PyErr_NoMemory();
+    Py_BEGIN_ALLOW_THREADS
+    walk(tree, fd);
+    Py_END_ALLOW_THREADS
+    result = tell(tree);
     free(tree->seen);
     free(tree->listings);
     return result;
@@ -210,18 +172,18 @@ scan_tree(PyObject *module, PyObject *args)
 {
     (void)module;
     int fd;
-    PyObject *names, *depths;
+    PyObject *names, *depths, *result = NULL;
     Py_ssize_t limit;
     if (!PyArg_ParseTuple(args, "iO!O!n", &fd, &PyTuple_Type, &names, &PyBytes_Type, &depths,
                           &limit))
         return NULL;
-    struct tree tree = {.count = (size_t)PyTuple_Size(names), .limit = (size_t)limit};
-    if (PyBytes_Size(depths) != (Py_ssize_t)tree.count || limit < 1) {
-        PyErr_SetString(PyExc_ValueError, "every name needs its depth, and a limit above 0");
-        return NULL;
-    }
-    tree.depths = (const uint8_t *)PyBytes_AsString(depths);
-    return scan(fd, &tree, names);
+    struct tree tree = {.limit = (size_t)limit};
+    if (limit < 1)
+        PyErr_SetString(PyExc_ValueError, "a limit must be above 0");
+    else if (take_steps(names, depths, &tree.steps) == 0)
+        result = scan(fd, &tree);
+    free_steps(&tree.steps);
+    return result;
 }
 
 #endif

@@ -5,7 +5,7 @@
    the first file that is not, or goes wrong in any way, nothing of it is left and the caller goes
    on in Python, which begins it anew and knows all rules and words. */
 
-#include "files.h"
+#include "files_write.h"
 
 #ifdef __linux__
 
@@ -18,32 +18,13 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-enum { RANDOM = 8, TEMPORARY = 9 + 2 * RANDOM + 5 + 1 };
+enum { TEMPORARY = 9 + 2 * RANDOM + 5 + 1 };
 static const int64_t SECOND = 1000000000;
 static const int64_t LAST_ID = 0xFFFFFFFE; /* one more means "leave unchanged" to the system */
 
 struct xattr {
     const char *name, *value;
     size_t size;
-};
-
-struct item {
-    const char *name;
-    Py_buffer data;
-    mode_t mode;
-    int64_t uid, gid; /* -1: leave */
-    int64_t mtime;
-    int flags_matter; /* it must have none of those that are kept */
-    PyObject *owned;  /* the xattrs' tuple, which keeps them alive */
-    struct xattr *xattrs;
-    Py_ssize_t xattr_count;
-};
-
-/* What all files of a batch share. */
-struct batch {
-    int fd;
-    struct timespec now;
-    unsigned kept;
 };
 
 /* What new files of this directory turned out to have from their birth, so that it need not be
@@ -80,13 +61,18 @@ write_content(int fd, const char *data, size_t size)
     return 1;
 }
 
-static int
+struct timespec
+time_of(int64_t ns)
+{
+    int64_t below = ns % SECOND < 0; /* division rounds towards zero */
+    return (struct timespec){(time_t)(ns / SECOND - below), (long)(ns % SECOND + below * SECOND)};
+}
+
+int
 give_time(int fd, const struct batch *batch, int64_t ns)
 {
     const int64_t early = 315532800 * SECOND, late = ((int64_t)1 << 31) * SECOND;
-    int64_t below = ns % SECOND < 0; /* division rounds towards zero */
-    struct timespec times[2] = {
-        batch->now, {(time_t)(ns / SECOND - below), (long)(ns % SECOND + below * SECOND)}};
+    struct timespec times[2] = {batch->now, time_of(ns)};
     if (futimens(fd, times) < 0)
         return 0;
     if (early <= ns && ns < late) /* 1980 to 2038: any file system holds them */
@@ -166,7 +152,7 @@ write_one(const struct batch *batch, struct birth *birth, const struct item *ite
     return 0;
 }
 
-static size_t
+size_t
 write_items(const struct batch *batch, const struct item *items, size_t count,
             const uint8_t *random)
 {
@@ -252,26 +238,31 @@ take_flags(PyObject *attributes, struct item *item)
     return none;
 }
 
-static int
-take_item(PyObject *name, PyObject *data, PyObject *attributes, struct item *item)
+int
+take_attributes(PyObject *attributes, struct item *item)
 {
-    Py_ssize_t size;
     int64_t mode;
-    char *bytes;
-    if (PyBytes_AsStringAndSize(name, &bytes, &size) < 0 ||
-        PyObject_GetBuffer(data, &item->data, PyBUF_SIMPLE) < 0)
+    if (!number_of(attributes, "mode", &mode) || !number_of(attributes, "mtime_ns", &item->mtime) ||
+        mode & (S_ISUID | S_ISGID) || S_ISLNK((mode_t)mode))
         return 0;
-    if (!is_single_name(bytes, (size_t)size) || !number_of(attributes, "mode", &mode) ||
-        !number_of(attributes, "mtime_ns", &item->mtime) || mode & (S_ISUID | S_ISGID) ||
-        S_ISLNK((mode_t)mode))
-        return 0;
-    item->name = bytes;
     item->mode = (mode_t)mode & 07777;
     return id_of(attributes, "uid", &item->uid) && id_of(attributes, "gid", &item->gid) &&
            take_flags(attributes, item) && take_xattrs(attributes, item);
 }
 
-static void
+static int
+take_item(PyObject *name, PyObject *data, PyObject *attributes, struct item *item)
+{
+    Py_ssize_t size;
+    char *bytes;
+    if (PyBytes_AsStringAndSize(name, &bytes, &size) < 0 ||
+        PyObject_GetBuffer(data, &item->data, PyBUF_SIMPLE) < 0)
+        return 0;
+    item->name = bytes;
+    return is_single_name(bytes, (size_t)size) && take_attributes(attributes, item);
+}
+
+void
 drop_items(struct item *items, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -283,16 +274,13 @@ drop_items(struct item *items, size_t count)
     free(items);
 }
 
-/* Takes the usual files from ``start`` on; what is odd about the first that is not is left to
-   Python to find again. */
-static size_t
-take_items(PyObject *names, PyObject *data, PyObject *attributes, Py_ssize_t start,
-           struct item *items)
+size_t
+take_items(PyObject *lists[3], Py_ssize_t start, struct item *items)
 {
     size_t taken = 0;
-    for (Py_ssize_t i = start; i < PyTuple_Size(names); i++, taken++)
-        if (!take_item(PyTuple_GetItem(names, i), PyTuple_GetItem(data, i),
-                       PyTuple_GetItem(attributes, i), &items[taken]))
+    for (Py_ssize_t i = start; i < PyTuple_Size(lists[0]); i++, taken++)
+        if (!take_item(PyTuple_GetItem(lists[0], i), PyTuple_GetItem(lists[1], i),
+                       PyTuple_GetItem(lists[2], i), &items[taken]))
             break;
     PyErr_Clear();
     return taken;
@@ -310,7 +298,7 @@ write_from(const struct batch *batch, PyObject *lists[3], Py_ssize_t start, cons
     struct item *items = calloc((size_t)(count - start) + 1, sizeof *items);
     if (items == NULL)
         return PyErr_NoMemory();
-    size_t taken = take_items(lists[0], lists[1], lists[2], start, items), done;
+    size_t taken = take_items(lists, start, items), done;
     Py_BEGIN_ALLOW_THREADS
     done = write_items(batch, items, taken, random->buf);
     Py_END_ALLOW_THREADS
@@ -330,7 +318,7 @@ write_batch(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "iOOOny*LI", &batch.fd, &given[0], &given[1], &given[2], &start,
                           &random, &now, &batch.kept))
         return NULL;
-    batch.now = (struct timespec){(time_t)(now / SECOND), (long)(now % SECOND)};
+    batch.now = time_of(now);
     int complete = 1;
     for (int i = 0; i < 3 && complete; i++)
         complete = (lists[i] = PySequence_Tuple(given[i])) != NULL;

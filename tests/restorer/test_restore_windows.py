@@ -67,6 +67,7 @@ def test_a_full_disk_in_the_middle_stops_all_of_it(
 
     write_batch = LinuxTargetDir.write_batch
     monkeypatch.setattr(LinuxTargetDir, "write_batch", full)
+    monkeypatch.setattr(LinuxTargetDir, "write_below", lambda *_: 0)
     with pytest.raises(NoSpace):
         place.restore()
     monkeypatch.undo()

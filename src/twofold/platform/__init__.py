@@ -8,10 +8,12 @@ import sys
 from functools import cache
 
 from twofold.platform.base import (
+    DEEPEST,
     FLAG_AWAY,
     FLAG_FAILED,
     FLAG_FAR_TIME,
     FLAG_RACY,
+    ONLY_OPEN,
     RECORD,
     RECORD_SIZE,
     Attributes,
@@ -25,6 +27,7 @@ from twofold.platform.base import (
     SmallRead,
     SourceDir,
     SourceFile,
+    Steps,
     TargetDir,
     TargetFile,
 )
@@ -40,7 +43,6 @@ from twofold.platform.listing import (
     without_inodes,
 )
 from twofold.platform.names import is_temporary
-from twofold.platform.tree import DEEPEST, ONLY_OPEN
 from twofold.platform.walk import HandleStack, TargetCache
 
 __all__ = [
@@ -69,6 +71,7 @@ __all__ = [
     "SourceDir",
     "SourceFile",
     "Span",
+    "Steps",
     "TargetCache",
     "TargetDir",
     "TargetFile",

@@ -213,6 +213,25 @@ class Attributes(msgspec.Struct, frozen=True):
     flags: int | None = None
 
 
+ONLY_OPEN = 0x80
+"""Added to the depth of a directory that is only on the way to others."""
+
+DEEPEST = 64
+"""Levels that may be gone down in one go."""
+
+
+class Steps(NamedTuple):
+    """Directories to go to, told as a tree in preorder: names, and depths from 1 on."""
+
+    names: tuple[bytes, ...]
+    depths: bytes
+
+    @property
+    def goals(self) -> int:
+        """Directories that are not only on the way."""
+        return sum(depth < ONLY_OPEN for depth in self.depths)
+
+
 class TargetFile(Protocol):
     """A new regular file under a temporary name in its final directory."""
 
@@ -298,6 +317,28 @@ class TargetDir(Protocol):
         attributes: Sequence[Attributes],
     ) -> list[tuple[int, list[str]]]:
         """Create small files whole (temp, write, metadata, rename); per file (errno, losses)."""
+        ...
+
+    def write_below(
+        self,
+        steps: Steps,
+        counts: Sequence[int],
+        names: Sequence[bytes],
+        data: Sequence[Buffer],
+        attributes: Sequence[Attributes],
+    ) -> int:
+        """``write_batch`` in many directories below this one, ``counts`` files in each goal.
+
+        How many files are there, from the first one on, without any loss; the next one and those
+        behind it are left to ``write_batch``, which may find nothing unusual about them.
+        """
+        ...
+
+    def apply_below(self, steps: Steps, attributes: Sequence[Attributes]) -> int:
+        """``apply_self`` of many directories below this one, the goals of ``steps``.
+
+        How many have theirs, from the first one on, without any loss; the others are left.
+        """
         ...
 
     def read_link(self, name: bytes) -> bytes:

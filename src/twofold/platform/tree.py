@@ -6,14 +6,8 @@ stands here works with every source directory; that of Linux has it in the C ext
 where other threads run meanwhile.
 """
 
-from twofold.platform.base import Seen, SourceDir
+from twofold.platform.base import DEEPEST, ONLY_OPEN, Seen, SourceDir
 from twofold.platform.names import is_single_name
-
-DEEPEST = 64
-"""Deepest level of such a tree; so many directories are open at once."""
-
-ONLY_OPEN = 0x80
-"""Added to the depth of a directory that only leads to others."""
 
 
 def scan_tree(
@@ -43,8 +37,10 @@ def scan_tree(
 
 
 def _check(names: tuple[bytes, ...], depths: bytes, limit: int) -> None:
-    if len(names) != len(depths) or limit < 1:
-        raise ValueError("every name needs its depth, and a limit above 0")
+    if limit < 1:
+        raise ValueError("a limit must be above 0")
+    if len(names) != len(depths):
+        raise ValueError("every name needs its depth")
     before = 0
     for name, each in zip(names, depths, strict=True):
         depth = each & ~ONLY_OPEN

@@ -5,11 +5,11 @@ far down take no more than their names, and going from one to another costs what
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Optional
 
-from twofold.platform import HandleStack, TargetDir
+from twofold.platform import DEEPEST, ONLY_OPEN, HandleStack, Steps, TargetDir
 from twofold.view import Path
 
 
@@ -47,6 +47,25 @@ def steps_from(way: list[Directory], directory: Directory) -> list[Directory]:
             break
         ahead.append(step)
     return ahead[::-1]
+
+
+def way_through(directories: Iterable[Directory]) -> Steps:
+    """The steps to one directory after another, from the target on.
+
+    It ends before the first one to which no step leads: the target itself, or one too deep.
+    """
+    names: list[bytes] = []
+    depths = bytearray()
+    way: list[Directory] = []
+    for directory in directories:
+        if not 0 < directory.depth <= DEEPEST:
+            break
+        ahead = steps_from(way, directory) or [directory]
+        names += [step.name for step in ahead]
+        depths += bytes([step.depth | ONLY_OPEN for step in ahead])
+        depths[-1] = directory.depth
+        way[ahead[0].depth - 1 :] = ahead
+    return Steps(tuple(names), bytes(depths))
 
 
 class Navigator:

@@ -22,7 +22,7 @@ from twofold.format.segments import BLOB, Segment, iterate, pack_blob
 from twofold.native import keep_memory
 from twofold.parallel import Threads
 from twofold.repository import BlobReader
-from twofold.restorer.directory import Navigator
+from twofold.restorer.directory import Navigator, way_through
 from twofold.restorer.jobs import FileJob, LeftDirectory, LinkJob, Window, without
 from twofold.restorer.others import make_other
 from twofold.restorer.target import Target, stop_when_full
@@ -35,6 +35,8 @@ BATCH_FILES = 256
 BATCH_BYTES = 1 << 20
 GATHERED_FILES = 1024
 """So many small files at most wait for others of their directory."""
+GIVEN_TOGETHER = 64
+"""So many directories at most are given their metadata in one go."""
 ONE_BLOB = len(pack_blob(bytes(BLOB_ID_SIZE), 0))
 """Length of a list of contents that is a single blob."""
 
@@ -108,9 +110,9 @@ class Runner:
             while not mark.wait(_POLL_SECONDS):
                 self._tools.trouble.raise_error()
         self._links(window.links)
-        for directory in window.left:
+        for at in range(0, len(window.left), GIVEN_TOGETHER):
             self._tools.trouble.raise_error()
-            self.give(directory)
+            self._give_many(window.left[at : at + GIVEN_TOGETHER])
 
     # files
 
@@ -273,11 +275,7 @@ class Runner:
             self._put(writer, waiting)
 
     def _put(self, writer: Writer, batches: list[Batch]) -> None:
-        def task() -> None:
-            for batch in batches:
-                writer.write_batch(batch)
-
-        writer.put(task)
+        writer.put(lambda: writer.write_batches(batches))
 
     def _end(self, job: FileJob) -> None:
         writer = self._writer(job)
@@ -366,6 +364,13 @@ class Runner:
         self._report.done(job.decision, job.directory, job.node.name, 0, losses)
 
     # directories
+
+    def _give_many(self, left: list[LeftDirectory]) -> None:
+        """Usual ones at once, those behind the first other one by one."""
+        steps = way_through(each.directory for each in left)
+        wanted = [each.attributes for each in left[: steps.goals]]
+        for each in left[self._root.apply_below(steps, wanted) :]:
+            self.give(each)
 
     def give(self, left: LeftDirectory) -> None:
         """Give a directory its metadata; from outside only while nothing runs (``wait``)."""

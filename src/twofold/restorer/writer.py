@@ -17,7 +17,7 @@ from twofold.format.layout import Buffer
 from twofold.platform import TargetDir, TargetFile
 from twofold.restorer.asides import Asides
 from twofold.restorer.compare import Comparer
-from twofold.restorer.directory import Directory, Navigator
+from twofold.restorer.directory import Directory, Navigator, way_through
 from twofold.restorer.jobs import FileJob, without
 from twofold.restorer.report import Report
 from twofold.restorer.target import stop_when_full
@@ -47,6 +47,10 @@ class Batch:
         self.jobs.append(job)
         self.data.append(data)
         self.size += len(data)
+
+    def behind(self, done: int) -> "Batch":
+        """The files that come after so many."""
+        return Batch(self.directory, self.jobs[done:], self.data[done:])
 
 
 @dataclass(slots=True, eq=False)
@@ -143,8 +147,31 @@ class Writer:
 
     # tasks
 
-    def write_batch(self, batch: Batch) -> None:
-        """Create small files whole."""
+    def write_batches(self, batches: Sequence[Batch]) -> None:
+        """Create small files whole in many directories: usual ones at once, others one by one."""
+        done = 0 if self._tools.verify else self._write_usual(batches)
+        for batch in batches:
+            here = min(done, len(batch.jobs))
+            done -= here
+            self._finished(batch.directory, batch.jobs[:here])
+            if here < len(batch.jobs):
+                self._write_batch(batch.behind(here))
+
+    def _write_usual(self, batches: Sequence[Batch]) -> int:
+        """How many files are there, from the first one on."""
+        steps = way_through(batch.directory for batch in batches)
+        batches = batches[: steps.goals]
+        jobs = [job for batch in batches for job in batch.jobs]
+        return self._root.write_below(
+            steps,
+            [len(batch.jobs) for batch in batches],
+            [job.node.name for job in jobs],
+            [data for batch in batches for data in batch.data],
+            [job.attributes for job in jobs],
+        )
+
+    def _write_batch(self, batch: Batch) -> None:
+        """Create small files of one directory, with all that may be said of each."""
         names = [job.node.name for job in batch.jobs]
         attributes = [job.attributes for job in batch.jobs]
         try:

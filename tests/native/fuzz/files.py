@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 import tempfile
+from array import array
 from atexit import register
 from collections.abc import Callable
 from contextlib import suppress
@@ -260,7 +261,16 @@ def _empty(fd: int) -> None:
         try:
             os.unlink(name, dir_fd=fd)
         except IsADirectoryError:
+            _empty_below(fd, name)
             os.rmdir(name, dir_fd=fd)
+
+
+def _empty_below(fd: int, name: str) -> None:
+    below = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=fd)
+    try:
+        _empty(below)
+    finally:
+        os.close(below)
 
 
 def _nonsense(numbers: Numbers) -> None:
@@ -276,6 +286,8 @@ def _nonsense(numbers: Numbers) -> None:
         arguments = [read, [b"a", b"b"], [0, 100], buffer, flags.KEPT, SmallRead, Entry, made]
     elif numbers.below(4) == 3:
         function, arguments = EXTENSION.scan_tree, [read, (b"a", b"folder"), b"\1\1", 1000]
+    elif numbers.below(2):
+        function, arguments = _below(numbers, one)
     else:
         function = EXTENSION.write_batch
         wanted = [_attributes(numbers), numbers.one_of([_attributes(numbers), *ODD])]
@@ -289,8 +301,22 @@ def _nonsense(numbers: Numbers) -> None:
     if isinstance(arguments[0], int) and arguments[0] in (0, 1, 2):
         return
     with suppress(*REFUSALS):
-        function(*arguments[: numbers.one_of([8, 8, 8, 7, 0])])
+        function(*arguments[: numbers.one_of([10, 10, 10, 9, 7, 0])])
     _empty(one)
+
+
+def _below(numbers: Numbers, one: int) -> tuple[Callable[..., Any], list[Any]]:
+    """A call for two directories, of which the second is in the first; that is there or not."""
+    assert EXTENSION is not None
+    if numbers.below(2):
+        os.mkdir(b"a", dir_fd=one)
+    steps = [one, (b"a", b"folder"), bytes([numbers.one_of([1, 0x81]), 2])]
+    wanted = (_attributes(numbers), numbers.one_of([_attributes(numbers), *ODD]))
+    if numbers.below(2):
+        return EXTENSION.apply_below, [*steps, wanted, 0, flags.KEPT]
+    counts = array("I", numbers.one_of([[1, 1], [2], [2, 0], [1 << 31, 2], []]))
+    files = [(b"x", b"y"), (b"1", numbers.one_of([b"2", *ODD])), wanted]
+    return EXTENSION.write_below, [*steps, counts, *files, bytes(16), 0, flags.KEPT]
 
 
 def _strange(numbers: Numbers, usual: Any) -> Any:

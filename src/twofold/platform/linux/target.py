@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 import sys
+from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -17,7 +18,7 @@ from types import ModuleType
 
 from twofold.clock import now_ns
 from twofold.native import EXTENSION
-from twofold.platform.base import Attributes, Buffer, Entry, TargetDir
+from twofold.platform.base import Attributes, Buffer, Entry, Steps, TargetDir
 from twofold.platform.linux import flags as inode_flags
 from twofold.platform.linux import metadata, mounts, source, system, target_file
 from twofold.platform.names import check_name, temporary_name
@@ -159,6 +160,33 @@ class LinuxTargetDir:
                 break
             results.append(self._write_small(names[done], data[done], attributes[done]))
         return results
+
+    def write_below(
+        self,
+        steps: Steps,
+        counts: Sequence[int],
+        names: Sequence[bytes],
+        data: Sequence[Buffer],
+        attributes: Sequence[Attributes],
+    ) -> int:
+        """Files that the extension wrote in directories below; none without it. OSError EBADF."""
+        if EXTENSION is None:
+            return 0
+        lists = tuple(names), tuple(data), tuple(attributes)
+        random = os.urandom(_RANDOM * len(names))
+        shared = (random, now_ns(), inode_flags.KEPT)
+        places = (*steps, array("I", counts))
+        done: int = EXTENSION.write_below(system.live(self.fd), *places, *lists, *shared)
+        return done
+
+    def apply_below(self, steps: Steps, attributes: Sequence[Attributes]) -> int:
+        """Directories below to which the extension gave theirs; none without it. OSError EBADF."""
+        if EXTENSION is None:
+            return 0
+        done: int = EXTENSION.apply_below(
+            system.live(self.fd), *steps, tuple(attributes), now_ns(), inode_flags.GUARDS
+        )
+        return done
 
     def _write_small(
         self, name: bytes, content: Buffer, attributes: Attributes

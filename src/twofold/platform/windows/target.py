@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from twofold.platform import names as rules
-from twofold.platform.base import Attributes, Buffer, Entry, TargetDir
+from twofold.platform.base import Attributes, Buffer, Entry, Steps, TargetDir
 from twofold.platform.windows import metadata, mounts, paths, records, source, system, target_file
 
 assert sys.platform == "win32"
@@ -114,6 +114,23 @@ class WindowsTargetDir:
             self._write_small(name, content, wanted)
             for name, content, wanted in zip(names, data, attributes, strict=True)
         ]
+
+    def write_below(
+        self,
+        steps: Steps,
+        counts: Sequence[int],
+        names: Sequence[bytes],
+        data: Sequence[Buffer],
+        attributes: Sequence[Attributes],
+    ) -> int:
+        """None: nothing is gained here by going to many directories at once."""
+        del steps, counts, names, data, attributes
+        return 0
+
+    def apply_below(self, steps: Steps, attributes: Sequence[Attributes]) -> int:
+        """None, as with files."""
+        del steps, attributes
+        return 0
 
     def _write_small(
         self, name: bytes, content: Buffer, attributes: Attributes
