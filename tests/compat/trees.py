@@ -5,7 +5,7 @@ import os
 import random
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -147,13 +147,17 @@ def _crowd(folder: Path, rng: random.Random) -> None:
 def _times(root: Path) -> None:
     """Times before 1970, far ahead, and with every nanosecond; folders last, deepest first."""
     times = [-1, 0, 1, 10**18 + 123_456_789, -5 * 10**17 + 7, 4 * 10**18, 1_700_000_000 * SECOND]
-    found = sorted(
-        Path(top, name) for top, folders, files in os.walk(root) for name in folders + files
-    )
+    found = sorted(everything(root))
     for number, path in enumerate(reversed(found)):
         time = times[number % len(times)] + number * SECOND
         os.utime(path, ns=(time, time), follow_symlinks=False)
     os.utime(root, ns=(10**18, 10**18))
+
+
+def everything(root: Path) -> Iterator[Path]:
+    """What is below a folder; ``rglob`` of Python 3.11.2 fails at links too long to follow."""
+    for top, folders, files in os.walk(root):
+        yield from (Path(top, name) for name in folders + files)
 
 
 def describe(root: Path) -> dict[bytes, tuple[object, ...]]:
@@ -198,5 +202,5 @@ def _xattrs(path: bytes) -> list[tuple[str, bytes]]:
 
 def allocated(root: Path) -> int:
     """Bytes that the files of a tree take on the disk."""
-    found = [path.lstat() for path in root.rglob("*")]
+    found = [path.lstat() for path in everything(root)]
     return sum(each.st_blocks * 512 for each in found if stat.S_ISREG(each.st_mode))
