@@ -207,6 +207,14 @@ class Facts:
     notes: tuple[str, ...] = ()
     """Sentences about what is not understood or not as it should be."""
 
+    def in_use(self, units: int, size: int) -> int:
+        """Bytes in use of a volume of ``size`` bytes that has ``units`` units in use.
+
+        What lies before and behind the units is always in use: boot sectors and tables of FAT, the
+        last sector of NTFS, the rest of a partition that is larger than its file system.
+        """
+        return size - (self.units - units) * self.unit
+
 
 class Content(Protocol):
     """The content of one stream as programs read it."""

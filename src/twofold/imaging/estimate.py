@@ -87,4 +87,4 @@ def _in_use(reader: BlockReader, *, frozen: bool) -> tuple[Facts, int] | None:
     if system is None:
         return None
     units = UnitSet(system.facts.units, system.allocation())
-    return system.facts, len(units) * system.facts.unit
+    return system.facts, system.facts.in_use(len(units), reader.size)

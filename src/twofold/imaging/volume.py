@@ -245,7 +245,7 @@ class VolumeCapture:
     def _record(self, facts: Facts, entries: list[ExtentEntry]) -> VolumeRecord:
         run, part, ranges = self._run, self._part, self._unknown
         if ranges is None:
-            used = len(self._used) * facts.unit + self.kept_free
+            used = facts.in_use(len(self._used), part.size) + self.kept_free
         else:
             used = sum(length for _, length in ranges)
         return VolumeRecord(
