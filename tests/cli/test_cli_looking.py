@@ -93,6 +93,17 @@ def test_versions_come_with_their_way_back(twofold: Program, backups: Path) -> N
     assert "'twofold find NAME'" in twofold("versions", "nothing", code=1).err
 
 
+def test_versions_take_what_find_shows(twofold: Program, backups: Path) -> None:
+    """Of all backups, whichever is named."""
+    plain = twofold("versions", str(backups / "notes.txt"), code=0).out
+    address = twofold("find", "notes.txt", "-q", code=0).out.splitlines()[0].split("  ")[-1]
+    assert twofold("versions", address, code=0).out == plain
+    assert twofold("versions", f"latest:{backups}/notes.txt", code=0).out == plain
+    assert "no snapshot's id" in twofold("versions", f"ffffffff:{backups}/notes.txt", code=1).err
+    assert "not an image" in twofold("versions", "latest:p1:/notes.txt", code=2).err
+    assert "names no file" in twofold("versions", "latest:/", code=2).err
+
+
 def test_the_way_back_of_a_hostile_name(twofold: Program, backups: Path) -> None:
     path = os.fsencode(backups) + b"/" + HOSTILE
     said = twofold("versions", path, code=0).out

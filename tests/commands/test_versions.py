@@ -144,8 +144,11 @@ def test_files_and_images_together(place: Place, tmp_path: Path) -> None:
         assert [len(each.snapshots) for each in result.versions] == [1, 2, 1]
         assert len(versions_of(place, f"p1:/{name}").versions) == 2
     assert versions_of(place, "p1:/small", place.source / "small").versions[0].partition is None
+    assert versions_of(place, "latest:p1:/small").versions[0].partition == 1
     with pytest.raises(SnapshotNotFound):
         versions_of(place, "p4:/small")
+    with pytest.raises(UsageError, match="files lie on partitions"):
+        versions_of(place, "latest:/small")
 
 
 def test_contents_that_a_file_system_decodes(place: Place, tmp_path: Path) -> None:

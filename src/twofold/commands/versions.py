@@ -4,6 +4,7 @@ A path is looked for in backups of files, ``p3:/path`` in images. Several places
 together, so that a file that both kinds hold is shown with what is the same in both.
 """
 
+import os
 import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from twofold.pipeline import chunker_of
 from twofold.repository import Snapshot
 from twofold.view import (
     KIND_NAMES,
+    Address,
     Cutting,
     File,
     FileTree,
@@ -34,6 +36,8 @@ from twofold.view import (
     files_of,
     find_spelled,
     find_typed,
+    is_absolute,
+    parse_address,
     parse_argument,
     parse_part,
     path_text,
@@ -103,6 +107,8 @@ class _Place:
 
     partition: PartName | None
     path: Path
+    backup: Address | None = None
+    """The backup that was named in front, as other commands show it; it only has to be there."""
 
     @property
     def kind(self) -> str:
@@ -113,6 +119,8 @@ def run(options: VersionsOptions, emit: Emit) -> VersionsResult:
     """Look into every snapshot. ``SnapshotNotFound`` when none holds the file."""
     places = [_parse(place) for place in options.places]
     with read_repository(options.access, "versions", emit) as library:
+        for place in places:
+            _check_backup(place, library)
         snapshots = [each for each in library.kept if options.host in (None, each.root.host)]
         looking = _Looking(library, emit)
         sightings = list(looking.sightings(snapshots, places))
@@ -151,16 +159,40 @@ def _text(path: bytes) -> str:
 
 
 def is_inside(place: bytes) -> bool:
-    """Whether a place lies in images."""
-    return _PARTITION.fullmatch(place) is not None
+    """Whether a place lies in images or in a backup that is named, not on this computer."""
+    return _PARTITION.fullmatch(place) is not None or _address(place) is not None
+
+
+def _address(place: bytes) -> Address | None:
+    """A place as ``find`` shows it, with a backup in front: ``3fa2b1c0:p3:/a.txt``."""
+    if is_absolute(place):
+        return None
+    try:
+        address = parse_address(os.fsdecode(place))
+    except UsageError:
+        return None
+    return address if address.path is not None else None
+
+
+def _check_backup(place: _Place, library: Library) -> None:
+    """As for commands that look into one backup: it is there, and of the kind that is named."""
+    if place.backup is not None:
+        reading = library.reading(place.backup)
+        if place.kind != reading.snapshot.root.kind:
+            reading.tree(place.backup)  # tells what is missing
 
 
 def _parse(place: bytes) -> _Place:
-    inside = _PARTITION.fullmatch(place)
-    path = parse_argument(inside[2] if inside else place)
-    if not path:
+    address, inside = _address(place), _PARTITION.fullmatch(place)
+    if address is not None:
+        made = _Place(address.partition, address.path or (), address)
+    elif inside:
+        made = _Place(parse_part(inside[1].decode("ascii")), parse_argument(inside[2]))
+    else:
+        made = _Place(None, parse_argument(place))
+    if not made.path:
         raise UsageError(f"'{_text(place)}' names no file")
-    return _Place(parse_part(inside[1].decode("ascii")) if inside else None, path)
+    return made
 
 
 class _Looking:

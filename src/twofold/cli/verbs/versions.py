@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("versions", cls=Verb, listing=True)
-@click.argument("path", metavar="[pN:]PATH", type=types.path)
+@click.argument("path", metavar="[BACKUP:][pN:]PATH", type=types.path)
 @click.option(
     "--also",
     metavar="[pN:]PATH",
@@ -36,7 +36,9 @@ def command(session: Session, path: bytes, also: tuple[bytes, ...], host: str | 
 
     The newest stand first. PATH is looked for in backups of files, pN:/PATH on partition N of
     images. Versions with the same content are marked, also if one comes from an image: --also
-    p2:/home/u/notes.txt. A PATH without a slash in front is taken from the current folder.
+    p2:/home/u/notes.txt. A PATH without a slash in front is taken from the current folder. What
+    find and ls show can be given as well: latest:/home/u/notes.txt, latest:p2:/home/u/notes.txt;
+    the versions are those in all backups.
     """
     from twofold.commands import versions
 
