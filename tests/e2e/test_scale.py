@@ -49,6 +49,27 @@ def test_a_folder_of_a_million_files(tmp_path: Path) -> None:
         subprocess.run(["rm", "-rf", "--", str(source)], check=True)
 
 
+def test_folders_far_below_one_another(tmp_path: Path) -> None:
+    """All paths of 2,000 folders with names of 200 bytes are 400 MB."""
+    source, name = tmp_path / "source", "d" * 200
+    source.mkdir()
+    folder = os.open(source, os.O_RDONLY)
+    for _ in range(2000):
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+        os.mkdir(name, dir_fd=folder)
+        folder, above = os.open(name, os.O_RDONLY, dir_fd=folder), folder
+        os.close(above)
+    os.close(folder)
+    try:
+        peak_of(tmp_path, "init", str(tmp_path / "repo"))
+        for _ in range(2):  # the second finds all of it unchanged
+            assert peak_of(tmp_path, "backup", str(source)) < LIMIT_KIB // 4
+        out = str(tmp_path / "out")
+        assert peak_of(tmp_path, "restore", "latest", "--to", out) < LIMIT_KIB // 4
+    finally:
+        subprocess.run(["rm", "-rf", "--", str(source), str(tmp_path / "out")], check=True)
+
+
 def test_few_descriptors_are_enough(tmp_path: Path) -> None:
     """Deep and wide trees with 64 descriptors in all."""
     here = tmp_path / "source"

@@ -20,6 +20,35 @@ from twofold.pipeline import NOT_COUNTED, ListingWriter, NodeWriter, SavePage, w
 from twofold.platform import FLAG_FAILED, Entry, records
 
 _FILE = int(NodeKind.FILE)
+_SHORT = 4096
+"""Bytes of paths that are kept; no path that a program can open is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Where a directory is: its path or, far down, the directory above and a name.
+
+    All directories above one that is walked are open, so to keep the path of each would take
+    memory by the square of the depth.
+    """
+
+    end: bytes
+    above: "Trail | None" = None
+
+    def below(self, name: bytes) -> "Trail":
+        """That of a subdirectory."""
+        if self.above is None and len(self.end) < _SHORT:
+            return Trail(self.end + b"/" + name)
+        return Trail(name, self)
+
+    @property
+    def path(self) -> bytes:
+        """The whole path."""
+        names, trail = [self.end], self.above
+        while trail is not None:
+            names.append(trail.end)
+            trail = trail.above
+        return b"/".join(reversed(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +133,7 @@ class Slice:
 class NewDirectory:
     """A directory written anew, slice by slice."""
 
-    path: bytes
+    trail: Trail
     nodes: NodeWriter
     listing: ListingWriter
     save: SavePage
@@ -134,7 +163,7 @@ class NewDirectory:
 
         ``below`` is the subdirectory being walked, closed likewise.
         """
-        twin = NewDirectory(self.path, self.nodes.copy(), self.listing.copy(), self.save)
+        twin = NewDirectory(self.trail, self.nodes.copy(), self.listing.copy(), self.save)
         for item in self.current.items if self.current else ():
             if below is not None and item is below[0]:
                 twin.write([_with_below(item, below[1])])
@@ -151,7 +180,7 @@ def _with_below(item: Item, closed: Closed) -> Item:
 class SameDirectory:
     """A directory whose own listing has not changed."""
 
-    path: bytes
+    trail: Trail
     parent: ParentDir
     save: SavePage
     page_key: bytes

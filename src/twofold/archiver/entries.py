@@ -84,8 +84,8 @@ class EntryReader:
     ) -> Part:
         """Decide what becomes of each entry (with its record); nothing is read yet."""
         part = Part(Slice(directory, []))
-        prefix = directory.path + b"/"
-        trivial = waypoints or self._rules.trivial_in(directory.path)
+        prefix = directory.trail.path + b"/"
+        trivial = waypoints or self._rules.trivial_in(prefix[:-1])
         plain = not lookups and trivial
         for entry, record in batch:
             item = Item(entry.name, record)
@@ -133,7 +133,7 @@ class EntryReader:
 
     def read(self, part: Part, handles: HandleStack[SourceDir]) -> None:
         """Read what must be read; every outcome is in the slice and the ledger."""
-        path = part.slice.directory.path
+        path = part.slice.directory.trail.path
         try:
             directory = handles.top
         except OSError as error:  # it was moved away while we were below it

@@ -18,7 +18,7 @@ from itertools import islice
 
 from twofold import clock
 from twofold.archiver.ahead import Ahead
-from twofold.archiver.directory import Closed, Item, NewDirectory, SameDirectory, Slice
+from twofold.archiver.directory import Closed, Item, NewDirectory, SameDirectory, Slice, Trail
 from twofold.archiver.entries import EntryReader
 from twofold.archiver.nodes import FAILED, NodeMaker, flagged
 from twofold.archiver.parent import Lookup, Old, ParentDir
@@ -107,7 +107,7 @@ class Walk:
         self._handles = HandleStack(root)
         self._root = root
         try:
-            self._enter(Step(Item(b"", b""), parents, waypoint), root, b"", root.device)
+            self._enter(Step(Item(b"", b""), parents, waypoint), root, Trail(b""), root.device)
             while self._levels:
                 step = next(self._levels[-1].steps, None)
                 if step is None:
@@ -142,17 +142,17 @@ class Walk:
 
     def _visit(self, step: Step) -> None:
         above = self._levels[-1]
-        path = above.directory.path + b"/" + step.item.name
+        trail = above.directory.trail.below(step.item.name)
         try:
             handle = self._handles.push(step.item.name)
         except OSError as error:
-            self._missed(step.item, path, error, "open directory")
+            self._missed(step.item, trail.path, error, "open directory")
             self._settle_missed(step.item)
             return
         try:
-            self._enter(step, handle, path, above.top_device)
+            self._enter(step, handle, trail, above.top_device)
         except OSError as error:
-            self._missed(step.item, path, error, "list directory")
+            self._missed(step.item, trail.path, error, "list directory")
             self._settle_missed(step.item)
             self._pop()
 
@@ -178,8 +178,8 @@ class Walk:
     def _empty(self) -> Closed:
         return Closed(None, NodeWriter(self._flow.save_page, self._page_key).finish())
 
-    def _enter(self, step: Step, handle: SourceDir, path: bytes, top_device: int) -> None:
-        waypoint = step.waypoint
+    def _enter(self, step: Step, handle: SourceDir, trail: Trail, top_device: int) -> None:
+        waypoint, path = step.waypoint, trail.path
         way = waypoint if waypoint is not None and not waypoint.whole else None
         if waypoint is not None and waypoint.whole:
             top_device = handle.device
@@ -191,10 +191,10 @@ class Walk:
             return
         self._ledger.directory()
         self._entries.complete_directory(step.item, handle, path)
-        level = self._same(step, handle, path, scan, way)
+        level = self._same(step, handle, trail, scan, way)
         if level is None and before is not None:
             scan = self._scan(handle, path, way)
-        level = level or self._new(step, handle, path, scan, way)
+        level = level or self._new(step, handle, trail, scan, way)
         level.top_device = top_device
         self._levels.append(level)
         if way is None and self._ahead is None:
@@ -258,7 +258,7 @@ class Walk:
         self._pop()
 
     def _same(
-        self, step: Step, handle: SourceDir, path: bytes, scan: bytes, way: Waypoint | None
+        self, step: Step, handle: SourceDir, trail: Trail, scan: bytes, way: Waypoint | None
     ) -> Level | None:
         """Enter a directory whose listing equals that of a parent snapshot, if one does."""
         for parent in step.parents:
@@ -270,7 +270,7 @@ class Walk:
                 continue
             self._ledger.unchanged(totals.stored, totals.bytes, totals.excluded)
             directory = SameDirectory(
-                path, parent, self._flow.save_page, self._page_key, handle.identity, step.item
+                trail, parent, self._flow.save_page, self._page_key, handle.identity, step.item
             )
             return Level(directory, self._same_steps(directory, handle, way), 0)
         return None
@@ -307,12 +307,12 @@ class Walk:
         return True
 
     def _new(
-        self, step: Step, handle: SourceDir, path: bytes, scan: bytes, way: Waypoint | None
+        self, step: Step, handle: SourceDir, trail: Trail, scan: bytes, way: Waypoint | None
     ) -> Level:
         save = self._flow.save_page
         nodes = NodeWriter(save, self._page_key)
         listing = ListingWriter(save, self._page_key, handle.device)
-        directory = NewDirectory(path, nodes, listing, save, step.item)
+        directory = NewDirectory(trail, nodes, listing, save, step.item)
         return Level(directory, self._new_steps(directory, scan, step.parents, way), 0)
 
     def _new_steps(
@@ -336,7 +336,7 @@ class Walk:
             directory.current = None
             self._put(part.slice)
             self._collect()
-            self._report(directory.path)
+            self._report(directory.trail)
 
     def _leave(self) -> None:
         level = self._levels.pop()
@@ -353,7 +353,7 @@ class Walk:
             self._handles.pop()
         except OSError as error:
             self._ledger.failed(
-                self._levels[-1].directory.path or b"/", "return to", _reason(error)
+                self._levels[-1].directory.trail.path or b"/", "return to", _reason(error)
             )
 
     def _put(self, thing: Slice | End) -> None:
@@ -387,12 +387,12 @@ class Walk:
         if isinstance(head.above, SameDirectory):
             head.above.note(item)
 
-    def _report(self, path: bytes) -> None:
+    def _report(self, trail: Trail) -> None:
         now = clock.monotonic()
         if now - self._told >= _PROGRESS_SECONDS:
             self._told = now
             ledger = self._ledger
-            ledger.emit(Progress(ledger.bytes_total, ledger.entries(), path))
+            ledger.emit(Progress(ledger.bytes_total, ledger.entries(), trail.path))
 
 
 def _lookups(parents: Iterable[ParentDir]) -> list[Lookup]:
