@@ -87,6 +87,28 @@ def test_nothing_is_overwritten_unasked(twofold: Program, disk: Path) -> None:
     assert other.read_bytes()[: 4 * MIB] != b"precious" * (MIB // 2)
 
 
+def verified(disk: Path) -> str:
+    """What sgdisk says of a partition table."""
+    words = ["sgdisk", "-v", str(disk)]
+    return subprocess.run(words, check=False, capture_output=True, text=True).stdout
+
+
+def test_a_larger_target(twofold: Program, disk: Path) -> None:
+    """What is said of the second partition table is so, and what is advised mends it."""
+    subprocess.run(["sgdisk", "-n", "1:2048:+4M", str(disk)], check=True, capture_output=True)
+    twofold("image", "disk", code=0)
+    other = twofold.place / "other"
+    other.write_bytes(bytes(40 * MIB))
+    made = twofold("restore-disk", "latest", "--to", "other", "--yes", code=0)
+    assert "the last 16.0 MiB of it stay unused" in made.out + made.err
+    assert f"'sgdisk -e {other}' moves it" in made.out + made.err
+    assert "secondary header's self-pointer" in verified(other)
+    subprocess.run(["sgdisk", "-e", str(other)], check=True, capture_output=True)
+    assert "No problems found" in verified(other)
+    told = twofold("restore-disk", "latest:p1", "--to", "other", "--yes", "--restart", code=0)
+    assert "sgdisk" not in told.out + told.err
+
+
 def test_the_name_must_be_typed(twofold: Program, disk: Path) -> None:
     twofold("image", "disk", code=0)
     other = twofold.place / "other"

@@ -101,9 +101,23 @@ def plan_lines(plan: "DiskPlan") -> Iterator[str | Line]:
     else:
         yield from change_lines(_before(shown, plan.target.size, plan.before), after)
     yield f"{size(plan.bytes_used)} to write onto {printable(shown)}"
+    yield from _behind(plan, shown)
     if plan.goes_on:
         yield "goes on with an earlier run that was cut off; --restart begins anew"
     yield from (printable(note) for note in plan.new_ids.notes)
+
+
+def _behind(plan: "DiskPlan", shown: str) -> Iterator[str]:
+    """What a target that is larger than the disk was leaves to do."""
+    rest = plan.target.size - plan.size
+    if plan.target.fresh or rest <= 0:
+        return
+    yield f"the last {size(rest)} of it stay unused"
+    if plan.page.table == "gpt" and any(not part.volume.number for part in plan.parts):
+        yield (
+            "the second copy of the partition table stays at the old end, which some programs "
+            f"report; 'sgdisk -e {printable(shown)}' moves it to the new one"
+        )
 
 
 def _before(shown: str, total: int, now: "Estimate") -> DiskPicture:
