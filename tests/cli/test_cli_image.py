@@ -139,6 +139,31 @@ def test_what_cannot_be(twofold: Program, disk: Path, sample: Path) -> None:
     assert not (twofold.place / "back").exists()
 
 
+def test_what_is_lost_of_an_image(twofold: Program, sample: Path) -> None:
+    """Files are numbers to check, and it says how their names are had."""
+    (sample / "photo.jpg").write_bytes(os.urandom(9 * MIB))
+    disk = twofold.place / "disk"
+    disk.write_bytes(b"")
+    os.truncate(disk, 64 * MIB)
+    words = ["mke2fs", "-q", "-b", "4096", "-t", "ext4", "-d", str(sample), str(disk)]
+    subprocess.run(words, check=True)
+    twofold("image", "disk", code=0)
+    number = subprocess.run(
+        ["debugfs", "-R", "stat photo.jpg", str(disk)], check=True, capture_output=True, text=True
+    ).stdout.split()[1]
+    packs = sorted((twofold.place / "repository/packs").rglob("*"), key=lambda p: p.stat().st_size)
+    tail = packs[-1].stat().st_size // 3
+    with packs[-1].open("r+b") as pack:  # more than parity mends, in one place
+        pack.seek(tail)
+        pack.write(bytes(3 * MIB))
+    checked = twofold("check", "--read-data", code=5)
+    told = checked.out + checked.err
+    assert f"/p1/#{number}" in told
+    assert "names each it cannot bring back" in told
+    restored = twofold("restore", "latest:p1:/", "--to", "out", code=5)
+    assert "photo.jpg" in restored.out + restored.err
+
+
 def test_a_dry_run_stores_nothing(twofold: Program, disk: Path) -> None:
     assert "dry run" in twofold("image", "disk", "--dry-run", code=0).out
     assert "0 backups" in twofold("snapshots", code=0).out

@@ -192,8 +192,8 @@ class _Check:
             names = ", ".join(path.decode("utf-8", "backslashreplace") for path in found.paths)
             more = " and more" if found.more else ""
             message = f"it cannot be restored whole ({found.reason}): {names}{more}"
-            remedy = "everything else in it can be restored; look for these paths in other backups"
-            self._report.damage("snapshots", subject, message, remedy)
+            rest = "everything else in it can be restored"
+            self._report.damage("snapshots", subject, message, f"{rest}; {_search(snapshot)}")
         if found.listings:
             message = f"the listings of {found.listings:,} folders are lost ({found.reason})"
             remedy = "no file is affected; the next backup reads these folders again"
@@ -239,3 +239,11 @@ class _Check:
             findings=tuple(report.findings),
             affected=tuple(self._affected),
         )
+
+
+def _search(snapshot: Snapshot) -> str:
+    """How to go on with what cannot be restored; files of images are known by their numbers."""
+    if snapshot.root.kind != "image":
+        return "look for these paths in other backups"
+    names = f"'twofold restore {snapshot.short}:pN:/ --to FOLDER' names each it cannot bring back"
+    return f"'#' and a number is a file of the volume, and {names}"
