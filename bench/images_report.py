@@ -32,9 +32,9 @@ machine it runs on and a user's made-up files. What is free on it is zero, as on
 trimmed: deleted files in it would burden those that copy every byte. Everything is on a tmpfs, but
 for the tables *From and to a disk*: there the source, the repository and what is written back are
 on one ext4 file system, and each step begins with an empty page cache and ends when all is on the
-disk. Before each step half as much again as is in use was taken of memory and freed, so that
-nobody waits for memory that a virtual machine has given back to its host. Times are medians in
-seconds of wall clock, with processor seconds in brackets; `×` is the
+disk. Before each step one and a half times what is in use (two and a half on the disk) was
+taken of memory and freed, so that nobody waits for memory that a virtual machine has given back to
+its host. Times are medians in seconds of wall clock, with processor seconds in brackets; `×` is the
 program's time divided by Twofold's. Every image under *Stored*, and every disk written back in the
 first round of *Times*, was compared with its source: every byte, or every block in use where a
 program leaves out the rest.

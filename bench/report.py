@@ -13,9 +13,10 @@ rounds in seconds of wall clock, with processor seconds (user and system, all th
 `×` is the program's time divided by Twofold's: above 1, Twofold is faster. Every program encrypts
 (but `cp`) and asks its password slot at each start. *memory*: input, repository and restored files
 are on a tmpfs. *disk*: on ext4, where a step ends when everything is on the disk; *cold*: it begins
-with an empty page cache. Before each step half as much again as it may write was taken of memory
-and freed, so that nobody waits for memory that a virtual machine has given back to its host, which
-took longer than most. *stored* is the repository after the first backup, *edits* what a backup
+with an empty page cache. Before each step one and a half times what it may write (two and a half
+on the disk) was taken of memory and freed, so that nobody waits for memory that a virtual machine
+has given back to its host, which took longer than most.
+*stored* is the repository after the first backup, *edits* what a backup
 after a hundred scattered edits added. Each restored tree was compared with its source, byte by byte
 in the first round and by sample later. [Images of disks](image-benchmarks.md) have their own page;
 [where the time goes](speed.md) says what rules the figures.
