@@ -6,6 +6,7 @@ is already in the folder is taken as it is; else what the PATH has, if it is new
 is noted in the folder, in NAME.refused, and taken as final until that file is removed.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from bench.debian import call
 from bench.measure import Broken
 
 OLDEST = {"restic": (0, 18), "borg": (1, 2), "kopia": (0, 17), "rustic": (0, 9)}
+KOPIA_VERSIONS = ("latest", "v0.22.3", "v0.21.1")
 BORG_HEADERS = (  # what borg's own C code is compiled against
     "libacl1-dev",
     "libattr1-dev",
@@ -110,8 +112,30 @@ def _headers(place: Path) -> dict[str, str]:
 
 
 def _kopia(cache: Path) -> None:
-    folders = {"GOPATH": str(cache / "go"), "GOBIN": str(cache / "kopia"), "GOFLAGS": "-modcacherw"}
-    call(["go", "install", "github.com/kopia/kopia@latest"], cache, folders)
+    """The newest version that the proxy gives, built where its source was unpacked.
+
+    ``go install`` would also ask for the list of all versions, which not every proxy has. A build
+    from a module's source does not know its version, so it is told.
+    """
+    folders = {"GOPATH": str(cache / "go"), "GOFLAGS": "-modcacherw"}
+    source, version = _kopia_source(cache, folders)
+    told = f"-X github.com/kopia/kopia/repo.BuildVersion={version.removeprefix('v')}"
+    words = ["build", "-C", source, "-ldflags", told, "-o", str(cache / PLACES["kopia"]), "."]
+    call(["go", *words], cache, folders)
+
+
+def _kopia_source(cache: Path, folders: dict[str, str]) -> tuple[str, str]:
+    """Where the source of the first version that can be had is, and that version."""
+    refusals = []
+    for wanted in KOPIA_VERSIONS:
+        words = ["go", "mod", "download", "-json", f"github.com/kopia/kopia@{wanted}"]
+        try:
+            answer = json.loads(call(words, cache, folders))
+        except Broken as refusal:
+            refusals.append(str(refusal))
+        else:
+            return str(answer["Dir"]), str(answer["Version"])
+    raise Broken(refusals[0])
 
 
 def _rustic(cache: Path) -> None:
