@@ -1,6 +1,7 @@
 """Tables that sfdisk made, chains that lead astray, and disks without a table."""
 
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ from tests.disk.test_gpt import sfdisk_told
 from twofold.disk.blocks import MemoryBlocks
 from twofold.disk.mbr import ENTRY
 from twofold.disk.partitions import PartitionTable, read_table
-from twofold.errors import FormatError
 
 SIZE = 4 * MIB
 LAYOUT = """\
@@ -100,23 +100,83 @@ def _link(record: int, start: int, kind: int = 5) -> tuple[slice, bytes]:
     return slice(at, at + 16), ENTRY.pack(0, b"\0\0\0", kind, b"\0\0\0", start, 100)
 
 
+def _is_divided(found: PartitionTable, size: int) -> bool:
+    """Whether regions and the partitions without faults follow one another to the end of a disk."""
+    pieces = [(p.start, p.size) for p in found.partitions if not (p.is_container or p.faults)]
+    place = 0
+    for start, length in sorted(pieces + [(region.start, region.size) for region in found.regions]):
+        if start != place:
+            return False
+        place += length
+    return place == size
+
+
 @pytest.mark.parametrize(
     ("start", "words"),
-    [(0, "loop"), (1, "loop"), (65536, "leaves"), (4900, "damaged")],
+    [(0, "loop"), (1, "loop"), (65536, "leaves the ext"), (4900, "damaged"), (3000, "damaged")],
 )
-def test_chains_that_lead_astray_are_refused(tmp_path: Path, start: int, words: str) -> None:
-    data = bytearray(make(tmp_path / "disk", LAYOUT))
-    records = _records(bytes(data))
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_a_chain_that_leads_astray_breaks_off_there(
+    tmp_path: Path, start: int, words: str, kept: int
+) -> None:
+    whole = make(tmp_path / "disk", LAYOUT)
+    data = bytearray(whole)
+    records = _records(whole)
     assert len(records) == 3
     if words == "loop" and start:
-        start = (records[1] - records[0]) // 512
-    place, entry = _link(records[2], start)
+        start = (records[kept - 1] - records[0]) // 512
+    code = ENTRY.pack(0x7F, b"\0\0\0", 7, b"\0\0\0", 1, 1) + bytes(48) + b"\x55\xaa"
+    data[records[0] + 3000 * 512 + 446 : records[0] + 3001 * 512] = code  # signed, but no record
+    place, entry = _link(records[kept - 1], start)
     data[place] = entry
-    with pytest.raises(FormatError, match=words):
-        table(bytes(data))
+    found = table(bytes(data))
+    assert found.partitions == table(whole).partitions[: 4 + kept]
+    assert found.mbr is not None
+    assert found.mbr.records == tuple(record // 512 for record in records[:kept])
+    (note,) = found.notes
+    assert note.startswith("The chain of logical partitions breaks off: ") and words in note
+    assert _is_divided(found, SIZE)
 
 
-def test_endless_chains_are_refused(tmp_path: Path) -> None:
+def test_a_damaged_first_record_leaves_the_primary_partitions(tmp_path: Path) -> None:
+    data = bytearray(make(tmp_path / "disk", LAYOUT))
+    first = _records(bytes(data))[0]
+    data[first + 510] = 0
+    found = table(bytes(data))
+    assert [p.number for p in found.partitions] == [1, 2, 3, 4]
+    assert found.notes == (
+        "The chain of logical partitions breaks off: the record in sector 2048 is damaged.",
+    )
+
+
+def test_a_record_that_cannot_be_read_breaks_the_chain_off(tmp_path: Path) -> None:
+    data = make(tmp_path / "disk", LAYOUT)
+    for number, record in enumerate(_records(data)):
+
+        @dataclass(frozen=True)
+        class Torn(MemoryBlocks):
+            bad: int = record
+
+            def read(self, offset: int, length: int) -> bytes:
+                return bytes(length) if offset == self.bad else super().read(offset, length)
+
+            def unread(self, offset: int, length: int) -> list[tuple[int, int]]:
+                return [(offset, length)] if offset <= self.bad < offset + length else []
+
+        found = read_table(Torn(data))
+        assert [p.number for p in found.partitions] == [1, 2, 3, 4, 5, 6, 7][: 4 + number]
+        (note,) = found.notes
+        assert f"the record in sector {record // 512} cannot be read" in note
+
+
+def test_a_chain_that_the_disk_ends_before(tmp_path: Path) -> None:
+    data = make(tmp_path / "disk", LAYOUT)
+    found = table(data[: _records(data)[2]])
+    assert [p.number for p in found.partitions] == [1, 2, 3, 4, 5, 6]
+    assert "it leaves the disk" in found.notes[0]
+
+
+def test_an_endless_chain_breaks_off(tmp_path: Path) -> None:
     data = bytearray(make(tmp_path / "disk", LAYOUT))
     first = _records(bytes(data))[0]
     for number in range(1000):
@@ -124,8 +184,18 @@ def test_endless_chains_are_refused(tmp_path: Path) -> None:
         data[record : record + 512] = bytes(510) + b"\x55\xaa"
         place, entry = _link(record, number + 1)
         data[place] = entry
-    with pytest.raises(FormatError, match="more than 256"):
-        table(bytes(data))
+    found = table(bytes(data))
+    assert found.mbr is not None and len(found.mbr.records) == 256
+    assert "more than 256" in found.notes[0]
+    assert _is_divided(found, SIZE)
+
+
+def test_a_logical_partition_outside_of_the_extended_one_is_told(tmp_path: Path) -> None:
+    data = bytearray(make(tmp_path / "disk", LAYOUT))
+    at = _records(bytes(data))[2] + 446
+    data[at : at + 16] = ENTRY.pack(0, b"\0\0\0", 0x83, b"\0\0\0", 52, 3100)
+    faults = {part.number: part.faults for part in table(bytes(data)).partitions if part.faults}
+    assert faults == {7: ("It leaves the extended partition.",)}
 
 
 def test_an_extended_partition_that_was_never_filled(tmp_path: Path) -> None:

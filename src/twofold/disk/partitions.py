@@ -4,9 +4,10 @@
     mbr     when sector 0 has a boot record with entries
     none    when a file system begins in sector 0, or nothing tells of partitions
 
-What cannot be right is told and not mended: a partition that overlaps another one or leaves the
-disk is listed with its faults. Regions are everything that no partition covers, the tables among
-them by name: together with the partitions they are the whole disk.
+What cannot be right is told and not mended: a partition that overlaps another one, leaves the disk
+or the extended partition is listed with its faults, and where a chain of logical partitions breaks
+off, those before it are. Regions are everything that no partition covers, the tables among them by
+name: together with the partitions they are the whole disk.
 """
 
 from collections.abc import Iterable, Iterator
@@ -54,6 +55,11 @@ class Partition:
         """Whether it only contains logical partitions (an extended one)."""
         return "extended" in self.flags
 
+    @property
+    def is_logical(self) -> bool:
+        """Whether an extended partition contains it."""
+        return "logical" in self.flags
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
@@ -85,8 +91,7 @@ class PartitionTable:
 def read_table(reader: BlockReader) -> PartitionTable:
     """How a disk is divided.
 
-    FormatError when both copies of a GPT are damaged, or the chain of logical partitions leads
-    astray. OSError when the device cannot read.
+    FormatError when both copies of a GPT are damaged. OSError when the device cannot read.
     """
     mbr = read_mbr(reader, reader.sector_size)
     if mbr is None or mbr.is_protective:
@@ -151,6 +156,8 @@ def _mbr_table(reader: BlockReader, mbr: Mbr) -> PartitionTable:
 
 
 def _mbr_notes(reader: BlockReader, mbr: Mbr) -> Iterator[str]:
+    for fault in mbr.faults:
+        yield f"The chain of logical partitions breaks off: {fault}."
     if mbr.is_protective:
         yield "The disk is marked as GPT, but there is no GPT on it."
     else:
@@ -239,6 +246,7 @@ def _gpt_notes(reader: BlockReader, gpt: Gpt, mbr: Mbr | None) -> Iterator[str]:
 def _checked(parts: list[Partition], disk_size: int) -> tuple[Partition, ...]:
     """The partitions with what cannot be right about them, in order of number."""
     faults: dict[int, list[str]] = {part.number: [] for part in parts}
+    outer = [part for part in parts if part.is_container]
     for part in parts:
         if part.size <= 0:
             faults[part.number].append("It ends before it begins.")
@@ -246,6 +254,8 @@ def _checked(parts: list[Partition], disk_size: int) -> tuple[Partition, ...]:
             faults[part.number].append("It goes beyond the end of the disk.")
         if not part.start:
             faults[part.number].append("It covers the partition table.")
+        if part.is_logical and not any(o.start <= part.start and part.end <= o.end for o in outer):
+            faults[part.number].append("It leaves the extended partition.")
     for one, other in _overlaps(part for part in parts if not part.is_container):
         faults[one].append(f"It overlaps partition {other}.")
         faults[other].append(f"It overlaps partition {one}.")

@@ -1,9 +1,10 @@
 """The disk that is imaged: an open device or disk-image file, divided into its parts.
 
 Part 0 is the frame, everything outside of the partitions. A partition that overlaps another one, or
-leaves the disk, is not followed: its bytes belong to the frame. Where they lie in a partition that
-is followed, that one is kept with every sector, for what it calls free may be the other's contents.
-Logical volumes follow the partition that they lie in.
+leaves the disk, is not followed: its bytes belong to the frame. So do logical partitions behind the
+place where their chain breaks off. Where such bytes, or a record of that chain, lie in a partition
+that is followed, that one is kept with every sector, for what it calls free may be the other's
+contents. Logical volumes follow the partition that they lie in.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from twofold.disk.partitions import Partition, PartitionTable, read_table, uncov
 from twofold.errors import FormatError
 from twofold.imaging.logical import with_logical
 from twofold.imaging.part import Part
+
+_REST = "What else is in the extended partition is kept as it is, as nobody knows its partitions."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ def open_source(reader: BlockReader) -> Source:
     parts = _followed(table, reader.size)
     covered = [(part.start, part.start + part.size) for part in parts]
     notes = [note for note in table.notes if table.kind != "none"]
+    notes += [_REST] if table.kind == "mbr" and table.mbr and table.mbr.faults else []
     notes += [f"partition {p.number}: {fault}" for p in table.partitions for fault in p.faults]
     notes += [f"partition {p.number} is kept with every sector." for p in parts if p.shared]
     divided = with_logical(reader, parts)
@@ -61,23 +65,34 @@ def open_source(reader: BlockReader) -> Source:
 
 
 def _followed(table: PartitionTable, size: int) -> tuple[Part, ...]:
-    found: list[Part] = []
-    end = 0
+    """Partitions that share no byte: of two that do, that which begins first.
+
+    Logical ones come last, in the order of their chain: what a damaged one tells must cost no other
+    partition.
+    """
+    found: list[Partition] = []
     usable = [p for p in table.partitions if not p.is_container and p.size > 0 and p.end <= size]
-    for p in sorted(usable, key=lambda p: (p.start, p.number)):
-        if p.start >= end and (p.start or table.kind == "none"):
-            found.append(_part(p, shared=any(_share(p, other) for other in table.partitions)))
-            end = p.end
-    return tuple(sorted(found, key=lambda part: part.number))
+    for p in sorted(usable, key=lambda p: (p.number if p.is_logical else 0, p.start, p.number)):
+        is_placed = p.start or table.kind == "none"
+        if is_placed and not any(_meet(p, other) for other in found):
+            found.append(p)
+    return tuple(_part(p, table) for p in sorted(found, key=lambda p: p.number))
 
 
-def _share(one: Partition, other: Partition) -> bool:
-    """Whether both claim the same bytes. Logical partitions lie in their container by right."""
-    if one.number == other.number or (other.is_container and "logical" in one.flags):
-        return False
+def _meet(one: Partition, other: Partition) -> bool:
+    """Whether both claim the same bytes."""
     return max(one.start, other.start) < min(one.end, other.end)
 
 
-def _part(partition: Partition, *, shared: bool) -> Part:
-    p = partition
+def _share(one: Partition, other: Partition) -> bool:
+    """Whether both claim the same bytes. Logical ones lie in their container by right."""
+    if one.number == other.number or (other.is_container and one.is_logical):
+        return False
+    return _meet(one, other)
+
+
+def _part(p: Partition, table: PartitionTable) -> Part:
+    records = table.mbr.records if table.kind == "mbr" and table.mbr else ()
+    shared = any(_share(p, other) for other in table.partitions)
+    shared = shared or any(p.start <= at * table.sector_size < p.end for at in records)
     return Part(p.number, p.start, p.size, p.type, p.name, p.guid, shared)
