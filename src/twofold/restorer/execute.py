@@ -35,6 +35,7 @@ from twofold.view import Path, Visit
 _HANDLES = 12
 _ACCESS = 0o700
 _FLUSH = 512
+_UNREACHABLE = "its directory could not be made"
 
 
 class Made(Enum):
@@ -171,7 +172,10 @@ class Execution:
         level = Level(
             above.directory.child(visit.node.name, self._serial), visit.node, visit.owner, wish
         )
-        if wish.chosen and not (self._reach() and self._open(level)):
+        if wish.chosen and not self._reach():
+            self._without(level, None if self._policy.skip else _UNREACHABLE)
+            return False
+        if wish.chosen and not self._open(level):
             return False
         self._levels.append(level)
         return True
@@ -216,7 +220,7 @@ class Execution:
         self._target.note_device(self._handles.top.device, level.directory)
         return True
 
-    def _without(self, level: Level, error: OSError | None) -> None:
+    def _without(self, level: Level, error: OSError | str | None) -> None:
         """A directory was left out, with an error or because something else is to be kept.
 
         Where only some of it was wanted, the entries are told one by one as they are met.
@@ -302,7 +306,7 @@ class Execution:
             if self._policy.skip:
                 self._report.kept(level.directory, node.name, node.size)
             else:
-                self._failed(level, node, "its directory could not be made")
+                self._failed(level, node, _UNREACHABLE)
             return
         try:
             self._refuse_clash(level, node.name)

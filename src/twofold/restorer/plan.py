@@ -19,6 +19,7 @@ from twofold.restorer.assignment import Assignment
 from twofold.restorer.compare import Decision, Judge
 from twofold.restorer.report import Counts
 from twofold.restorer.selection import Wish
+from twofold.restorer.too_long import ALWAYS_HELD, TooLong, refuses
 from twofold.view import Path, Visit
 
 _WRITES = (Decision.NEW, Decision.REPLACED, Decision.CONFLICT, Decision.REWRITE)
@@ -29,8 +30,9 @@ class RestorePlan:
     """Entries by what would become of them (directories included), and what it takes.
 
     ``conflicts`` are entries that stand where something of another kind belongs. ``bytes_needed``
-    is what will be written, ``bytes_free`` the room there is. ``notes`` tell what the target
-    cannot hold or the backup does not have.
+    is what will be written, ``bytes_free`` the room there is. ``failed`` are entries that the
+    target cannot hold under their names, as far as entries were looked at. ``notes`` tell what the
+    target cannot hold or the backup does not have.
     """
 
     new: int
@@ -39,6 +41,7 @@ class RestorePlan:
     metadata: int
     unchanged: int
     kept: int
+    failed: int
     deleted: int
     entries: int
     bytes_total: int
@@ -60,24 +63,38 @@ class Tally:
     bytes_total: int = 0
     bytes_needed: int = 0
     damaged: bool = False
+    too_long: TooLong = field(default_factory=TooLong)
 
 
 @dataclass(slots=True, eq=False)
 class _Level:
-    """A directory on the way; ``there``: it is open in the target; ``counted``: it was."""
+    """A directory on the way; ``there``: it is open in the target; ``counted``: it was.
+
+    ``refused``: it cannot be made, and so nothing in it.
+    """
 
     wish: Wish
     there: bool
     counted: bool
+    refused: bool = False
 
 
 class Planner:
     """One counting walk. ``root`` is None for a target that does not exist yet."""
 
     def __init__(
-        self, assignment: Assignment, judge: Judge, root: TargetDir | None, *, exact: bool
+        self,
+        assignment: Assignment,
+        judge: Judge,
+        root: TargetDir | None,
+        above: TargetDir | None = None,
+        *,
+        exact: bool,
     ) -> None:
-        """``exact`` looks at every entry, whatever totals there are."""
+        """``exact`` looks at every entry, whatever totals there are.
+
+        ``above``: where a target that does not exist yet will be made.
+        """
         self._assignment = assignment
         self._tree = assignment.tree
         self._selection = assignment.selection
@@ -86,6 +103,7 @@ class Planner:
         self._skip = assignment.policy.skip
         self._judge = judge
         self._exact = exact
+        self._above = above
         self._handles: HandleStack[TargetDir] | None = HandleStack(root) if root else None
         self._levels = [_Level(self._selection.top, root is not None, True)]
         self._groups = assignment.tree.groups()
@@ -118,6 +136,9 @@ class Planner:
             return False
         if visit.node.kind == NodeKind.DIRECTORY:
             return self._directory(visit, wish, above)
+        if self._is_refused(visit, above):
+            self._fail(visit)
+            return True
         self._count_ancestors()
         decision = self._decide(visit, above)
         self._add(decision, 1, visit.node.size)
@@ -128,6 +149,12 @@ class Planner:
     def _directory(self, visit: Visit, wish: Wish, above: _Level) -> bool:
         """Whether to go into it."""
         node = visit.node
+        if self._is_refused(visit, above):
+            if not wish.chosen:
+                self._levels.append(_Level(wish, False, True, refused=True))
+                return True
+            self._fail(visit)
+            return False
         if wish.chosen:
             self._count_ancestors()
         entry = self._existing(node, above)
@@ -148,6 +175,34 @@ class Planner:
             self._add(Decision.KEPT if self._skip else decision, 1, 0)
         self._levels.append(_Level(wish, there, True))
         return True
+
+    def _is_refused(self, visit: Visit, above: _Level) -> bool:
+        """Whether the target cannot hold an entry under its name, or not what it lies in."""
+        if above.refused:
+            return True
+        if len(visit.node.name) <= ALWAYS_HELD or not refuses(self._place(), visit.node.name):
+            return False
+        path = self._selection.shown((*visit.parent, visit.node.name))
+        self._tally.too_long.add(path)
+        return True
+
+    def _place(self) -> TargetDir | None:
+        """The nearest directory that is there."""
+        if self._handles is None:
+            return self._above
+        with suppress(OSError):
+            return self._handles.top
+        return None
+
+    def _fail(self, visit: Visit) -> None:
+        """An entry and all below it, by the totals the tree keeps, cannot be had."""
+        node, entries, size = visit.node, 1, visit.node.size
+        if node.kind == NodeKind.DIRECTORY:
+            totals = node.ref
+            entries += totals.directories + totals.files if totals is not None else 0
+            size = totals.bytes if totals is not None else 0
+        self._tally.counts.failed += entries
+        self._tally.bytes_total += size
 
     def _new_directory(self, node: Node, wish: Wish) -> bool:
         if self._selection.whole(wish) and not self._exact:

@@ -17,7 +17,7 @@ from twofold.restorer.plan import Planner, RestorePlan, expected_losses
 from twofold.restorer.report import Counts, Funnel, Report
 from twofold.restorer.runner import Runner
 from twofold.restorer.selection import Selection
-from twofold.restorer.target import RepositoryGuard, Target, free_bytes
+from twofold.restorer.target import RepositoryGuard, Target, existing_part, free_bytes
 from twofold.restorer.writer import Tools, Trouble
 from twofold.seal import DedupKeys
 from twofold.view import FileTree, Path
@@ -87,16 +87,18 @@ class Restore:
     def plan(self) -> RestorePlan:
         """What would be done. ``RefusedUnsafe``, ``DamageFound``."""
         with ExitStack() as held:
-            root = self._existing_root()
-            if root is not None:
-                held.callback(root.close)
+            root = self._opened(self._request.target)
+            above = root or self._opened(existing_part(self._request.target))
+            if above is not None:
+                held.callback(above.close)
             free = free_bytes(self._request.target)
             judge = self._judge(thorough=False)
             counted = self._assignment.tree.counted
-            tally = Planner(self._assignment, judge, root, exact=not counted).run()
+            tally = Planner(self._assignment, judge, root, above, exact=not counted).run()
             if counted and tally.bytes_needed > free:
-                tally = Planner(self._assignment, judge, root, exact=True).run()
+                tally = Planner(self._assignment, judge, root, above, exact=True).run()
             notes = self._notes(root.fs_type if root else "", damaged=tally.damaged)
+            notes = (*notes, *tally.too_long.notes())
         counts = tally.counts
         return RestorePlan(
             new=counts.new,
@@ -105,6 +107,7 @@ class Restore:
             metadata=counts.metadata,
             unchanged=counts.unchanged,
             kept=counts.kept,
+            failed=counts.failed,
             deleted=0,
             entries=counts.total,
             bytes_total=tally.bytes_total,
@@ -150,9 +153,9 @@ class Restore:
         skip = self._assignment.policy.skip
         return Judge(self._assignment.tree, Comparer(self._blob_id), skip=skip, thorough=thorough)
 
-    def _existing_root(self) -> TargetDir | None:
+    def _opened(self, path: bytes) -> TargetDir | None:
         try:
-            return self._platform.open_target(self._request.target, create=False)
+            return self._platform.open_target(path, create=False)
         except OSError:
             return None  # opening it to write will tell why
 

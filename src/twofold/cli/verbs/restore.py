@@ -121,6 +121,8 @@ def plan_lines(plan: "RestorePlan", to: bytes) -> Iterator[str | Line]:
         yield f"  of the unchanged, {plan.metadata:,} get their time, rights or owner back"
     if plan.kept:
         yield f"  {plan.kept:,} in the way are left as they are"
+    if plan.failed:
+        yield Line(f"  {plan.failed:,} cannot be written here", "yellow")
     yield from (Line(f"  note: {note}", "yellow") for note in plan.notes)
 
 
