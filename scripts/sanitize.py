@@ -26,6 +26,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # part of the extension, and the tests th
     "chunk": ("tests/chunker",),
     "parity": ("tests/parity",),
     "blake3": ("tests/seal/test_keyed_hashes.py",),
+    "argon2": ("tests/repository/test_argon2id.py",),
     "index": ("tests/repository/test_blob_set.py",),
     "disk": ("tests/disk/test_native_streams.py",),
     "files": (

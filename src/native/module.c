@@ -6,7 +6,8 @@ static int
 fill(PyObject *module)
 {
     int (*const parts[])(PyObject *) = {add_chunk, add_parity, add_blake3,
-                                        add_index, add_files,  add_memory, add_disk};
+                                        add_index, add_files,  add_memory, add_disk,
+                                        add_argon2};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i](module) < 0)
             return -1;

@@ -19,5 +19,6 @@ int add_index(PyObject *module);
 int add_files(PyObject *module);
 int add_memory(PyObject *module);
 int add_disk(PyObject *module);
+int add_argon2(PyObject *module);
 
 #endif

@@ -60,6 +60,8 @@ PLANTS = (
     Plant("streams", "insufficient space", "disk_ext.c", "extents > MOST_EXTENTS", "extents > 99"),
     Plant("streams", ADDRESS, "disk_claim.c", "*units <= volume->units &&", ""),
     Plant("streams", "AssertionError", "disk_claim.c", "if (bits[unit >> 3])", "if (0)"),
+    Plant("argon2", "AssertionError", "argon2.c", "area += index - 1;", "area += index;"),
+    Plant("argon2", ADDRESS, "argon2.c", "size >= (Py_ssize_t)lanes * 2 * SLICES * block &&", ""),
     Plant("files", "AssertionError", "files_read.c", "size + 1 - done}", "size + 65 - done}"),
     Plant("files", ADDRESS, "files_write.c", "9 + 2 * RANDOM + 5 + 1", "9 + 2 * RANDOM + 5"),
     Plant("files", ADDRESS, "files_read.c", "if (!make_tuples(&makers))", "if (0)"),

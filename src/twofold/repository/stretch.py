@@ -1,15 +1,14 @@
 """Stretching a secret into a key, which may begin before anybody asks for the key.
 
-Argon2id takes longer than to load the rest of the program, and needs no interpreter meanwhile. So
+Argon2id needs no interpreter while the rest of the program is loaded. So
 whoever knows the secret early lets it begin; who needs the key then waits for the rest of it.
 """
 
 from functools import partial
-from threading import Lock, Thread
-
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from threading import Thread
 
 from twofold.format.keyslot import HKDF, SlotParameters
+from twofold.repository.argon2id import argon2id
 from twofold.seal import expand, extract
 
 _Wanted = tuple[SlotParameters, bytes, bytes]
@@ -36,8 +35,6 @@ class _Ahead:
 
 
 _begun: dict[_Wanted, _Ahead] = {}
-_one_at_a_time = Lock()
-"""OpenSSL 4.0.3 fails or hangs when two threads derive with several lanes at the same moment."""
 
 
 def begin(parameters: SlotParameters, secret: bytes, salt: bytes) -> None:
@@ -57,12 +54,4 @@ def stretched(parameters: SlotParameters, secret: bytes, salt: bytes) -> bytes:
 def _derived(parameters: SlotParameters, secret: bytes, salt: bytes) -> bytes:
     if parameters.kdf == HKDF:
         return expand(extract(salt, secret), b"twofold 0 slot secret")
-    derivation = Argon2id(
-        salt=salt,
-        length=32,
-        iterations=parameters.iterations,
-        lanes=parameters.lanes,
-        memory_cost=parameters.memory_kib,
-    )
-    with _one_at_a_time:
-        return derivation.derive(secret)
+    return argon2id(parameters, secret, salt)
