@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from twofold.cli.render.words import printable
 from twofold.errors import UsageError
 from twofold.view.patterns import Patterns, has_magic
 
@@ -104,6 +106,41 @@ def test_bytes_that_are_no_characters(tree: Path) -> None:
     assert expected
     assert ours(tree, b"\xff") == ours(tree, b"[\xff]") == expected
     assert expected < ours(tree, b"?")
+
+
+SPELLED = [b"caf\xe9", b"\xff\xfe", b"a\tb", b"x\x1b[1m", "a\u202eb".encode(), "\x85".encode()]
+SPELLED += ["\U000e0001".encode(), b"*\x01?", b"\xed\xa0\x80"]
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_names_as_they_are_shown(name: bytes) -> None:
+    shown = printable(name).encode()
+    assert b"\\" in shown
+    literal = re.sub(rb"[*?[]", rb"[\g<0>]", shown)
+    for pattern in (literal, b"/x/" + literal, b"x/" + literal, literal + b"*", b"**/" + literal):
+        assert Patterns([pattern]).follow((b"x", name)).hit, pattern
+        assert Patterns([pattern]).follow((b"x", shown)).hit, pattern  # a name that is just so
+        assert not Patterns([pattern]).follow((b"x", b"y" + name)).hit, pattern
+    assert Patterns([literal.upper().replace(b"\\X", b"\\x")], fold=True).follow((shown,)).hit
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hits", "misses"),
+    [
+        (rb"a\x2a", [b"a*", rb"a\x2a"], [b"ab", b"a**", b"a"]),
+        (rb"\x5bx]*", [b"[x]", b"[x]y"], [b"x", b"xy"]),
+        (rb"[\xe9a]", [b"\xe9", "\u00e9".encode(), b"a"], [b"b"]),
+        (rb"[!\xe9]x", [b"ax"], [b"\xe9"]),
+        (rb"?\x07", [b"a\x07", "\u00e9\x07".encode()], [b"\x07"]),
+        (rb"a\xg1", [rb"a\xg1"], [b"a"]),
+    ],
+)
+def test_what_an_escape_spells_stands_for_itself(
+    pattern: bytes, hits: list[bytes], misses: list[bytes]
+) -> None:
+    found = Patterns([pattern])
+    assert [name for name in hits if not found.follow((name,)).hit] == []
+    assert [name for name in misses if found.follow((name,)).hit] == []
 
 
 def test_the_end_of_a_path(tree: Path) -> None:

@@ -5,10 +5,11 @@
     /home/*/docs          a whole path; ``C:\\Users\\*`` is ``/C/Users/*``
     /home/**/*.txt        ``**`` is any number of folders, ``a/**`` everything below ``a``
 
-``*``, ``?`` and ``[...]`` never match a slash. All patterns together are one automaton that reads a
-path name by name: a state is the set of places in patterns that were reached. So a walk knows of
-each folder whether anything below it can match, and what was found below it depends on nothing but
-its contents and the state in which it was entered.
+``*``, ``?`` and ``[...]`` never match a slash. What cannot be typed of a name is spelled as it is
+shown, ``caf\\xe9*``: see ``typed``. All patterns together are one automaton that reads a path name
+by name: a state is the set of places in patterns that were reached. So a walk knows of each folder
+whether anything below it can match, and what was found below it depends on nothing but its contents
+and the state in which it was entered.
 """
 
 import fnmatch
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 from twofold.errors import UsageError
 from twofold.view.address import is_absolute, parse_argument
+from twofold.view.typed import pattern_spellings
 
 State = frozenset[int]
 Matcher = Callable[[bytes], bool]
@@ -113,6 +115,16 @@ def _never(_name: bytes) -> bool:
 
 
 def _matcher(glob: bytes, *, fold: bool) -> Matcher:
+    """Of a name by any spelling of a pattern."""
+    spelled = [_spelled(each, fold=fold) for each in dict.fromkeys(pattern_spellings(glob))]
+
+    def matches(name: bytes) -> bool:
+        return any(each(name) for each in spelled)
+
+    return matches if len(spelled) > 1 else spelled[0]
+
+
+def _spelled(glob: bytes, *, fold: bool) -> Matcher:
     text = os.fsdecode(glob)
     if not has_magic(glob):
         return glob.__eq__ if not fold else _folded(text)

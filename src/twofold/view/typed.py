@@ -6,15 +6,20 @@ or ``\\u202e``, and the name can be given back like that, for want of a way to t
     name as given  ─►  there is one  ─►  that
                    ─►  there is none ─►  the escapes as bytes ─►  the escapes as characters
 
-A name that does hold a backslash and an x is found first, so no file is out of reach.
+A name that does hold a backslash and an x is found first, so no file is out of reach. A pattern
+stands for all of these names at once.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from twofold.view.base import FileTree, Found, Path
 
 _ESCAPE = re.compile(rb"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U(000[0-9a-f]{5}|0010[0-9a-f]{4})")
+_TOKEN = re.compile(rb"\[!?\]?[^]]*\]|" + _ESCAPE.pattern)
+"""A set of characters in a pattern, or an escape."""
+_MAGIC = re.compile(rb"[*?[]")
 
 
 def find_typed(tree: FileTree, path: Sequence[bytes]) -> Found | None:
@@ -47,6 +52,20 @@ def _spellings(name: bytes) -> Iterator[bytes]:
     if _ESCAPE.search(name):
         yield _ESCAPE.sub(_as_byte, name)
         yield _ESCAPE.sub(_as_character, name)
+
+
+def pattern_spellings(pattern: bytes) -> Iterator[bytes]:
+    """What a pattern for one name may be meant as; what an escape spells stands for itself."""
+    yield pattern
+    if _ESCAPE.search(pattern):
+        for spell in (_as_byte, _as_character):
+            yield _TOKEN.sub(partial(_in_pattern, spell), pattern)
+
+
+def _in_pattern(spell: Callable[[re.Match[bytes]], bytes], token: re.Match[bytes]) -> bytes:
+    if token[0].startswith(b"["):
+        return _ESCAPE.sub(spell, token[0])
+    return _MAGIC.sub(rb"[\g<0>]", spell(token))
 
 
 def _as_byte(escape: re.Match[bytes]) -> bytes:

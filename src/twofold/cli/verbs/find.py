@@ -62,7 +62,8 @@ def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per
     ('docs/*.txt') or, beginning with one, all of it ('/home/**/*.txt', where ** is any number of
     folders). Images are searched too, on every partition with a file system that is understood.
 
-    What is shown can be given to ls, cat and restore. WHEN is 2026-11-01, 2026-11-01T12:30 or an
+    What is shown can be given to ls, cat and restore, and names to find as well, with the escapes
+    that stand for what cannot be shown ('caf\\xe9*'). WHEN is 2026-11-01, 2026-11-01T12:30 or an
     age: 12h, 3d, 2w.
     """
     from twofold.commands import find
