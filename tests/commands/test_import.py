@@ -185,6 +185,15 @@ def test_a_computer_whose_name_is_no_text(laptop: Path, access: RepositoryAccess
     assert all(each.present for each in imported(access, laptop.parent.parent).disks)
 
 
+def test_a_disk_whose_name_is_no_text(laptop: Path, access: RepositoryAccess) -> None:
+    disk = next(laptop.glob("*.vhdx"))
+    shutil.copy(os.fsencode(disk), os.fsencode(laptop) + b"/B\xfcro.vhdx")
+    result = imported(access, laptop.parent.parent)
+    assert sum("B\\xfcro" in each.name for each in result.disks) == 1
+    assert {each.name for each in result.disks} == {each.name for each in listed(access)}
+    assert all(each.present for each in imported(access, laptop.parent.parent).disks)
+
+
 @pytest.mark.parametrize("inside", ["", "WindowsImageBackup", "WindowsImageBackup/LAPTOP"])
 def test_whichever_folder_is_named(history: Path, access: RepositoryAccess, inside: str) -> None:
     result = imported(access, history / inside, dry_run=True)

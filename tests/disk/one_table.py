@@ -175,7 +175,7 @@ def ext(inodes: bytes, units: int = BLOCKS) -> Told:
         ro_compat=0,
     )
     volume = bytes(3 * BLOCK) + (b"\xff" * (count // 8)).ljust(BLOCK, b"\0") + inodes
-    groups = cast(Groups, [Group(2, 3, 4, 0, 0)])
+    groups = cast(Groups, [Group(2, 3, 4, 0, 0, 0)])
     notes = ExtNotes(sb, 0)
     streams = list(StreamPass(MemoryBlocks(volume), sb, groups, notes)) if count else []
     return streams, (notes.left_out, notes.more)

@@ -50,7 +50,26 @@ def test_what_a_snapshot_is_kept_in_is_no_volume() -> None:
         ' extent_count = 4 type = "snapshot" chunk_size = 8 origin = "root" cow_store = "snap" } }'
     )
     group = Group([Logical("root", [(0, 4)]), Logical("snap", [(4, 4)])], more=snapshot)
-    assert [each.name for each in laid_out(group).volumes] == ["root"]
+    found = laid_out(group)
+    assert [each.name for each in found.volumes] == ["root"]
+    assert "snapshots read from it" in " ".join(found.notes)
+
+
+@pytest.mark.parametrize(
+    "store, told",
+    [("cow_store", [("home", False), ("root", True)]), ("merging_store", [("home", False)])],
+)
+def test_what_snapshots_read_from_is_shared(store: str, told: list[tuple[str, bool]]) -> None:
+    """And what a snapshot is being merged into is neither of the two."""
+    snapshot = (
+        'snapshot0 { id = "s" status = ["READ"] segment_count = 1 segment1 { start_extent = 0'
+        f' extent_count = 4 type = "snapshot" chunk_size = 8 origin = "root" {store} = "snap" }} }}'
+    )
+    volumes = [Logical("home", [(9, 1)]), Logical("root", [(0, 4)]), Logical("snap", [(4, 4)])]
+    found = laid_out(Group(volumes, more=snapshot))
+    assert [(each.name, each.shared) for each in found.volumes] == told
+    assert sum("'root'" in note for note in found.notes) == 1
+    assert sum("'snap'" in note for note in found.notes) == 1
 
 
 def test_stripes_are_left() -> None:

@@ -1,6 +1,5 @@
 """Volumes made by the tools of their own, and superblocks that mdadm and blkid accept."""
 
-import struct
 import subprocess
 from pathlib import Path
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from tests.disk.containers.disks import MIB, blocks
+from tests.disk.md_builder import UUID_OF_ARRAY, md_0, md_1
 from twofold.disk.blocks import MemoryBlocks
 from twofold.disk.recognise import Recognised, recognise
 
@@ -94,7 +94,7 @@ def test_members_of_arrays(tmp_path: Path, version: str) -> None:
         file.truncate(4 * MIB + 65536 + 512 * 3)
     subprocess.run(["mkfs.ext4", "-q", str(path)], check=True, capture_output=True)
     size = path.stat().st_size
-    place, block = _md_0(size) if version == "0.90" else _md_1(size, version)
+    place, block = md_0(size) if version == "0.90" else md_1(size, version)
     with path.open("r+b") as file:
         file.seek(place)
         file.write(block)
@@ -107,7 +107,7 @@ def test_members_of_arrays(tmp_path: Path, version: str) -> None:
     found = recognise(blocks(path))
     assert found.kind == "md"
     assert f"RAID 1, metadata {version}" in found.sentence
-    assert found.serial.replace("-", "") == _UUID.replace("-", "")
+    assert found.serial.replace("-", "") == UUID_OF_ARRAY.replace("-", "")
     assert found.label == ("" if version == "0.90" else "host:name")
     with path.open("r+b") as file:
         file.seek(place + 80)
@@ -117,36 +117,10 @@ def test_members_of_arrays(tmp_path: Path, version: str) -> None:
 
 def test_a_superblock_that_says_it_is_elsewhere() -> None:
     """As in a copy of another volume's start."""
-    _, block = _md_1(4 * MIB, "1.2")
+    _, block = md_1(4 * MIB, "1.2")
     assert recognise(MemoryBlocks(block.ljust(4 * MIB, b"\0"))).kind == "unknown"
     placed = bytes(4096) + block
     assert recognise(MemoryBlocks(placed.ljust(4 * MIB, b"\0"))).kind == "md"
-
-
-def _md_1(size: int, version: str) -> tuple[int, bytes]:
-    """A superblock of version 1 (md_p.h of Linux: struct mdp_superblock_1)."""
-    sector = {"1.0": (size // 512 - 16) & ~7, "1.1": 0, "1.2": 8}[version]
-    block = bytearray(256 + 2 * 2)
-    struct.pack_into("<IIII", block, 0, 0xA92B4EFC, 1, 0, 0)
-    block[16:32] = UUID(_UUID).bytes
-    block[32:41] = b"host:name"
-    struct.pack_into("<QiIQIi", block, 64, 0, 1, 0, 4096, 0, 2)
-    struct.pack_into("<QQQ", block, 128, 0 if version == "1.0" else 64, 4096, sector)
-    struct.pack_into("<II", block, 216, 0, 2)
-    total = sum(struct.unpack(f"<{len(block) // 4}I", block))
-    struct.pack_into("<I", block, 216, (total & 0xFFFFFFFF) + (total >> 32))
-    return sector * 512, bytes(block)
-
-
-def _md_0(size: int) -> tuple[int, bytes]:
-    """A superblock of 0.90 (md_p.h of Linux: struct mdp_superblock_s)."""
-    words = [0] * 1024
-    words[:10] = [0xA92B4EFC, 0, 90, 0, 0, 0x11111111, 0, 1, 2048, 2]
-    words[10:12] = [2, 0]
-    words[13:16] = [0x22223333, 0x44445555, 0x55555555]
-    total = sum(words)
-    words[38] = ((total & 0xFFFFFFFF) + (total >> 32)) & 0xFFFFFFFF
-    return (size & ~0xFFFF) - 65536, struct.pack("<1024I", *words)
 
 
 def test_nothing_and_something_unknown() -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 from tests.disk import hives, test_hive_log, wim_resources
 from tests.disk.containers.disks import MIB, make_disk, qemu_img
 from tests.disk.ext_volumes import mounted, run
+from tests.disk.md_builder import md_0, md_1
 from tests.disk.test_gpt import sgdisk
 from tests.disk.test_lvm import Group
-from tests.disk.test_recognise import _md_0, _md_1
 
 Made = Iterator[tuple[str, bytes]]
 _SIZE = 3 * MIB + 512
@@ -123,7 +123,7 @@ def mbr(folder: Path) -> Made:
 def md(folder: Path) -> Made:
     """Superblocks at all places that there are; little else is read."""
     size = 256 * 1024 + 512 * 3
-    blocks = {"0.90": _md_0(size)} | {v: _md_1(size, v) for v in ("1.0", "1.1", "1.2")}
+    blocks = {"0.90": md_0(size)} | {v: md_1(size, v) for v in ("1.0", "1.1", "1.2")}
     for name, (place, block) in blocks.items():
         data = bytearray(size)
         data[place : place + len(block)] = block

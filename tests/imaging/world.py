@@ -8,6 +8,7 @@ from typing import Any
 from tests.archiver.world import World
 from twofold.disk.blocks import FileBlocks
 from twofold.events import Event
+from twofold.format.image import ImagePage
 from twofold.format.layout import Buffer
 from twofold.graph import PageStore
 from twofold.imaging import (
@@ -53,6 +54,13 @@ class ImageWorld(World):
             source = open_source(FileBlocks(file))
             request = ImageRequest(path=os.fsencode(disk), options=VolumeOptions(**options))
             return capture(repository, current(), source, request, told.append).outcome, told
+
+    def image_page(self) -> ImagePage:
+        """What the newest image says of its disk."""
+        with self.open() as repository:
+            root = repository.snapshots()[-1].root
+            assert root.image is not None
+            return PageStore(repository.blob_reader(repository.load_index())).image(root.image)
 
     def restore_image(
         self, to: Path, part: int | None = None, fill: bytes = b"\xa5"

@@ -216,7 +216,7 @@ def _identity(root: Root) -> tuple[str, int, bytes]:
 def _name(given: str, disk: VirtualDisk, what: Estimate) -> str:
     if disk.volume is None:
         return given
-    file = os.fsdecode(os.path.basename(disk.path))
+    file = os.path.basename(disk.path).decode("utf-8", "backslashreplace")
     label = next((part.label for part in what.parts if part.label), "")
     return f"{given} {volume_name(file, disk.volume, label)}".strip()
 

@@ -6,7 +6,7 @@ are told and not read.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,6 +43,8 @@ class LogicalVolume:
     """Where it lies, in order; none when it cannot be read."""
     is_store: bool = False
     """It holds what was overwritten since a snapshot, and means nothing alone."""
+    is_origin: bool = False
+    """Snapshots read from it what was not overwritten since, also where its own files are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,17 @@ class _Group:
             reader = found.get(_string(volume, "id").replace("-", ""))
             self.places[name] = reader, _number(volume, "pe_start") * _SECTOR
 
-        self._stores = {
-            segment.get("cow_store")
+        snapshots = [
+            segment
             for _, volume in _sections(section, "logical_volumes")
             for segment in volume.values()
-            if isinstance(segment, dict) and isinstance(segment.get("cow_store"), str)
-        }
+            if isinstance(segment, dict) and segment.get("type") == "snapshot"
+        ]
+        self._stores = _named(snapshots, "cow_store")
+        self._origins = _named(snapshots, "origin")
+        merging = [segment for segment in snapshots if "merging_store" in segment]
+        self._stores |= _named(merging, "merging_store")
+        self._merging = _named(merging, "origin")
 
     def read(self) -> VolumeGroup:
         """All logical volumes that are visible."""
@@ -120,10 +127,14 @@ class _Group:
         segments.sort(key=lambda segment: _number(segment, "start_extent"))
         size = sum(_number(segment, "extent_count") for segment in segments) * self.extent
         reason = next(filter(None, map(self._reason, segments)), "")
+        if name in self._merging:
+            reason = reason or "A snapshot is being merged into it."
         pieces = () if reason else tuple(self._pieces(segments))
         reader = None if reason else _Joined(size, pieces)
-        is_store = name in self._stores
-        return LogicalVolume(name, _string(volume, "id"), size, reader, reason, pieces, is_store)
+        is_store, is_origin = name in self._stores, name in self._origins
+        return LogicalVolume(
+            name, _string(volume, "id"), size, reader, reason, pieces, is_store, is_origin
+        )
 
     def _reason(self, segment: Section) -> str:
         """Why a segment cannot be read; empty when it can."""
@@ -193,6 +204,11 @@ class _Joined:
         reader, first = piece.stripes[index]
         left = min(piece.stripe - rest, piece.size - inside)
         return reader, first + row * piece.stripe + rest, left
+
+
+def _named(segments: Iterable[Section], name: str) -> set[str]:
+    """The volumes that segments name as one thing."""
+    return {value for segment in segments if isinstance(value := segment.get(name), str)}
 
 
 def _sections(section: Section, name: str) -> Iterator[tuple[str, Section]]:

@@ -26,6 +26,8 @@ class Placed(NamedTuple):
     name: str
     uuid: str
     pieces: tuple[tuple[int, int], ...]
+    shared: bool = False
+    """Whether snapshots read from it, so that none of its bytes is free for certain."""
 
 
 class GroupLayout(NamedTuple):
@@ -59,6 +61,10 @@ def group_layout(reader: BlockReader) -> GroupLayout:
             continue
         pieces += len(placed.pieces)
         found.append(placed)
+        if placed.shared:
+            notes.append(
+                f"logical volume {placed.name!r} is kept with every sector: snapshots read from it"
+            )
     if _overlap(piece for placed in found for piece in placed.pieces):
         shared = "logical volumes share bytes, which cannot be; they are kept as they are"
         return GroupLayout(group.name, (), (shared,))
@@ -70,7 +76,8 @@ def _placed(volume: LogicalVolume, reader: BlockReader) -> tuple[Placed | None, 
     if volume.is_store:
         return None, "it holds what a snapshot needs"
     if volume.reader is None:
-        return None, volume.reason.removesuffix(".")
+        why = volume.reason.removesuffix(".")
+        return None, why[:1].lower() + why[1:]
     if not _NAME.fullmatch(volume.name):
         return None, "its name is none that LVM gives"
     if any(piece.stripe for piece in volume.pieces):
@@ -80,7 +87,7 @@ def _placed(volume: LogicalVolume, reader: BlockReader) -> tuple[Placed | None, 
         return None, "it has no place inside of the physical volume"
     if any(edge % reader.sector_size for piece in pieces for edge in piece):
         return None, "its pieces do not begin and end with sectors of the disk"
-    return Placed(volume.name, volume.uuid, pieces), ""
+    return Placed(volume.name, volume.uuid, pieces, volume.is_origin), ""
 
 
 def _overlap(pieces: Iterable[tuple[int, int]]) -> bool:

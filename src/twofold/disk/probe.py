@@ -2,6 +2,10 @@
 
 A signature only chooses the parser; whether the rest is as it should be is the parser's to say. FAT
 has no signature and is asked for last. A new file system is one more line of the list.
+
+A member of an array that is no mirror begins with pieces of what the array holds. Where that is a
+file system smaller than the member, all looks as it should be and its maps are those of other
+bytes: nothing is looked for there.
 """
 
 from collections.abc import Callable
@@ -13,6 +17,7 @@ from twofold.disk.exfat import open_exfat
 from twofold.disk.ext import open_ext
 from twofold.disk.fat import is_fat, open_fat
 from twofold.disk.ntfs import open_ntfs
+from twofold.disk.raid import md_member
 from twofold.disk.xfs import open_xfs
 
 
@@ -39,6 +44,8 @@ def open_file_system(reader: BlockReader, *, frozen: bool = False) -> FileSystem
     ``frozen``: it was flushed and frozen, so its tables are up to date whatever its log says.
     FormatError when one is recognised and too damaged to be opened.
     """
+    if _is_piece(reader):
+        return None
     for offset, magic, opener in SIGNATURES:
         end = offset + len(magic)
         if reader.size >= end and reader.read(offset, len(magic)) == magic:
@@ -54,11 +61,22 @@ def open_used_blocks(reader: BlockReader, *, frozen: bool = False) -> UsedBlocks
     ``frozen`` as above.
     FormatError when one is recognised and too damaged to be opened.
     """
+    if _is_piece(reader):
+        return None
     for offset, magic, opener in _MAPPED:
         end = offset + len(magic)
         if reader.size >= end and reader.read(offset, len(magic)) == magic:
             return opener(reader, frozen)
     return None
+
+
+def _is_piece(reader: BlockReader) -> bool:
+    """Whether only an array as a whole has what the volume begins with."""
+    try:
+        member = md_member(reader)
+    except OSError:  # near the end, maybe; what is at the start can be read all the same
+        return False
+    return member is not None and not member.is_mirror
 
 
 _MAPPED: tuple[tuple[int, bytes, Callable[[BlockReader, bool], UsedBlocks]], ...] = (

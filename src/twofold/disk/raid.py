@@ -26,6 +26,11 @@ class Member(NamedTuple):
     array: UUID
     name: str
 
+    @property
+    def is_mirror(self) -> bool:
+        """Whether it has all bytes of the array in order; of others the array is made of parts."""
+        return self.level in ("RAID 1", "multipath")
+
 
 def md_member(reader: BlockReader) -> Member | None:
     """The superblock of a member of an array; None when there is none in order."""

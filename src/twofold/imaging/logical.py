@@ -79,7 +79,7 @@ def _divided(part: Part, label: str, volumes: Sequence[Placed], number: int) -> 
             "",
             volume.name,
             volume.uuid,
-            part.shared,
+            part.shared or volume.shared,
             parent=part.number,
             runs=volume.pieces,
         )

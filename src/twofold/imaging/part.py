@@ -26,7 +26,7 @@ class Part:
     name: str = ""
     guid: str = ""
     shared: bool = False
-    """Whether another partition has bytes of it, so that none of them is free for certain."""
+    """Whether another partition or a snapshot has bytes of it, so that none is free for certain."""
     label: str = ""
     parent: int = 0
     runs: tuple[PartRange, ...] = ()

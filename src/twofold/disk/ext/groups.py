@@ -20,8 +20,8 @@ from twofold.errors import FormatError
 
 INODE_UNINIT = 0x1
 BLOCK_UNINIT = 0x2
-_LOW = struct.Struct("<III6xH8xHH")
-_HIGH = struct.Struct("<III6xH")
+_LOW = struct.Struct("<IIIH4xH8xHH")
+_HIGH = struct.Struct("<IIIH4xH")
 
 
 class Group(NamedTuple):
@@ -33,6 +33,8 @@ class Group(NamedTuple):
     flags: int
     unused_inodes: int
     """Inodes at the end of the table that were never used."""
+    free_units: int
+    """Clear bits that the bitmap of blocks should have."""
 
 
 class Groups:
@@ -125,16 +127,17 @@ class Groups:
 
 def parse(raw: bytes) -> Group:
     """A descriptor of 32 or at least 64 bytes."""
-    block_bitmap, inode_bitmap, table, flags, unused, _ = _LOW.unpack_from(raw)
+    block_bitmap, inode_bitmap, table, free, flags, unused, _ = _LOW.unpack_from(raw)
     if len(raw) < 64:
-        return Group(block_bitmap, inode_bitmap, table, flags, unused)
+        return Group(block_bitmap, inode_bitmap, table, flags, unused, free)
     high = _HIGH.unpack_from(raw, 32)
     return Group(
         block_bitmap | high[0] << 32,
         inode_bitmap | high[1] << 32,
         table | high[2] << 32,
         flags,
-        unused | high[3] << 16,
+        unused | high[4] << 16,
+        free | high[3] << 16,
     )
 
 

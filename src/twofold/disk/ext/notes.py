@@ -32,6 +32,10 @@ class Notes:
             self._fixed = [other if note == told else note for note in self._fixed]
         self.left_out: dict[int, str] = {}
         self.more = 0
+        self.unfit = 0
+        """Groups whose bitmap of blocks cannot be right."""
+        self.rootless = False
+        """Whether there is no root directory."""
 
     def leave_out(self, inode: int, why: str) -> None:
         """An inode could not be understood; the first few are named."""
@@ -46,7 +50,13 @@ class Notes:
         """All that is to be said so far."""
         told = [f"inode {inode} was left out: {why}" for inode, why in self.left_out.items()]
         more = [f"{self.more} more inodes were left out"] if self.more else []
-        return (*self._fixed, *told, *more)
+        return (*self._fixed, *self._kept(), *told, *more)
+
+    def _kept(self) -> list[str]:
+        if self.rootless:
+            return ["it has no root directory, so all of it counts as in use"]
+        told = f"the maps of blocks of {self.unfit} groups are damaged; all of these are kept"
+        return [told] if self.unfit else []
 
 
 def feature_names(sb: Superblock) -> list[str]:

@@ -70,15 +70,26 @@ class ExtVolume:
     def allocation(self) -> bytearray:
         """Bitmaps of all groups; damaged groups count as in use.
 
-        While a journal waits: what is in use before and after it; all if it cannot be followed.
+        While a journal waits: what is in use before and after it; all if it cannot be followed. All
+        as well where the root directory is none: these may be tables of a file system that was here
+        before, with something else over them.
         """
-        if self._replay.lost:
+        self._notes.rootless = not self._has_root()
+        if self._replay.lost or self._notes.rootless:
             return bitmap.full(self._sb.units)
-        found = allocation.read(self._reader, self._sb, self._groups)
+        unfit = allocation.unfit(self._reader, self._sb, self._groups)
+        self._notes.unfit = len(unfit)
+        found = allocation.read(self._reader, self._sb, self._groups, unfit)
         if self._replay.newer:
             before = allocation.read(self._volume, self._sb, Groups(self._volume, self._sb))
             found = bitmap.union(found, before)
         return found
+
+    def _has_root(self) -> bool:
+        try:
+            return self._table.get(inode.ROOT).kind is Kind.DIRECTORY
+        except FormatError:
+            return False
 
     def streams(self) -> Iterator[Stream]:
         """In the order of inodes, each group's inode table before them. See ``StreamPass``."""
