@@ -91,11 +91,18 @@ class WrongKey(TwofoldError):
 
 
 class StoreError(TwofoldError):
-    """The store failed or cannot be reached."""
+    """The store failed or cannot be reached.
+
+    ``attempts``: how often it is worth trying, the first time included; None while patience lasts.
+    """
 
     exit_code = 13
     retryable = True
     default_hint = "check that the drive or the network place is connected, then run again"
+
+    def __init__(self, message: str, *, hint: str = "", attempts: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.attempts = attempts
 
 
 class ObjectNotFound(StoreError):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.fault.memory_store import MemoryBackend, MemoryWriter
-from twofold.backend import ObjectInfo, ReadOnly, Retry, Throttle
+from twofold.backend import Backend, ObjectInfo, ReadOnly, Repeats, Retry, Throttle
 from twofold.backend.base import Buffer
 from twofold.errors import (
     NeedsRights,
@@ -122,6 +122,40 @@ def test_what_will_not_change_is_not_repeated(error: TwofoldError) -> None:
     with pytest.raises(type(error)):
         patience.store.put("a", b"x")
     assert patience.waits == []
+
+
+@pytest.mark.parametrize(("worth", "waits"), [(None, 4), (1, 0), (2, 1), (9, 4)])
+def test_an_error_says_how_often_it_is_worth_trying(worth: int | None, waits: int) -> None:
+    patience = Patience()
+    patience.inner.before = 9
+    patience.inner.error = StoreError("no answer", attempts=worth)
+    with pytest.raises(StoreError, match="no answer"):
+        patience.store.get("a")
+    assert len(patience.waits) == waits
+
+
+def test_a_deed_begins_anew_each_time() -> None:
+    patience = Patience()
+    pieces: list[int] = []
+
+    def deed(store: Backend) -> str:
+        writer = store.create("a")
+        try:
+            for number in range(3):
+                pieces.append(number)
+                if len(pieces) in (2, 4):
+                    raise StoreError("the line is down")
+                writer.write(b"%d" % number)
+            writer.finish()
+        finally:
+            writer.abort()
+        return "done"
+
+    assert isinstance(patience.store, Repeats)
+    assert patience.store.repeat(deed) == "done"
+    assert pieces == [0, 1, 0, 1, 0, 1, 2]
+    assert patience.inner.objects == {"a": b"012"}
+    assert patience.waits == [1, 2]
 
 
 def test_everything_that_may_be_repeated_is() -> None:

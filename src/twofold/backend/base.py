@@ -16,11 +16,12 @@ store by ``tests/conformance``:
 Errors: ``ObjectNotFound``, ``ObjectExists``, ``NoSpace``, ``NeedsRights``, else ``StoreError``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
+T = TypeVar("T")
 Buffer = bytes | bytearray | memoryview
 
 
@@ -113,6 +114,15 @@ class Sweeps(Protocol):
 
     def sweep(self) -> int:
         """Remove what dead writers left; how much that was. What lives is left alone."""
+        ...
+
+
+@runtime_checkable
+class Repeats(Protocol):
+    """A store that tries again what failed for a moment."""
+
+    def repeat(self, deed: Callable[["Backend"], T]) -> T:
+        """Do something with the store itself, from its beginning each time."""
         ...
 
 

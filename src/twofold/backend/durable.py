@@ -34,6 +34,17 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR})
 
+_PASSING = frozenset(
+    number
+    for word in (
+        "EAGAIN EBUSY ECONNABORTED ECONNREFUSED ECONNRESET EHOSTDOWN EHOSTUNREACH EINTR ENETDOWN "
+        "ENETRESET ENETUNREACH ENOTCONN EPIPE EREMOTEIO ESHUTDOWN ESTALE ETIMEDOUT"
+    ).split()
+    if (number := getattr(errno, word, None)) is not None
+)
+# Network busy or gone, a name deleted under us, an unexpected error of the network, time is over.
+_PASSING_ON_WINDOWS = frozenset({53, 54, 59, 64, 121})
+
 # The host is in the name because some network file systems lock within one machine only.
 _HOST = f"{zlib.crc32(platform.node().encode('utf-8', 'replace')):08x}"
 _TEMP = re.compile(r"\.([0-9a-f]{8})-[0-9a-f]{32}\.tmp\Z")
@@ -49,6 +60,16 @@ def temp_host(name: str) -> str | None:
 def is_ours(host: str) -> bool:
     """Whether a host mark is that of this machine."""
     return host == _HOST
+
+
+def attempts_worth(error: OSError) -> int | None:
+    """How often to try what failed: a network comes back, a bus is reset, all else stays as it is.
+
+    The kernel has tried again for a drive of this machine already, so one more time is enough.
+    """
+    if error.errno in _PASSING or getattr(error, "winerror", None) in _PASSING_ON_WINDOWS:
+        return None
+    return 2 if error.errno == errno.EIO else 1
 
 
 class Tree:
@@ -89,7 +110,9 @@ class Tree:
         text = f"cannot {deed} {name or 'the store'} in {self.location}: {error.strerror or error}"
         if error.errno in _FULL:
             return NoSpace(text)
-        return NeedsRights(text) if error.errno in _DENIED else StoreError(text)
+        if error.errno in _DENIED:
+            return NeedsRights(text)
+        return StoreError(text, attempts=attempts_worth(error))
 
     def _has_mark(self) -> bool:
         return any(self.exists(self.path(mark)) for mark in MARKS)
@@ -101,7 +124,7 @@ class Tree:
             if self._has_mark():
                 self.marked = True
             elif self.marked or not self.exists(self.root):
-                raise StoreError(f"{self.location} is no longer there")
+                raise StoreError(f"{self.location} is no longer there", attempts=1)
 
     # --- folders ---------------------------------------------------------------------------
 

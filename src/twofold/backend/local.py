@@ -91,7 +91,8 @@ class LocalBackend:
         for name, entry in self._walk(folder):
             if is_component(entry.name):
                 if not entry.is_file or not is_name(name):
-                    raise StoreError(f"{name} in {self._location} is not a regular file")
+                    text = f"{name} in {self._location} is not a regular file"
+                    raise StoreError(text, attempts=1)
                 yield ObjectInfo(name, entry.size)
 
     def _walk(self, folder: str) -> Iterator[tuple[str, Entry]]:
@@ -109,13 +110,15 @@ class LocalBackend:
                     yield name, entry
                 elif is_component(entry.name):
                     if not is_name(name):
-                        raise StoreError(f"folders without end in {self._location}: {name}")
+                        raise StoreError(
+                            f"folders without end in {self._location}: {name}", attempts=1
+                        )
                     waiting.append(name)
 
     def _refuse_changed_case(self, name: str, last: str) -> None:
         """An old FAT driver shows names in capitals: then nothing listed would be an object."""
         if last == last.upper() and not is_component(last) and is_component(last.lower()):
-            raise StoreError(f"{self._location} changes the case of names: {name}")
+            raise StoreError(f"{self._location} changes the case of names: {name}", attempts=1)
 
     def move(self, src: str, dst: str) -> None:
         """Rename durably: of all movers and deleters of ``src`` one wins, ObjectNotFound else.

@@ -101,7 +101,8 @@ class Retry(_Wrapper):
     """Tries again after a retryable StoreError, waiting longer each time, with jitter.
 
     The n-th wait is between half and all of ``first_wait * 2**n`` seconds, at most ``max_wait``.
-    A writer once begun is not repeated: an object that must get through is put whole.
+    A writer once begun is not repeated: what must get through is put whole, or in a deed that
+    begins anew (``repeat``). An error may say that fewer attempts are worth it.
     """
 
     def __init__(
@@ -128,7 +129,8 @@ class Retry(_Wrapper):
             try:
                 return call()
             except StoreError as error:
-                if not error.retryable or attempt == self._attempts:
+                worth = min(self._attempts, error.attempts or self._attempts)
+                if not error.retryable or attempt >= worth:
                     raise
                 self._wait(error, attempt)
                 if may_repeat is not None and not may_repeat():
@@ -148,6 +150,10 @@ class Retry(_Wrapper):
         except StoreError:  # absent, or not to be known: in either case nothing to repeat
             return False
         return True
+
+    def repeat(self, deed: Callable[[Backend], T]) -> T:
+        """Do something with the store inside, from its beginning each time."""
+        return self._persist(lambda: deed(self._inner))
 
     def create(self, name: str) -> ObjectWriter:
         """Begin writing a new object; only the beginning is tried again."""

@@ -6,7 +6,7 @@ of snapshots also tell when the newest one this computer knows of is not among t
 
 import os
 
-from twofold.backend import Backend, Throttle, create_backend, open_backend
+from twofold.backend import Backend, Retry, Throttle, create_backend, open_backend
 from twofold.errors import RefusedUnsafe
 from twofold.events import Emit, Finding, Severity
 from twofold.options import RepositoryAccess
@@ -29,9 +29,10 @@ def new_store(access: RepositoryAccess) -> Backend:
 
 
 def _limited(backend: Backend, access: RepositoryAccess) -> Backend:
-    if access.upload_limit is None and access.download_limit is None:
-        return backend
-    return Throttle(backend, upload=access.upload_limit, download=access.download_limit)
+    """With patience around the limits, so that what is tried again keeps to them too."""
+    if access.upload_limit is not None or access.download_limit is not None:
+        backend = Throttle(backend, upload=access.upload_limit, download=access.download_limit)
+    return Retry(backend)
 
 
 def tell_missing_heads(repository: Repository, emit: Emit) -> None:

@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from twofold.backend import Backend
+from twofold.backend import Backend, Repeats
 from twofold.format.compression import Search
 from twofold.format.layout import Buffer
 from twofold.format.names import BLOB_ID_SIZE, BlobKind
@@ -255,13 +255,10 @@ class Flow:
 
     def _store(self, pack: FinishedPack) -> None:
         """W4: durable first, then known."""
-        writer = self._backend.create(pack.name)
-        try:
-            for piece in pack.pieces:
-                writer.write(piece)
-            writer.finish()
-        finally:
-            writer.abort()
+        if isinstance(self._backend, Repeats):
+            self._backend.repeat(lambda store: _write(store, pack))
+        else:
+            _write(self._backend, pack)
         self.catalog.add_pack(pack.kind, pack.entry)
         self._after_pack()
         self.stored.packs += 1
@@ -283,3 +280,13 @@ class Flow:
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
+
+
+def _write(store: Backend, pack: FinishedPack) -> None:
+    writer = store.create(pack.name)
+    try:
+        for piece in pack.pieces:
+            writer.write(piece)
+        writer.finish()
+    finally:
+        writer.abort()

@@ -86,7 +86,7 @@ class PackReader:
                 self._backend.size(name)
                 found = True
         if not found:
-            raise StoreError("the repository is no longer there")
+            raise StoreError("the repository is no longer there", attempts=1)
 
     def open_frame(
         self, kind: BlobKind, pack: PackInfo, frame: FrameEntry, sealed: Buffer
