@@ -180,18 +180,23 @@ def test_times_attributes_and_more(image: Path) -> None:
     assert dict(found.xattrs)[b"system.ntfs_object_id"][:16] == bytes(range(16))
 
 
-@pytest.mark.parametrize(("method", "chunk"), [(0, 4096), (2, 8192), (3, 16384)])
-def test_file_compressed_by_windows(method: int, chunk: int, image: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "chunk", "name"),
+    [(0, 4096, "XPRESS"), (1, 32768, "LZX"), (2, 8192, "XPRESS"), (3, 16384, "XPRESS")],
+)
+def test_file_compressed_by_windows(
+    method: int, chunk: int, name: str, image: Path, tmp_path: Path
+) -> None:
     """The main stream is a hole of the file's size, the bytes are in WofCompressedData."""
-    _make_wof(image, method, wim_resources.compress(TEXT, tmp_path, chunk))
+    _make_wof(image, method, wim_resources.compress(TEXT, tmp_path, chunk, name))
     assert content(image, b"file") == TEXT
     found = facts(image, b"file")
     assert (found.kind, found.size) == (Kind.FILE, len(TEXT))
 
 
-def test_lzx_is_told(image: Path) -> None:
-    _make_wof(image, 1, b"packed")
-    with pytest.raises(FormatError, match="LZX"):
+def test_a_method_that_is_not_known_is_told(image: Path) -> None:
+    _make_wof(image, 4, b"packed")
+    with pytest.raises(FormatError, match="method 4"):
         content(image, b"file")
     assert content(image, b"file", b"WofCompressedData") == b"packed"
 

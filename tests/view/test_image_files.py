@@ -256,28 +256,34 @@ def test_streams_too_large_for_attributes_are_told(place: Place, tmp_path: Path)
     assert (place.target / "file").read_bytes() == b"content"
 
 
-def test_what_is_kept_elsewhere_is_told_and_the_rest_restored(place: Place, tmp_path: Path) -> None:
-    """A deduplicated file and a junction, by reparse points as Windows writes them."""
+@pytest.mark.parametrize(
+    ("tag", "value", "word"),
+    [(0x80000013, bytes(8), "deduplication"), (0x80000017, b"\1\0\0\0" * 2 + bytes(32), "WIM")],
+)
+def test_what_is_kept_elsewhere_is_told_and_the_rest_restored(
+    place: Place, tmp_path: Path, tag: int, value: bytes, word: str
+) -> None:
+    """A file deduplicated or in a WIM archive, and a junction, as Windows writes reparse points."""
     image = tmp_path / "volume"
     ntfs_volumes.make(image, size=16 * MIB, cluster=4096)
     with ntfs_volumes.mounted(image) as folder:
         (folder / "away").write_bytes(b"nothing but zeros would be read")
         (folder / "junction").mkdir()
         (folder / "whole").write_bytes(b"whole")
-        dedup = (0x80000013).to_bytes(4, "little") + bytes([8, 0, 0, 0]) + bytes(8)
-        os.setxattr(folder / "away", "system.ntfs_reparse_data", dedup)
+        point = tag.to_bytes(4, "little") + len(value).to_bytes(4, "little") + value
+        os.setxattr(folder / "away", "system.ntfs_reparse_data", point)
         os.setxattr(folder / "junction", "system.ntfs_reparse_data", _junction("C:\\Users"))
     image_of(place, image)
     result = place.restore("latest:p1:/")
     assert (result.exit_code, result.failed, result.damaged) == (1, 1, 0)
     (warning,) = place.warnings()
-    assert (warning.path, "deduplication" in warning.reason) == (b"/away", True)
+    assert (warning.path, word in warning.reason) == (b"/away", True)
     assert (place.target / "whole").read_bytes() == b"whole"
     assert os.readlink(place.target / "junction") == "C:/Users"
     assert "absolute links of another operating system lead elsewhere here" in [
         loss.words for loss in result.losses
     ]
-    with pytest.raises(TwofoldError, match="deduplication"):
+    with pytest.raises(TwofoldError, match=word):
         read(place, "latest:p1:/away")
 
 

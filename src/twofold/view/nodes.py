@@ -22,6 +22,8 @@ STREAM_LIMIT = 64 << 10
 _READ_ONLY, _HIDDEN, _SYSTEM, _OFFLINE, _RECALL = 0x1, 0x2, 0x4, 0x1000, 0x400000
 _WOF = 0x80000017
 _WOF_STREAM = b"WofCompressedData"
+_WIM_ARCHIVE = b"\1\0\0\0"
+"""The provider in the data of such a reparse point, where it is not the file itself."""
 _ELSEWHERE = {
     0x80000013: "its content is kept by the data deduplication of Windows",
     0xC0000004: "its content was moved to other storage by Windows",
@@ -75,6 +77,8 @@ def refusal(facts: FileFacts) -> str:
         return "its content is encrypted by the file system"
     if attributes & (_RECALL | _OFFLINE) and tag:
         return "its content was not on the disk, only with a cloud service"
+    if tag == _WOF and facts.reparse and facts.reparse[1][4:8] == _WIM_ARCHIVE:
+        return "its content lies in an archive of Windows (WIM) elsewhere"
     return _ELSEWHERE.get(tag, "")
 
 

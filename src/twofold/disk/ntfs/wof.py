@@ -4,23 +4,22 @@
     stream         for each chunk but the first its place behind this table (4 bytes, 8 if the file
                    has 4 GiB or more), then the chunks
 
-A chunk is 4, 8 or 16 KiB of the file; one that is as long as what it stands for is stored plain.
-The methods XPRESS4K, XPRESS8K and XPRESS16K are read, LZX is not.
+A chunk is 4, 8 or 16 KiB of the file (XPRESS) or 32 KiB (LZX); one that is as long as what it
+stands for is stored plain.
 """
 
 import struct
 from itertools import pairwise
 
 from twofold.disk.base import Content
-from twofold.disk.ntfs import xpress
+from twofold.disk.ntfs import lzx, xpress
 from twofold.disk.ntfs.content import clamp
 from twofold.errors import FormatError
 
 TAG = 0x80000017
 STREAM = b"WofCompressedData"
 
-_CHUNKS = {0: 4096, 2: 8192, 3: 16384}
-_LZX = 1
+_CHUNKS = {0: 4096, 1: lzx.CHUNK, 2: 8192, 3: 16384}
 
 
 def chunk_size(data: bytes) -> int:
@@ -30,8 +29,6 @@ def chunk_size(data: bytes) -> int:
     _, provider, _, method = struct.unpack_from("<IIII", data)
     if provider != 2:
         raise FormatError("the content of this file lies in an archive elsewhere")
-    if method == _LZX:
-        raise FormatError("files that Windows compressed with LZX cannot be read yet")
     if method not in _CHUNKS:
         raise FormatError(f"files compressed by method {method} are not known")
     return _CHUNKS[method]
@@ -43,6 +40,7 @@ class WofContent:
     def __init__(self, stored: Content, chunk: int, size: int) -> None:
         self._stored = stored
         self._chunk = chunk
+        self._decoder = lzx.decode if chunk == lzx.CHUNK else xpress.decode
         self._width = 4 if size < 1 << 32 else 8
         self._table = max(0, -(-size // chunk) - 1) * self._width
         self._kept: tuple[int, bytes] = (-1, b"")
@@ -72,7 +70,7 @@ class WofContent:
         if not 0 <= end - start <= size or end > self._stored.size:
             raise FormatError("the table of a compressed file is damaged")
         data = self._stored.read(start, end - start)
-        return data if len(data) == size else xpress.decode(data, size)
+        return data if len(data) == size else self._decoder(data, size)
 
     def _place(self, number: int) -> tuple[int, int]:
         """Where a chunk begins and ends in the stream."""

@@ -9,19 +9,17 @@ bytes follow), the rest how many bits of distance follow. Codes are canonical: s
 then by symbol; a table of all 15-bit words answers each code in one look.
 """
 
-import struct
-
+from twofold.disk.ntfs.word_bits import SHORT, WordBits
 from twofold.errors import FormatError
 
 _CODES = 256
 _TABLE_BITS = 15
-_SHORT = "compressed data end too early"
 
 
 def decode(data: bytes, size: int) -> bytes:
     """Exactly ``size`` bytes, at most 64 KiB; FormatError where it is not XPRESS."""
     symbols, lengths = _table(data[:_CODES])
-    bits = _Bits(data, _CODES)
+    bits = WordBits(data, _CODES)
     out = bytearray()
     while len(out) < size:
         index = bits.peek(_TABLE_BITS)
@@ -37,7 +35,7 @@ def decode(data: bytes, size: int) -> bytes:
 def _table(packed: bytes) -> tuple[list[int], bytes]:
     """Symbol and code length for each word of 15 bits."""
     if len(packed) < _CODES:
-        raise FormatError(_SHORT)
+        raise FormatError(SHORT)
     lengths = [half for byte in packed for half in (byte & 15, byte >> 4)]
     symbols: list[int] = []
     widths = bytearray()
@@ -52,10 +50,10 @@ def _table(packed: bytes) -> tuple[list[int], bytes]:
     return symbols, bytes(widths)
 
 
-def _copy(out: bytearray, bits: "_Bits", symbol: int, size: int) -> None:
+def _copy(out: bytearray, bits: WordBits, symbol: int, size: int) -> None:
     length = symbol & 15
     if length == 15:
-        length = bits.long_length()
+        length = _long_length(bits)
     length += 3
     width = symbol >> 4
     distance = (1 << width) + bits.peek(width)
@@ -69,46 +67,12 @@ def _copy(out: bytearray, bits: "_Bits", symbol: int, size: int) -> None:
         out += (bytes(out[-distance:]) * (length // distance + 1))[:length]
 
 
-class _Bits:
-    """32 bits ahead of the reader, refilled by words; whole bytes are taken from behind them."""
-
-    def __init__(self, data: bytes, at: int) -> None:
-        if len(data) < at + 4:
-            raise FormatError(_SHORT)
-        high: int
-        low: int
-        high, low = struct.unpack_from("<HH", data, at)
-        self._data = data
-        self._at = at + 4
-        self._ahead = high << 16 | low
-        self._spare = 16
-
-    def peek(self, count: int) -> int:
-        """The next bits as a number."""
-        return self._ahead >> (32 - count)
-
-    def skip(self, count: int) -> None:
-        """Go on by at most 16 bits; beyond the end there are zeros for one refill only."""
-        self._ahead = self._ahead << count & 0xFFFFFFFF
-        self._spare -= count
-        if self._spare < 0:
-            self._ahead |= self._number(2) << -self._spare
-            self._spare += 16
-
-    def long_length(self) -> int:
-        """A length - 3 of 15 or more: a byte, or after 255 two bytes, or after 0 four."""
-        length = self._number(1)
-        if length < 255:
-            return length + 15
-        length = self._number(2) or self._number(4)
-        if length < 15:
-            raise FormatError("a length of compressed data is not stored as it should be")
-        return length
-
-    def _number(self, count: int) -> int:
-        """The next whole bytes; missing ones are zeros, but not endlessly."""
-        if self._at > len(self._data) + 2:
-            raise FormatError(_SHORT)
-        number = int.from_bytes(self._data[self._at : self._at + count], "little")
-        self._at += count
-        return number
+def _long_length(bits: WordBits) -> int:
+    """A length - 3 of 15 or more: a byte, or after 255 two bytes, or after 0 four."""
+    length = bits.number(1)
+    if length < 255:
+        return length + 15
+    length = bits.number(2) or bits.number(4)
+    if length < 15:
+        raise FormatError("a length of compressed data is not stored as it should be")
+    return length
