@@ -8,7 +8,7 @@ from twofold.cli.render.figures import backup_lines, grown_lines, repository_lin
 from twofold.cli.render.growth_tree import Grown, growth_lines, signed
 from twofold.cli.render.share_bar import Share, percent, share_lines
 from twofold.cli.render.words import width, wrapped
-from twofold.commands.stats import (
+from twofold.commands.stats_results import (
     BackupStats,
     FolderGrowth,
     GroupStats,

@@ -8,42 +8,36 @@
 Exit code 5 when damage kept something out of the figures.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.commands.reading import Reading, read_snapshot, reader_session
-from twofold.errors import DamageFound, NewerFormat, SnapshotNotFound, TwofoldError, UsageError
-from twofold.events import Emit, Finding, Notice, Phase, Progress, Severity
-from twofold.format.image import PartName
+from twofold.commands.stats_growth import of_growth
+from twofold.commands.stats_results import (
+    BackupStats,
+    GroupStats,
+    Losses,
+    RepositoryStats,
+    StatsResult,
+    VolumeStats,
+)
+from twofold.errors import NewerFormat, TwofoldError, UsageError
+from twofold.events import Emit, Notice, Phase
 from twofold.format.names import BlobKind
 from twofold.format.records import Root
-from twofold.options import Options, RepositoryAccess, shown_as
+from twofold.options import Options, RepositoryAccess
 from twofold.repository import Index, Repository, Snapshot
 from twofold.view import (
-    Address,
-    Growth,
-    Growths,
     ImageDisk,
-    Path,
-    Program,
     Sharing,
-    Side,
     Surroundings,
     SystemFacts,
     Unread,
-    find_typed,
     parse_address,
-    part_order,
-    partition_tree,
-    path_text,
-    resolve,
     sharing_of,
-    snapshot_tree,
     systems_in,
 )
-
-_REMEDY = "run 'twofold check --read-data' to see what is affected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,128 +51,6 @@ class StatsOptions(Options):
     snapshot: str | None = None
     since: str | None = None
     top: int = 20
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryStats:
-    """All that is stored; bytes.
-
-    ``bytes_total``: of all backups, each as if it were alone. ``bytes_chunks``: their chunks,
-    each once. ``bytes_data`` and ``bytes_metadata``: the same compressed and sealed.
-    ``bytes_stored``: all packs as they lie there, with what protects them.
-    """
-
-    id: bytes
-    location: str
-    snapshots: int
-    forgotten: int
-    bytes_total: int
-    bytes_chunks: int
-    bytes_data: int
-    bytes_metadata: int
-    bytes_stored: int
-    chunks: int
-    packs: int
-
-
-@dataclass(frozen=True, slots=True)
-class GroupStats:
-    """Backups of one kind of one computer; ``bytes_newest`` is the size of its newest one."""
-
-    host: str
-    kind: str
-    snapshots: int
-    first_ns: int
-    newest_ns: int
-    bytes_total: int
-    bytes_newest: int
-    bytes_stored: int
-
-
-@dataclass(frozen=True, slots=True)
-class BackupStats:
-    """One backup. ``bytes_stored``: what it added to the repository when it was made."""
-
-    id: bytes
-    short_id: str
-    kind: str
-    time_ns: int
-    end_ns: int
-    host: str
-    name: str
-    tags: tuple[str, ...]
-    sources: tuple[bytes, ...]
-    files: int
-    directories: int
-    bytes_total: int
-    bytes_read: int
-    bytes_stored: int
-    bytes_disk: int
-    table: str
-    sharing: Sharing
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeStats:
-    """A partition of an image; ``used`` is what the image holds of it.
-
-    ``part`` is what addresses call it: its number, or a name such as ``3.root`` of a logical
-    volume; that has no ``number``, ``parent`` is the partition that it lies in, and ``start`` is 0.
-    """
-
-    part: PartName
-    number: int | None
-    start: int
-    size: int
-    used: int
-    system: str
-    label: str
-    name: str
-    serial: str
-    parent: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class GrowthStats:
-    """What came and went between two backups."""
-
-    before: bytes
-    before_time_ns: int
-    after: bytes
-    after_time_ns: int
-    bytes_new: int
-    bytes_gone: int
-    files_new: int
-    files_gone: int
-    files_changed: int
-
-
-@dataclass(frozen=True, slots=True)
-class FolderGrowth:
-    """The same of one folder with all below it; ``depth`` is that of its path."""
-
-    path: bytes
-    depth: int
-    bytes_new: int
-    bytes_gone: int
-    files_new: int
-    files_gone: int
-    files_changed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatsResult:
-    """Exactly one of ``repository``, ``backup`` and ``growth`` is there, with what it lists."""
-
-    exit_code: int = 0
-    repository: RepositoryStats | None = None
-    backup: BackupStats | None = None
-    growth: GrowthStats | None = None
-    groups: tuple[GroupStats, ...] = field(default=(), metadata=shown_as("group"))
-    volumes: tuple[VolumeStats, ...] = field(default=(), metadata=shown_as("volume"))
-    systems: tuple[SystemFacts, ...] = field(default=(), metadata=shown_as("system"))
-    programs: tuple[Program, ...] = field(default=(), metadata=shown_as("program"))
-    folders: tuple[FolderGrowth, ...] = field(default=(), metadata=shown_as("folder"))
 
 
 def run(options: StatsOptions, emit: Emit) -> StatsResult:
@@ -195,29 +67,10 @@ def run(options: StatsOptions, emit: Emit) -> StatsResult:
             hint="name a second one, or leave out what is behind the ':'",
         )
     with read_snapshot(options.access, address, "stats", emit) as reading:
-        losses = _Losses(emit)
+        losses = Losses(emit)
         if since is None:
             return _of_backup(reading, losses)
-        return _of_growth(reading, address, since, options.top, losses)
-
-
-class _Losses:
-    """Tells damage, and remembers that there was some; tells how far things are."""
-
-    def __init__(self, emit: Emit) -> None:
-        self.emit = emit
-        self.any = False
-
-    def tell(self, subject: str, message: str) -> None:
-        self.any = True
-        self.emit(Finding(Severity.DAMAGE, subject, message, _REMEDY))
-
-    def step(self, met: int) -> None:
-        self.emit(Progress(0, met))
-
-    @property
-    def exit_code(self) -> int:
-        return DamageFound.exit_code if self.any else 0
+        return of_growth(reading, address, since, options.top, losses)
 
 
 # the repository
@@ -289,7 +142,7 @@ def _groups(kept: Iterable[Snapshot]) -> list[GroupStats]:
 # one backup
 
 
-def _of_backup(reading: Reading, losses: _Losses) -> StatsResult:
+def _of_backup(reading: Reading, losses: Losses) -> StatsResult:
     snapshot, is_image = reading.snapshot, reading.snapshot.root.kind == "image"
     systems = _systems(reading, losses) if is_image else ()
     volumes, bytes_disk, table = _disk(reading) if is_image else ((), 0, "")
@@ -345,7 +198,7 @@ def _disk(reading: Reading) -> tuple[tuple[VolumeStats, ...], int, str]:
     return volumes, disk.size, disk.page.table
 
 
-def _systems(reading: Reading, losses: _Losses) -> tuple[SystemFacts, ...]:
+def _systems(reading: Reading, losses: Losses) -> tuple[SystemFacts, ...]:
     losses.emit(Phase("looking for operating systems"))
     found = []
     for each in systems_in(reading.pages, reading.snapshot.root):
@@ -356,7 +209,7 @@ def _systems(reading: Reading, losses: _Losses) -> tuple[SystemFacts, ...]:
     return tuple(found)
 
 
-def _shared(reading: Reading, losses: _Losses) -> Sharing:
+def _shared(reading: Reading, losses: Losses) -> Sharing:
     losses.emit(Phase("comparing backups"))
 
     def lost(snapshot: Snapshot, error: TwofoldError) -> None:
@@ -372,103 +225,3 @@ def _shared(reading: Reading, losses: _Losses) -> Sharing:
 
 
 # two backups
-
-
-def _of_growth(
-    reading: Reading, address: Address, since: Address, top: int, losses: _Losses
-) -> StatsResult:
-    earlier = resolve(since, reading.repository.snapshots(partial=True))
-    since.refuse_partition(earlier)
-    losses.emit(Phase("comparing folders"))
-    growths = Growths(top, _teller(losses), losses.step)
-    before, after = _Place(reading, earlier, since), _Place(reading, reading.snapshot, address)
-    if before.whole_disk and after.whole_disk:
-        _whole_disks(before, after, growths, losses)
-    else:
-        _one_pair(before, after, growths)
-    return StatsResult(
-        exit_code=losses.exit_code,
-        growth=GrowthStats(
-            earlier.id,
-            earlier.root.time_ns,
-            reading.snapshot.id,
-            reading.snapshot.root.time_ns,
-            *_figures(growths.total),
-        ),
-        folders=tuple(
-            FolderGrowth(path_text(path), len(path), *_figures(growth))
-            for path, growth in growths.folders()
-        ),
-    )
-
-
-def _figures(growth: Growth) -> tuple[int, int, int, int, int]:
-    return (
-        growth.bytes_new,
-        growth.bytes_gone,
-        growth.files_new,
-        growth.files_gone,
-        growth.files_changed,
-    )
-
-
-def _teller(losses: _Losses) -> Callable[[Path, DamageFound], None]:
-    def tell(path: Path, error: DamageFound) -> None:
-        shown = path_text(path).decode("utf-8", "surrogateescape")
-        losses.tell(shown, f"part of this folder cannot be read: {error.message}")
-
-    return tell
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What one of two addresses is about."""
-
-    reading: Reading
-    snapshot: Snapshot
-    address: Address
-
-    @property
-    def whole_disk(self) -> bool:
-        """Whether it is an image without a partition named."""
-        return self.snapshot.root.kind == "image" and self.address.partition is None
-
-    def side(self) -> Side | None:
-        """The folder named; None when the backup does not have it."""
-        tree = snapshot_tree(self.reading.pages, self.snapshot.root, self.address.partition)
-        found = find_typed(tree, self.address.path or ())
-        return Side(tree, found) if found is not None else None
-
-
-def _one_pair(before: _Place, after: _Place, growths: Growths) -> None:
-    left, right = before.side(), after.side()
-    if left is None and right is None:
-        shown = path_text(after.address.path or ()).decode("utf-8", "replace")
-        raise SnapshotNotFound(f"neither of the two backups holds '{shown}'")
-    growths.compare(after.address.path or (), left, right)
-
-
-def _whole_disks(before: _Place, after: _Place, growths: Growths, losses: _Losses) -> None:
-    if before.address.path or after.address.path:
-        raise UsageError(
-            "this backup is an image: its files lie on partitions",
-            hint="name one, as in latest:p2:/path; 'twofold ls BACKUP' lists them",
-        )
-    left, right = _partitions(before, losses), _partitions(after, losses)
-    for name in sorted({*left, *right}, key=part_order):
-        growths.compare((f"p{name}".encode(),), left.get(name), right.get(name))
-
-
-def _partitions(place: _Place, losses: _Losses) -> dict[PartName, Side]:
-    """The trees of all partitions that can be looked into."""
-    root, pages = place.snapshot.root, place.reading.pages
-    found = {}
-    for record in ImageDisk(pages, root).partitions:
-        try:
-            tree = partition_tree(pages, root, record.called)
-            found[record.called] = Side(tree, tree.top)
-        except DamageFound as error:
-            losses.tell(f"partition {record.called}", f"it cannot be looked into: {error.message}")
-        except TwofoldError:
-            continue  # it has no files
-    return found

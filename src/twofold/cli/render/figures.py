@@ -12,7 +12,7 @@ from twofold.cli.render.share_bar import GLYPHS, Share, percent, share_lines
 from twofold.cli.render.words import columns, local_time, shortened, size, things, wrapped
 
 if TYPE_CHECKING:
-    from twofold.commands.stats import (
+    from twofold.commands.stats_results import (
         BackupStats,
         FolderGrowth,
         GroupStats,

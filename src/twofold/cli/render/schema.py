@@ -20,7 +20,7 @@ RESULTS = {
     "key remove": "twofold.commands.key:KeyRemoveResult",
     "key recovery-kit": "twofold.commands.key:RecoveryKitResult",
     "ls": "twofold.commands.ls:LsResult",
-    "stats": "twofold.commands.stats:StatsResult",
+    "stats": "twofold.commands.stats_results:StatsResult",
     "find": "twofold.commands.find:FindResult",
     "versions": "twofold.commands.versions:VersionsResult",
     "diff": "twofold.commands.diff:DiffResult",

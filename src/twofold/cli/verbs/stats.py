@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from twofold.cli.render.base import Line
-    from twofold.commands.stats import StatsResult
+    from twofold.commands.stats_results import StatsResult
 
 
 @click.command("stats", cls=Verb, listing=True)
