@@ -5,8 +5,9 @@ operating system has them. An engine emits from one thread only.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from twofold.plain import dataclass
 
 
 class Severity(StrEnum):

@@ -7,9 +7,10 @@ children that lead to a source, and are never listed, for we may only have the r
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from twofold.errors import NothingDone
+from twofold.plain import dataclass
 
 
 @dataclass(slots=True)

@@ -6,11 +6,12 @@ in it; it says where they come from.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from twofold.errors import UsageError
+from twofold.plain import dataclass
 
 LOCATION_VARIABLE = "TWOFOLD_CONFIG"
 

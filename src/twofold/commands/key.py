@@ -5,12 +5,13 @@ repository made before, can open.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from twofold.commands.access import open_at
 from twofold.errors import UsageError
 from twofold.events import Emit
 from twofold.options import Options, RepositoryAccess, Secret, shown_as
+from twofold.plain import dataclass
 from twofold.repository import Repository, SlotInfo
 
 

@@ -9,7 +9,6 @@ more than all the arithmetic.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from twofold import parity
 from twofold.errors import TwofoldError
@@ -41,6 +40,7 @@ from twofold.format.pack import (
     section_header,
     short_digest,
 )
+from twofold.plain import dataclass
 from twofold.seal import Keyring, ObjectSeal
 
 _FRAME_COST = SECTION.size + TAG_SIZE

@@ -2,11 +2,12 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import msgspec
 
 from twofold.format.pages import Node
+from twofold.plain import dataclass
 from twofold.platform import Attributes
 from twofold.restorer.compare import Decision
 from twofold.restorer.directory import Directory

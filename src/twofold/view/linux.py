@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from twofold.errors import DamageFound
 from twofold.format.image import PartName
+from twofold.plain import dataclass
 from twofold.view.system_facts import SystemFacts, User
 from twofold.view.whole_file import WholeFiles
 
@@ -40,7 +41,7 @@ def linux_facts(files: WholeFiles, partition: PartName) -> SystemFacts | None:
     )
 
 
-@dataclass
+@dataclass()
 class _Texts:
     """Reads small texts; what cannot be read is noted, and empty."""
 

@@ -1,9 +1,10 @@
 """The facts of an operating system, whichever it is."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from twofold.format.image import PartName
 from twofold.options import shown_as
+from twofold.plain import dataclass
 
 
 @dataclass(frozen=True, slots=True)
