@@ -313,7 +313,7 @@ def test_a_slot_that_demands_impossible_effort_costs_none(
     for start in (HEADER.size, second_copy_start(len(data)) + HEADER.size):
         data[start + place : start + place + 4] = value.to_bytes(4, "little")
     lab.write(name, bytes(data))
-    monkeypatch.setattr("twofold.repository.stretch.Argon2id", None)
+    monkeypatch.setattr("twofold.repository.stretch.argon2id", None)
     with pytest.raises(WrongKey, match="1 damaged key slot"):
         open_with(lab.sample, PASSWORD)
     assert lab.sample.check().exit_code == 5

@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import mmap
 import os
-import sys
 from struct import pack
 from threading import Lock
 from typing import NamedTuple
@@ -81,24 +80,23 @@ def by_lanes(parameters: SlotParameters, inputs: Inputs, kernel: str | None = No
 
 def _threads(lanes: int) -> int:
     """Two lanes for each: while one is worked on, memory for the other comes."""
-    if sys.platform == "linux":
-        processors = len(os.sched_getaffinity(0))
-    else:
-        processors = os.cpu_count() or 1
+    allowed = getattr(os, "sched_getaffinity", None)  # not everywhere
+    processors = len(allowed(0)) if allowed is not None else os.cpu_count() or 1
     return max(1, min(processors, lanes // 2))
 
 
 def _memory(size: int) -> mmap.mmap:
     """So many bytes of zeros, in large pages if the system has them at hand."""
+    large: int | None = getattr(mmap, "MADV_HUGEPAGE", None)  # Linux; only of private memory
+    access = mmap.ACCESS_WRITE if large is None else mmap.ACCESS_COPY
     try:
-        if sys.platform == "win32":
-            return mmap.mmap(-1, size)
-        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory = mmap.mmap(-1, size, access=access)
     except OSError as error:
         raise MemoryError from error
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with contextlib.suppress(OSError):  # a kernel that has none
-            memory.madvise(mmap.MADV_HUGEPAGE)
+    advise = getattr(memory, "madvise", None)
+    if advise is not None and large is not None:
+        with contextlib.suppress(OSError):  # a kernel without them
+            advise(large)
     return memory
 
 
