@@ -5,9 +5,8 @@ operating system has them. An engine emits from one thread only.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-
-from twofold.plain import dataclass
 
 
 class Severity(StrEnum):

@@ -8,7 +8,7 @@ import hmac
 import secrets
 from array import array
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import blake3
 from cryptography.exceptions import InvalidTag
@@ -31,7 +31,6 @@ from twofold.format.envelope import (
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind, Kind
 from twofold.native import EXTENSION
-from twofold.plain import dataclass
 
 KEY_SIZE = 32
 _LONG = 32 << 10

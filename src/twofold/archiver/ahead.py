@@ -7,13 +7,12 @@ thread takes longer to begin.
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import islice
 
 from twofold.archiver.parent import ParentDir
 from twofold.errors import DamageFound
 from twofold.parallel import Threads
-from twofold.plain import dataclass
 from twofold.platform import DEEPEST, ONLY_OPEN, Seen, SourceDir
 
 AT_ONCE = 64

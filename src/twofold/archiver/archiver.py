@@ -6,7 +6,7 @@ run that dies can be resumed without sending anything twice.
 
 import os
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.archiver.directory import Closed
 from twofold.archiver.parent import ParentDir, parent_of
@@ -18,7 +18,6 @@ from twofold.errors import DamageFound
 from twofold.events import Emit, Phase
 from twofold.graph import PageStore
 from twofold.pipeline import Contents, Outcome, Run, RunSpec
-from twofold.plain import dataclass
 from twofold.platform import Platform
 from twofold.repository import Repository
 

@@ -7,7 +7,7 @@ subdirectories are closed. Both give a ``Closed``: references to tree and listin
 """
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -17,7 +17,6 @@ from twofold.archiver.reading import FileJob
 from twofold.format.pages import Node, NodeKind, Owner, page_ends
 from twofold.format.records import PageRef, TreeRef
 from twofold.pipeline import NOT_COUNTED, ListingWriter, NodeWriter, SavePage, write_segments
-from twofold.plain import dataclass
 from twofold.platform import FLAG_FAILED, Entry, records
 
 _FILE = int(NodeKind.FILE)

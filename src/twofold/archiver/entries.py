@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
@@ -22,7 +22,6 @@ from twofold.archiver.rules import Rules
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, kind_of_mode
 from twofold.pipeline import Ledger
-from twofold.plain import dataclass
 from twofold.platform import (
     FLAG_AWAY,
     FLAG_FAILED,

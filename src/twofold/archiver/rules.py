@@ -9,10 +9,10 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twofold.errors import UsageError
-from twofold.plain import dataclass
 from twofold.platform import Entry
 
 if TYPE_CHECKING:

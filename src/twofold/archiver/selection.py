@@ -7,10 +7,9 @@ children that lead to a source, and are never listed, for we may only have the r
 
 import os
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.errors import NothingDone
-from twofold.plain import dataclass
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ import errno
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 from twofold import clock
@@ -27,7 +28,6 @@ from twofold.archiver.selection import Waypoint
 from twofold.errors import DamageFound
 from twofold.events import Progress
 from twofold.pipeline import Flow, Ledger, ListingWriter, NodeWriter
-from twofold.plain import dataclass
 from twofold.platform import (
     Entry,
     HandleStack,

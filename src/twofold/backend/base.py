@@ -17,10 +17,9 @@ Errors: ``ObjectNotFound``, ``ObjectExists``, ``NoSpace``, ``NeedsRights``, else
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, TypeVar, runtime_checkable
-
-from twofold.plain import dataclass
 
 T = TypeVar("T")
 Buffer = bytes | bytearray | memoryview

@@ -16,6 +16,7 @@ blocks whose top byte is small enough are found with a strided slice and ``find`
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from struct import Struct
 from typing import Self
 
@@ -23,7 +24,6 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from twofold.errors import FormatError, UsageError
 from twofold.native import EXTENSION
-from twofold.plain import dataclass
 
 Buffer = bytes | bytearray | memoryview
 

@@ -6,12 +6,11 @@ in it; it says where they come from.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from twofold.errors import UsageError
-from twofold.plain import dataclass
 
 LOCATION_VARIABLE = "TWOFOLD_CONFIG"
 

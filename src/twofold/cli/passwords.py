@@ -12,12 +12,12 @@ start do not inherit TWOFOLD_PASSWORD.
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from twofold.cli.config import Config
 from twofold.cli.given import Given
 from twofold.errors import UsageError
 from twofold.options import Secret
-from twofold.plain import dataclass
 
 PASSWORD_VARIABLE = "TWOFOLD_PASSWORD"  # noqa: S105 (the name of a variable)
 LONGEST = 1 << 20

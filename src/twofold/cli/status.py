@@ -4,12 +4,12 @@ Nobody is asked for a password here; without one at hand it says what it cannot 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twofold import clock
 from twofold.cli.render.words import ago, local_time, things
 from twofold.cli.session import Session
-from twofold.plain import dataclass
 
 if TYPE_CHECKING:
     from twofold.commands.snapshots import SnapshotInfo

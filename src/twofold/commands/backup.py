@@ -7,6 +7,7 @@ read: the snapshot exists then, and its ledger names them.
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from twofold import clock
 from twofold.archiver import (
@@ -21,7 +22,6 @@ from twofold.errors import NothingDone, UsageError
 from twofold.events import Emit, Notice
 from twofold.options import Options, RepositoryAccess
 from twofold.pipeline import Outcome
-from twofold.plain import dataclass
 from twofold.platform import current
 from twofold.repository import Repository
 

@@ -4,6 +4,7 @@ Exit code 5 when the repository cannot give all of it; what came before was writ
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from twofold.commands.reading import INCOMPLETE, read_snapshot
 from twofold.disk import Content
@@ -14,7 +15,6 @@ from twofold.format.names import BlobKind
 from twofold.format.pages import Node, NodeKind
 from twofold.format.segments import Absence, Segment
 from twofold.options import Options, RepositoryAccess
-from twofold.plain import dataclass
 from twofold.repository import BlobReader
 from twofold.view import Absent, FileTree, absent_in, find_typed, parse_address, path_text
 

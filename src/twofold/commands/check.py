@@ -8,7 +8,7 @@ written, even where a second copy or parity covers it: then the remedy says that
 """
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold import clock
 from twofold.commands.access import open_at
@@ -18,7 +18,6 @@ from twofold.events import Emit, Finding, Phase, Progress, Severity, ignore
 from twofold.format.names import BlobKind
 from twofold.graph import Affected, PageStore, Verifier
 from twofold.options import Options, RepositoryAccess, shown_as
-from twofold.plain import dataclass
 from twofold.repository import (
     BlobReader,
     Heads,

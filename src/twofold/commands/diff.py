@@ -5,6 +5,7 @@ understood, else whether they hold the same. Folders and partitions that both sh
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from twofold.commands.reading import Library, Reading, is_disk, read_repository
 from twofold.errors import DamageFound, SnapshotNotFound
@@ -13,7 +14,6 @@ from twofold.format.image import PartName, VolumeRecord
 from twofold.format.pages import NodeKind
 from twofold.graph.pages import Owned
 from twofold.options import Options, RepositoryAccess
-from twofold.plain import dataclass
 from twofold.view import (
     FRAME,
     KIND_NAMES,

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twofold.commands.access import remember_head
@@ -16,7 +16,6 @@ from twofold.imaging import Captured, Estimate, ImageRequest, Source, capture, e
 from twofold.imaging.patient import PATIENCE, PatientReader
 from twofold.imaging.volume import VolumeOptions
 from twofold.options import Options, RepositoryAccess
-from twofold.plain import dataclass
 from twofold.platform import current
 from twofold.repository import Repository
 

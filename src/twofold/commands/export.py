@@ -8,6 +8,7 @@ one that comes into being meanwhile; a run that fails leaves none.
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,7 +33,6 @@ from twofold.format.segments import Absence
 from twofold.native import keep_memory
 from twofold.options import Options, RepositoryAccess
 from twofold.parallel import Threads
-from twofold.plain import dataclass
 from twofold.view import Address, ImageDisk, ImageVolume, ReadAhead, parse_address
 
 Write = Callable[[BlockReader, Iterator[Extent], BinaryIO], None]

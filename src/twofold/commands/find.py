@@ -6,7 +6,7 @@ versions can leave it out.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.commands.reading import Library, read_repository
 from twofold.errors import DamageFound, TwofoldError, UsageError
@@ -14,7 +14,6 @@ from twofold.events import Emit, Finding, Phase, Progress, Severity
 from twofold.format.image import PartName, VolumeRecord
 from twofold.format.pages import NodeKind
 from twofold.options import Options, RepositoryAccess
-from twofold.plain import dataclass
 from twofold.repository import Snapshot
 from twofold.view import (
     KIND_NAMES,

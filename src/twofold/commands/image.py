@@ -6,7 +6,7 @@ then, has zeros in their place, and its ledger names them.
 
 import os
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold import clock
 from twofold.commands.access import open_at, tell_missing_heads
@@ -23,7 +23,6 @@ from twofold.errors import NothingDone
 from twofold.events import Emit
 from twofold.imaging import Estimate
 from twofold.options import shown_as
-from twofold.plain import dataclass
 from twofold.platform import current
 from twofold.repository import Repository
 

@@ -7,6 +7,7 @@ What is not understood is told and left out, and never ends the search.
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from twofold.disk.windows_image_backup import (
     FOLDER,
@@ -20,7 +21,6 @@ from twofold.disk.windows_image_backup import (
 )
 from twofold.errors import FormatError, UsageError
 from twofold.events import Emit, Notice, SourceWarning
-from twofold.plain import dataclass
 
 _MOST_NOTICES = 20
 Entry = os.DirEntry[bytes]

@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from twofold import clock
 from twofold.commands.access import open_at, tell_missing_heads
@@ -31,7 +31,6 @@ from twofold.events import Emit, ItemDone, Notice, SourceWarning
 from twofold.format.records import Root
 from twofold.imaging import Estimate, Source
 from twofold.options import shown_as
-from twofold.plain import dataclass
 from twofold.platform import current
 from twofold.repository import Repository, Snapshot
 

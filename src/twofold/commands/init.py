@@ -3,12 +3,13 @@
 The recovery key leaves here once, in the result, and is stored nowhere.
 """
 
+from dataclasses import dataclass
+
 from twofold.backend import open_backend
 from twofold.commands.access import new_store, open_at
 from twofold.errors import RefusedUnsafe, RepositoryNotFound
 from twofold.events import Emit
 from twofold.options import Options, RepositoryAccess
-from twofold.plain import dataclass
 from twofold.repository import Repository, create_repository
 
 

@@ -5,13 +5,12 @@ repository made before, can open.
 """
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.commands.access import open_at
 from twofold.errors import UsageError
 from twofold.events import Emit
 from twofold.options import Options, RepositoryAccess, Secret, shown_as
-from twofold.plain import dataclass
 from twofold.repository import Repository, SlotInfo
 
 

@@ -5,7 +5,7 @@ as they are read, so a listing of any length takes no memory.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from twofold.commands.reading import Reading, is_disk, read_snapshot
 from twofold.errors import DamageFound, SnapshotNotFound
@@ -13,7 +13,6 @@ from twofold.events import Emit, Finding, Severity
 from twofold.format.image import PartName
 from twofold.format.pages import Node, NodeKind, Owner
 from twofold.options import Options, RepositoryAccess
-from twofold.plain import dataclass
 from twofold.view import (
     KIND_NAMES,
     FileTree,

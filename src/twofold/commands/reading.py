@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 
 from twofold.commands.access import open_at, tell_missing_heads
@@ -17,7 +18,6 @@ from twofold.format.records import Root
 from twofold.format.segments import Absence
 from twofold.graph import PageStore
 from twofold.options import RepositoryAccess
-from twofold.plain import dataclass
 from twofold.platform import current
 from twofold.repository import Author, Index, Repository, Session, Snapshot
 from twofold.view import Absent, Address, FileTree, resolve, snapshot_tree

@@ -5,6 +5,7 @@ the repository could not give some of it. Each such entry is told by name, and a
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 from twofold import clock
@@ -12,7 +13,6 @@ from twofold.commands.reading import INCOMPLETE, Reading, read_snapshot
 from twofold.errors import DamageFound, NoSpace, TwofoldError
 from twofold.events import Emit, Phase
 from twofold.options import Options, RepositoryAccess
-from twofold.plain import dataclass
 from twofold.platform import current
 from twofold.restorer import Funnel, Loss, Outcome, Request, Restore, RestorePlan, select
 from twofold.view import parse_address

@@ -9,7 +9,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from twofold import clock
 from twofold.commands.access import open_at, refuse_own_folder, tell_missing_heads
@@ -32,7 +32,6 @@ from twofold.imaging import (
 )
 from twofold.imaging.plan import Target
 from twofold.options import Options, RepositoryAccess
-from twofold.plain import dataclass
 from twofold.platform import Disk, current
 from twofold.repository import Repository, Snapshot
 from twofold.view import ImageDisk, parse_address, resolve

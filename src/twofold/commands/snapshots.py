@@ -1,12 +1,11 @@
 """List what was backed up when: the snapshots of a repository, newest last."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.events import Emit
 from twofold.options import Options, RepositoryAccess, shown_as
-from twofold.plain import dataclass
 from twofold.repository import Repository, Snapshot
 
 

@@ -9,6 +9,7 @@ Exit code 5 when damage kept something out of the figures.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.commands.reading import Reading, read_snapshot, reader_session
@@ -26,7 +27,6 @@ from twofold.events import Emit, Notice, Phase
 from twofold.format.names import BlobKind
 from twofold.format.records import Root
 from twofold.options import Options, RepositoryAccess
-from twofold.plain import dataclass
 from twofold.repository import Index, Repository, Snapshot
 from twofold.view import (
     ImageDisk,

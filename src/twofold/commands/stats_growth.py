@@ -1,6 +1,7 @@
 """What grew from one backup to another: two folders, partitions or whole disks side by side."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from twofold.commands.reading import Reading
 from twofold.commands.stats_results import (
@@ -12,7 +13,6 @@ from twofold.commands.stats_results import (
 from twofold.errors import DamageFound, SnapshotNotFound, TwofoldError, UsageError
 from twofold.events import Phase
 from twofold.format.image import PartName
-from twofold.plain import dataclass
 from twofold.repository import Snapshot
 from twofold.view import (
     Address,

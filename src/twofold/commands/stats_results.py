@@ -1,12 +1,11 @@
 """What the figures are, one record for each sort, and what damage keeps out of them."""
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.errors import DamageFound
 from twofold.events import Emit, Finding, Progress, Severity
 from twofold.format.image import PartName
 from twofold.options import shown_as
-from twofold.plain import dataclass
 from twofold.view import (
     Program,
     Sharing,

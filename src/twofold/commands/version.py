@@ -1,6 +1,7 @@
 """What is installed here: of this program, and of what it stands on."""
 
 import sys
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from twofold import __version__
@@ -8,7 +9,6 @@ from twofold.events import Emit
 from twofold.format import FORMAT_NUMBER
 from twofold.native import EXTENSION
 from twofold.options import Options
-from twofold.plain import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

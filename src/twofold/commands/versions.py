@@ -7,7 +7,7 @@ together, so that a file that both kinds hold is shown with what is the same in 
 import os
 import re
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from twofold.commands.reading import Library, read_repository
@@ -18,7 +18,6 @@ from twofold.format.pages import Node, NodeKind
 from twofold.format.records import Root
 from twofold.options import Options, RepositoryAccess, shown_as
 from twofold.pipeline import chunker_of
-from twofold.plain import dataclass
 from twofold.repository import Snapshot
 from twofold.view import (
     KIND_NAMES,

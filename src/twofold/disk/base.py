@@ -12,11 +12,9 @@ they are, so a parser's fault costs deduplication and never a byte.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol, runtime_checkable
-
-from twofold.plain import dataclass
 
 HOLE = -1
 """``Run.first`` of units that are not stored: they read as zeros."""

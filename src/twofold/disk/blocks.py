@@ -5,6 +5,7 @@ Devices are opened by the platform; what it gives is an open binary file as well
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from threading import Lock
 from typing import BinaryIO
@@ -15,7 +16,6 @@ from twofold.disk.base import (
     PhysicalBlocks,
 )
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 
 def check_range(reader: BlockReader, offset: int, length: int) -> None:

@@ -12,12 +12,12 @@ Numbers are little-endian, places are logical sectors.
 
 import struct
 import zlib
+from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
 from twofold.disk.base import BlockReader
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 SIGNATURE = b"EFI PART"
 HEADER = struct.Struct("<8sIIIIQQQQ16sQIII")

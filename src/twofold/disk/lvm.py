@@ -7,6 +7,7 @@ are told and not read.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
@@ -14,7 +15,6 @@ from twofold.disk.blocks import check_range
 from twofold.disk.lvm_label import read_area, read_label
 from twofold.disk.lvm_text import Section
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 _SECTOR = 512
 

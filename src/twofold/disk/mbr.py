@@ -8,11 +8,10 @@ Numbers are little-endian; partitions are counted in logical sectors.
 """
 
 import struct
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import unread_in
-from twofold.plain import dataclass
 
 SIGNATURE = b"\x55\xaa"
 ENTRY = struct.Struct("<B3sB3sII")

@@ -11,7 +11,7 @@ name: together with the partitions they are the whole disk.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from twofold.disk.base import BlockReader
@@ -20,7 +20,6 @@ from twofold.disk.mbr import Mbr, MbrEntry, read_mbr
 from twofold.disk.partition_types import gpt_flags, gpt_type_name, mbr_type_name
 from twofold.disk.recognise import fills_sector_0, recognise
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 _SECTOR_SIZES = (512, 4096)
 

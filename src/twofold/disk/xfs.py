@@ -12,12 +12,12 @@ unless the caller knows that the volume was frozen, which brings the trees up to
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from uuid import UUID
 
 from twofold.disk import bitmap, xfs_log
 from twofold.disk.base import BlockReader, Facts
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 _MAGIC = b"XFSB"
 _HEADERS = {b"ABTB": 16, b"AB3B": 56}

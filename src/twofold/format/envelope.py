@@ -4,12 +4,13 @@ A small object is ``header · sealed body`` and its file holds it twice, the sec
 at a multiple of 4096 bytes, so that one bad sector never takes both.
 """
 
+from dataclasses import dataclass
+
 from twofold.errors import FormatError, NewerFormat
 from twofold.format import FORMAT_NUMBER
 from twofold.format.compression import compress, decompress
 from twofold.format.layout import Buffer, Layout
 from twofold.format.names import Kind
-from twofold.plain import dataclass
 
 MAGIC = b"\x892FLD\r\n\x1a"
 ALIGNMENT = 4096

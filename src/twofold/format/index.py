@@ -8,6 +8,7 @@ file.
 import mmap
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -17,7 +18,6 @@ from twofold.format.layout import Buffer, Layout
 from twofold.format.names import BLOB_ID_SIZE
 from twofold.format.pack import FrameEntry
 from twofold.native import EXTENSION
-from twofold.plain import dataclass
 
 INDEX_HEAD = Layout(
     "IndexHead", [("packs", "I"), ("frames", "I"), ("blobs", "I"), ("reserved", "I")]

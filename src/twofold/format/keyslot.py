@@ -2,13 +2,13 @@
 
 import hashlib
 import re
+from dataclasses import dataclass
 from enum import IntEnum
 
 import msgspec
 
 from twofold.errors import FormatError
 from twofold.format.layout import Buffer, Layout
-from twofold.plain import dataclass
 
 SLOT = Layout(
     "Slot",

@@ -1,13 +1,12 @@
 """Packs: sections, table and footer (docs/format/packs.md)."""
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import blake3
 
 from twofold.errors import FormatError
 from twofold.format.envelope import ALIGNMENT
 from twofold.format.layout import Buffer, Layout
-from twofold.plain import dataclass
 
 SECTION_MAGIC = b"\x892FS\r\n\x1a"
 FOOTER_MAGIC = b"\x892FEND\r\n"

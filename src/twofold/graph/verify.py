@@ -8,7 +8,7 @@ of hostile pages exhausts memory or time.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twofold.errors import DamageFound, FormatError, ObjectDamaged
@@ -28,7 +28,6 @@ from twofold.format.pages import (
 from twofold.format.records import PageRef, Root
 from twofold.format.segments import Absence, Segment, iterate, iterate_holes
 from twofold.graph.pages import PageStore, check_entries, entry_path, volume_path
-from twofold.plain import dataclass
 from twofold.platform import records
 
 KEPT = 20

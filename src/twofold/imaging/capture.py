@@ -1,6 +1,6 @@
 """One image, from the first sector to the commit: the frame, then volume after volume."""
 
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
@@ -18,7 +18,6 @@ from twofold.imaging.source import Source
 from twofold.imaging.volume import VolumeCapture, VolumeOptions
 from twofold.pipeline import Contents, Outcome, Run, RunSpec
 from twofold.pipeline.extents import write_extents
-from twofold.plain import dataclass
 from twofold.platform import Platform
 from twofold.repository import Repository
 

@@ -1,5 +1,7 @@
 """What an image of a disk would hold, before anything is read but tables and maps."""
 
+from dataclasses import dataclass
+
 from twofold.disk.base import BlockReader, Facts
 from twofold.disk.probe import open_file_system, open_used_blocks
 from twofold.disk.recognise import recognise
@@ -8,7 +10,6 @@ from twofold.format.image import PartName
 from twofold.imaging.part import Part
 from twofold.imaging.source import Source
 from twofold.imaging.units import UnitSet
-from twofold.plain import dataclass
 
 
 @dataclass(frozen=True, slots=True)

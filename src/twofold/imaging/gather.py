@@ -6,7 +6,7 @@ the allocation map and those that any stream refers to, so a map that lags behin
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,7 +15,6 @@ from twofold.errors import FormatError
 from twofold.format.image import RUNS_LIMIT, EntryRole, pack_runs
 from twofold.imaging.units import UnitSet
 from twofold.native import EXTENSION
-from twofold.plain import dataclass
 
 _ROLES = {
     Role.FILE: EntryRole.FILE,

@@ -1,7 +1,7 @@
 """Logical volumes as parts of a disk: what of a partition is theirs, and what is left of it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import Window
@@ -11,7 +11,6 @@ from twofold.disk.recognise import recognise
 from twofold.errors import FormatError
 from twofold.format.image import FIRST_INNER
 from twofold.imaging.part import Part
-from twofold.plain import dataclass
 
 _MOST_VOLUMES = 1024
 _MOST_PIECES = 16_384

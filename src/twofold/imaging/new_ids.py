@@ -14,6 +14,7 @@ is in checksums all over the volume, or in other volumes; their own tools change
 import secrets
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from twofold.disk.gpt import Gpt
@@ -24,7 +25,6 @@ from twofold.errors import FormatError, RefusedUnsafe
 from twofold.format.image import VolumeRecord
 from twofold.format.layout import Buffer
 from twofold.imaging.writing import DiskTarget
-from twofold.plain import dataclass
 from twofold.view import ImageDisk, ImageVolume
 
 _TOOLS = {

@@ -1,11 +1,11 @@
 """A part of a disk that becomes one volume of its image."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import Pieces, Window, between
 from twofold.format.image import PartName, part_called
-from twofold.plain import dataclass
 
 PartRange = tuple[int, int]
 """First byte of a part, and bytes."""

@@ -1,13 +1,12 @@
 """What a restore of an image would do to a disk, and whether it may."""
 
 from collections.abc import Iterator
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from twofold.errors import FormatError, RefusedUnsafe
 from twofold.format.image import ImagePage, PartName, VolumeRecord, inner_runs
 from twofold.imaging.estimate import Estimate
 from twofold.imaging.new_ids import NewIds, Patch, new_ids
-from twofold.plain import dataclass
 from twofold.view import ImageDisk
 from twofold.view.image import no_partition
 from twofold.view.spans import check_geometry

@@ -5,7 +5,7 @@ parts, sorted ─► windows (read by one request) ─► threads: all parts has
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twofold.disk.base import HOLE
@@ -14,7 +14,6 @@ from twofold.imaging.placing import Part
 from twofold.imaging.store import any_set
 from twofold.imaging.writing import DiskTarget
 from twofold.parallel import Threads
-from twofold.plain import dataclass
 from twofold.seal import DedupKeys
 
 _WINDOW = 4 << 20

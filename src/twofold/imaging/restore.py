@@ -8,7 +8,7 @@ before is compared first, and only written where it differs. Bytes of free units
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.disk.base import HOLE
 from twofold.errors import DamageFound
@@ -24,7 +24,6 @@ from twofold.imaging.rounds import rounds
 from twofold.imaging.writing import DiskTarget, PartWriter
 from twofold.native import keep_memory
 from twofold.parallel import Threads
-from twofold.plain import dataclass
 from twofold.seal import Keyring
 from twofold.view import Absent, Contents, Frame, Piece, Result
 

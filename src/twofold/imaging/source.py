@@ -7,13 +7,14 @@ that is followed, that one is kept with every sector, for what it calls free may
 contents. Logical volumes follow the partition that they lie in.
 """
 
+from dataclasses import dataclass
+
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import is_frozen
 from twofold.disk.partitions import Partition, PartitionTable, read_table, uncovered
 from twofold.errors import FormatError
 from twofold.imaging.logical import with_logical
 from twofold.imaging.part import Part
-from twofold.plain import dataclass
 
 _REST = "What else is in the extended partition is kept as it is, as nobody knows its partitions."
 

@@ -6,6 +6,7 @@ units are kept, as in an exact image; those that are zeros cost next to nothing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from twofold.disk.base import BlockReader, Facts, FileSystem
@@ -26,7 +27,6 @@ from twofold.imaging.store import META_PIECE, StreamStore
 from twofold.imaging.units import UnitSet
 from twofold.pipeline import Run, write_segments
 from twofold.pipeline.extents import write_extents
-from twofold.plain import dataclass
 
 OpenedT = TypeVar("OpenedT")
 OpenedT_co = TypeVar("OpenedT_co", covariant=True)

@@ -6,6 +6,7 @@ parity shards are then turned so that position p belongs to group (N + p) mod G.
 the same group by group, and hashes several shards at once.
 """
 
+from dataclasses import dataclass
 from typing import Self
 
 from blake3 import blake3
@@ -13,7 +14,6 @@ from blake3 import blake3
 from twofold.errors import FormatError
 from twofold.native import EXTENSION
 from twofold.parity.field import fold
-from twofold.plain import dataclass
 
 Buffer = bytes | bytearray | memoryview
 

@@ -10,6 +10,7 @@ P is damaged as well. Whatever is computed counts only if its digest agrees.
 """
 
 from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from twofold.errors import FormatError, ObjectDamaged
@@ -22,7 +23,6 @@ from twofold.parity.encode import (
     shard_digests,
 )
 from twofold.parity.field import divide, fold, power_of_two, scale
-from twofold.plain import dataclass
 
 
 class Repaired(NamedTuple):

@@ -12,13 +12,13 @@ import queue
 import threading
 from array import array
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from twofold.backend import Backend, Repeats
 from twofold.format.compression import Search
 from twofold.format.layout import Buffer
 from twofold.format.names import BLOB_ID_SIZE, BlobKind
 from twofold.native import keep_memory, raw_memory
-from twofold.plain import dataclass
 from twofold.repository import Catalog, FinishedPack, FrameWorks, PackBuilder
 from twofold.seal import Keyring
 

@@ -5,11 +5,10 @@ and the reading was never there as far as this snapshot is concerned, and is cou
 """
 
 from collections import Counter
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.events import Emit, ItemDone, SourceWarning, hears_items
 from twofold.format.pages import Failure
-from twofold.plain import dataclass
 
 MAX_FAILURES = 1_000_000
 """More than these are counted, not listed: the ledger must not outgrow memory."""

@@ -9,6 +9,7 @@ The same for files and images: W1 to W7, and P1 to P6 for partial snapshots in b
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import msgspec
 
@@ -21,7 +22,6 @@ from twofold.format.records import Chain, PageRef, Root, TreeRef
 from twofold.pipeline.flow import Flow
 from twofold.pipeline.ledger import Ledger
 from twofold.pipeline.pages import write_failures
-from twofold.plain import dataclass
 from twofold.platform import Machine, Platform
 from twofold.repository import (
     WRITER,

@@ -14,12 +14,11 @@ Handles are not thread-safe one by one (different handles may be used from diffe
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import msgspec
 
-from twofold.plain import dataclass
 from twofold.platform.devices import Disk, DiskInfo, Mount
 
 Buffer = bytes | bytearray | memoryview

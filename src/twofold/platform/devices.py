@@ -6,9 +6,8 @@ to closing, so that nothing can be mounted from it in between.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
-
-from twofold.plain import dataclass
 
 
 class Span(NamedTuple):

@@ -11,12 +11,11 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from threading import RLock
 from typing import Generic, Protocol, Self, TypeVar
 
-from twofold.plain import dataclass
 from twofold.platform.base import TargetDir
 
 

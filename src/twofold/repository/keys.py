@@ -7,7 +7,7 @@ at most ``MAX_SLOTS`` slots are ever tried.
 
 import hmac
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidTag
 
@@ -40,7 +40,6 @@ from twofold.format.keyslot import (
 )
 from twofold.format.names import Kind
 from twofold.format.records import decode_record, encode_record
-from twofold.plain import dataclass
 from twofold.repository import stretch
 from twofold.repository.rough_read import read_around
 from twofold.seal import SALT_SIZE, Keyring, cipher, expand, nonce

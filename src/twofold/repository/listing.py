@@ -7,12 +7,12 @@ in every run of the program and stored nowhere.
 
 from array import array
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from twofold.errors import FormatError
 from twofold.format.index import IndexRun, PackEntry, PackInfo
 from twofold.format.names import BlobKind
 from twofold.format.pack import MAX_FRAME_RAW, FrameEntry
-from twofold.plain import dataclass
 
 UNKNOWN = -1
 """The mark of a pack whose index object is impossible: it agrees with nothing."""

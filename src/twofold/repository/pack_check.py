@@ -8,7 +8,7 @@ it are taken away and must come back, for parity that was never tried is no pari
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold import parity
 from twofold.errors import DamageFound, FormatError, NewerFormat
@@ -17,7 +17,6 @@ from twofold.format.index import PackEntry, PackInfo
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
 from twofold.format.pack import SECTION, FrameEntry
-from twofold.plain import dataclass
 from twofold.repository.listing import PackListing, mark_of
 from twofold.repository.pack_reader import PackReader
 from twofold.repository.pack_repair import PackImage, parse_pack

@@ -8,6 +8,7 @@ blob are tried by the caller (``blobs.py``).
 
 from collections import OrderedDict
 from contextlib import suppress
+from dataclasses import dataclass
 
 from twofold.backend import Backend
 from twofold.errors import (
@@ -33,7 +34,6 @@ from twofold.format.pack import (
     PackTable,
     section_header,
 )
-from twofold.plain import dataclass
 from twofold.repository.pack_repair import PackImage, parse_pack
 from twofold.repository.rough_read import read_around
 from twofold.seal import Keyring, ObjectSeal

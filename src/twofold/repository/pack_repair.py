@@ -8,7 +8,7 @@ place or length counts before it is held against the bytes there are.
 """
 
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold import parity
 from twofold.errors import DamageFound, FormatError, ObjectDamaged
@@ -27,7 +27,6 @@ from twofold.format.pack import (
     Footer,
     short_digest,
 )
-from twofold.plain import dataclass
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ more than all the arithmetic.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from twofold import parity
 from twofold.errors import TwofoldError
@@ -40,7 +41,6 @@ from twofold.format.pack import (
     section_header,
     short_digest,
 )
-from twofold.plain import dataclass
 from twofold.seal import Keyring, ObjectSeal
 
 _FRAME_COST = SECTION.size + TAG_SIZE

@@ -5,6 +5,7 @@ who need it.
 """
 
 import secrets
+from dataclasses import dataclass
 from typing import Self
 
 from twofold import __version__, clock
@@ -26,7 +27,6 @@ from twofold.format.config import Config
 from twofold.format.envelope import HEADER, Header, second_copy_start
 from twofold.format.names import Kind
 from twofold.format.records import Mark, Root, Tombstone, decode_record, encode_record
-from twofold.plain import dataclass
 from twofold.repository import key_removal
 from twofold.repository import keys as slots
 from twofold.repository.blobs import BlobReader

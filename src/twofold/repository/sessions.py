@@ -5,12 +5,13 @@ Opening a session is the first thing a run does and moving it the last: ``sessio
 After a lost reply both look for the id under its new name.
 """
 
+from dataclasses import dataclass
+
 from twofold import clock
 from twofold.errors import DamageFound, Fenced, ObjectNotFound
 from twofold.format import names
 from twofold.format.names import Kind
 from twofold.format.records import SessionRecord, decode_record, encode_record
-from twofold.plain import dataclass
 from twofold.repository.objects import ObjectStore
 
 

@@ -1,11 +1,12 @@
 """Snapshots: roots whose session committed (protocol.md), newest last."""
 
+from dataclasses import dataclass
+
 from twofold.errors import DamageFound, NewerFormat, ObjectNotFound
 from twofold.events import Finding, Severity
 from twofold.format import names
 from twofold.format.names import Kind
 from twofold.format.records import Root, decode_record, encode_record
-from twofold.plain import dataclass
 from twofold.repository.objects import ObjectStore
 from twofold.repository.sessions import Session
 from twofold.seal import Keyring

@@ -4,11 +4,10 @@ A blob can be had if an index object lists it in a pack that is there, in a fram
 lost. Where no index object lists it, the packs that none lists are asked, once.
 """
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.errors import FormatError
 from twofold.format.names import BlobKind
-from twofold.plain import dataclass
 from twofold.repository.index import Index
 from twofold.repository.listing import PackListing
 from twofold.repository.snapshots import Snapshot

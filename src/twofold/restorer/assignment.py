@@ -1,6 +1,7 @@
 """What is restored and by which rules: the same for planning and for doing."""
 
-from twofold.plain import dataclass
+from dataclasses import dataclass
+
 from twofold.restorer.attributes import AttributeMaker
 from twofold.restorer.compare import Decision
 from twofold.restorer.selection import Selection

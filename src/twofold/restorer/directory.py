@@ -6,9 +6,9 @@ far down take no more than their names, and going from one to another costs what
 
 import errno
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Optional
 
-from twofold.plain import dataclass
 from twofold.platform import DEEPEST, ONLY_OPEN, HandleStack, Steps, TargetDir
 from twofold.view import Path
 

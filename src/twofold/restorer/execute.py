@@ -12,13 +12,13 @@ lead to what is wanted are made when that is met. All of the target is reached b
 import errno
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum, auto
 
 import msgspec
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind, Owner, kind_of_mode
-from twofold.plain import dataclass
 from twofold.platform import Attributes, Entry, HandleStack, TargetDir, is_temporary
 from twofold.restorer.assignment import Assignment
 from twofold.restorer.compare import Decision, Judge, Judged

@@ -2,12 +2,11 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import msgspec
 
 from twofold.format.pages import Node
-from twofold.plain import dataclass
 from twofold.platform import Attributes
 from twofold.restorer.compare import Decision
 from twofold.restorer.directory import Directory

@@ -9,12 +9,11 @@ too small, the need is counted exactly: holes take none, and a file of several n
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind, kind_of_mode
 from twofold.format.records import TreeRef
-from twofold.plain import dataclass
 from twofold.platform import Entry, HandleStack, TargetDir
 from twofold.restorer.assignment import Assignment
 from twofold.restorer.compare import Decision, Judge

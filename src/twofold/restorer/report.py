@@ -8,7 +8,7 @@ import os
 import threading
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from twofold import clock
@@ -23,7 +23,6 @@ from twofold.events import (
     SourceWarning,
     hears_items,
 )
-from twofold.plain import dataclass
 from twofold.restorer.compare import Decision
 from twofold.restorer.directory import Directory, steps_from
 from twofold.restorer.jobs import FileJob

@@ -2,10 +2,10 @@
 
 import os
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from twofold.events import Phase
 from twofold.format.names import BlobKind
-from twofold.plain import dataclass
 from twofold.platform import Platform, TargetDir
 from twofold.repository import BlobReader
 from twofold.restorer.asides import Asides

@@ -12,11 +12,11 @@ only when that is met.
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from twofold.errors import SnapshotNotFound, UsageError
 from twofold.format.pages import Node, NodeKind
-from twofold.plain import dataclass
 from twofold.view import FileTree, Found, Path, find_typed, path_text
 
 if TYPE_CHECKING:

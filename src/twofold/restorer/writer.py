@@ -11,10 +11,9 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.format.layout import Buffer
-from twofold.plain import dataclass
 from twofold.platform import TargetDir, TargetFile
 from twofold.restorer.asides import Asides
 from twofold.restorer.compare import Comparer

@@ -14,11 +14,11 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from twofold.errors import SnapshotNotFound, UsageError
 from twofold.format.image import PartName
-from twofold.plain import dataclass
 from twofold.repository import Snapshot
 
 _ADDRESS = re.compile(

@@ -9,12 +9,12 @@ damage, and not as a change.
 
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind
 from twofold.graph.pages import Owned
-from twofold.plain import dataclass
 from twofold.repository import BlobReader
 from twofold.view import nodes
 from twofold.view.base import FileTree, Found, Path, Visit

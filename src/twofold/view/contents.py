@@ -8,7 +8,7 @@ pieces come with the error in place of data, and everything else goes on.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -19,7 +19,6 @@ from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
 from twofold.format.records import PageRef
 from twofold.parallel import Threads
-from twofold.plain import dataclass
 from twofold.repository import BlobReader, other_contents
 
 _AHEAD = 2  # frames per thread that may wait to be written

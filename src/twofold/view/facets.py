@@ -9,10 +9,11 @@ Times are as coarse as the coarser of the two keeps them; FAT keeps local time, 
 compared with that of another FAT. Times of folders are left out: they follow what is in them.
 """
 
+from dataclasses import dataclass
+
 from twofold.errors import DamageFound
 from twofold.format.pages import ExtraStream, Node, NodeKind
 from twofold.graph.pages import Owned
-from twofold.plain import dataclass
 from twofold.view.base import NO_OWNER, FileTree
 from twofold.view.inside import ImageTree
 from twofold.view.same import File

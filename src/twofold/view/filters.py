@@ -7,12 +7,12 @@ sizes   +10M at least, -10M at most, 1M..10M between, 1500 exactly
 
 import re
 import time
+from dataclasses import dataclass
 from datetime import datetime
 
 from twofold.errors import UsageError
 from twofold.format.pages import Node, NodeKind
 from twofold.options import parse_size
-from twofold.plain import dataclass
 
 KINDS = {"f": NodeKind.FILE, "d": NodeKind.DIRECTORY, "l": NodeKind.SYMLINK}
 _AGE = re.compile(r"([0-9]{1,6})([smhdwy])")

@@ -6,14 +6,13 @@ not too much to keep.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.errors import DamageFound
 from twofold.format.image import VolumeRecord
 from twofold.format.pages import Node, NodeKind
 from twofold.format.records import Root
 from twofold.graph import PageStore
-from twofold.plain import dataclass
 from twofold.view.base import FileTree, Found, OnDamage, Path
 from twofold.view.image import ImageDisk
 from twofold.view.open import VolumeKey, files_of, volume_key

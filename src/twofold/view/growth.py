@@ -11,12 +11,11 @@ A changed file counts with the chunks that its other version does not have.
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind, Owner
 from twofold.format.segments import Absence, Segment
-from twofold.plain import dataclass
 from twofold.view import nodes
 from twofold.view.base import NO_OWNER, FileTree, Found, Path
 from twofold.view.tree import Tree

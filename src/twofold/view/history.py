@@ -8,11 +8,10 @@ is not there; contents that come back are a version of their own that says which
 """
 
 from collections.abc import Hashable, Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twofold.format.pages import Node
-from twofold.plain import dataclass
 
 
 class Sighting(NamedTuple):

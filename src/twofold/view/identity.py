@@ -6,6 +6,7 @@ Where a list was cut in another way nevertheless, files of one size are compared
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 import blake3
@@ -13,7 +14,6 @@ import blake3
 from twofold.chunker import Chunker, Piece, StreamCutter
 from twofold.format.names import BlobKind
 from twofold.format.segments import pack_absent, pack_blob, pack_zeros
-from twofold.plain import dataclass
 from twofold.repository import BlobReader
 from twofold.seal import DedupKeys
 from twofold.view.same import Comparable, Comparer, File, Kept, Part

@@ -8,6 +8,7 @@ the parser. A parser is used by one thread at a time.
 
 import threading
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from twofold.disk import (
@@ -27,7 +28,6 @@ from twofold.format.records import Root
 from twofold.format.segments import Absence, Segment
 from twofold.graph import PageStore
 from twofold.graph.pages import Owned
-from twofold.plain import dataclass
 from twofold.view import nodes
 from twofold.view.base import Absent, Found, Group, OnDamage, Path, Visit
 from twofold.view.contents import fingerprint

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.errors import DamageFound
 from twofold.format.image import PartName
-from twofold.plain import dataclass
 from twofold.view.system_facts import SystemFacts, User
 from twofold.view.whole_file import WholeFiles
 
@@ -41,7 +40,7 @@ def linux_facts(files: WholeFiles, partition: PartName) -> SystemFacts | None:
     )
 
 
-@dataclass()
+@dataclass
 class _Texts:
     """Reads small texts; what cannot be read is noted, and empty."""
 

@@ -9,6 +9,7 @@ than that is searched anew. Damage is kept like a hit.
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from twofold.errors import DamageFound
@@ -16,7 +17,6 @@ from twofold.format.pages import Node, NodeKind
 from twofold.format.records import TreeRef
 from twofold.graph import PageStore
 from twofold.graph.pages import Owned
-from twofold.plain import dataclass
 from twofold.view.base import Found, OnDamage, Path
 from twofold.view.patterns import Patterns, State
 

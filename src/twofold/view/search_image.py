@@ -5,12 +5,12 @@ system is asked for more. So a search reads a fraction of what a walk reads.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from twofold.disk import DirectoryEntry, Kind
 from twofold.errors import DamageFound, FormatError
 from twofold.format.pages import Node, NodeKind
 from twofold.graph.pages import Owned
-from twofold.plain import dataclass
 from twofold.view.base import Found, OnDamage, Path
 from twofold.view.inside import ImageTree
 from twofold.view.nodes import number_of

@@ -10,13 +10,13 @@ refer to them, and all that is kept of them are a few bits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from twofold.errors import DamageFound, NewerFormat, TwofoldError
 from twofold.format.names import BlobKind
 from twofold.graph import PageStore, Reach, Seen, reachable
-from twofold.plain import dataclass
 from twofold.repository import Index, Snapshot
 from twofold.view.marks import BlobMarks, Flagged
 

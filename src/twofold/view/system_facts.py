@@ -1,10 +1,9 @@
 """The facts of an operating system, whichever it is."""
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.format.image import PartName
 from twofold.options import shown_as
-from twofold.plain import dataclass
 
 
 @dataclass(frozen=True, slots=True)

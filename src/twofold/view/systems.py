@@ -1,12 +1,12 @@
 """What an operating system inside of an image is: told from its own files, without starting it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from twofold.errors import DamageFound, TwofoldError
 from twofold.format.image import PartName
 from twofold.format.records import Root
 from twofold.graph import PageStore
-from twofold.plain import dataclass
 from twofold.view.image import ImageDisk
 from twofold.view.linux import linux_facts
 from twofold.view.open import partition_tree

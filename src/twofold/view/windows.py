@@ -13,7 +13,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import islice
 
 from twofold.disk.hive import HIVE_LIMIT, Hive, Key
@@ -21,7 +21,6 @@ from twofold.disk.hive_log import LOG_LIMIT, recovered
 from twofold.errors import DamageFound
 from twofold.format.image import PartName
 from twofold.format.pages import NodeKind
-from twofold.plain import dataclass
 from twofold.view.system_facts import Program, SystemFacts, User
 from twofold.view.whole_file import WholeFiles
 
@@ -68,7 +67,7 @@ def windows_facts(files: WholeFiles, partition: PartName) -> SystemFacts | None:
     return found.facts(tuple(hives.notes))
 
 
-@dataclass()
+@dataclass
 class _Hives:
     """Opens hives one after the other; what is wrong with them is noted."""
 
@@ -116,7 +115,7 @@ class _Hives:
             return b""
 
 
-@dataclass()
+@dataclass
 class _Found:
     """What was found so far."""
 

@@ -5,10 +5,10 @@ renderer takes the one it is made for and never touches the other.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from twofold.events import Event
-from twofold.plain import dataclass
 
 
 @dataclass(frozen=True, slots=True)

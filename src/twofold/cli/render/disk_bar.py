@@ -13,13 +13,12 @@ disks in one picture are drawn to the same scale.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
 from twofold.cli.render.base import Line
 from twofold.cli.render.words import columns, printable, shortened, size, width
-from twofold.plain import dataclass
 
 WIDTH = 80
 _LEAST = 2  # cells of a block

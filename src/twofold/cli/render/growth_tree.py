@@ -10,11 +10,10 @@ changed, then what is gone.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.cli.render.base import Line
 from twofold.cli.render.words import shortened, size
-from twofold.plain import dataclass
 
 _NEW, _GONE = "█░"
 _AMOUNT = 9  # columns of the longest size, "1,023 KiB"

@@ -6,13 +6,13 @@ Everything is written in ASCII: a name can then neither break a line nor move a 
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from twofold import __version__, clock
 from twofold.cli.render.base import Failure, Lines
 from twofold.cli.render.encode import VERSION, Json, plain_fields, records_in
 from twofold.cli.render.output import Output
 from twofold.events import Event, Finding, ItemDone, Notice, Phase, Progress, SourceWarning
-from twofold.plain import dataclass
 
 PROGRESS_SECONDS = 1.0
 

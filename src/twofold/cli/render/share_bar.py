@@ -10,11 +10,11 @@ shape, so no colour is needed.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from twofold.cli.render.base import Line
 from twofold.cli.render.disk_bar import cells
 from twofold.cli.render.words import columns, shortened, size
-from twofold.plain import dataclass
 
 GLYPHS = "█▓░▒·"
 _EDGE = "│"

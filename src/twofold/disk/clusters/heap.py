@@ -2,11 +2,11 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
 from twofold.disk.base import BlockReader, Run
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 SLOT = 32
 """Bytes of a directory's slot, in FAT as in exFAT."""

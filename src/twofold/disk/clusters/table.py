@@ -9,12 +9,12 @@ each other are taken as one run, which is what makes chains of millions of clust
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 FIRST_CLUSTER = 2
 END_OF_CHAIN = 0

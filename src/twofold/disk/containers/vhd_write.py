@@ -7,7 +7,7 @@ geometry unless the creator is known to mean *current size*, and a geometry roun
 import struct
 from array import array
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import BinaryIO
 from uuid import UUID, uuid4
 
@@ -26,7 +26,6 @@ from twofold.disk.containers.vhd import (
     checksum,
 )
 from twofold.errors import UsageError
-from twofold.plain import dataclass
 
 BLOCK = 2 * 1024 * 1024
 LARGEST = 2040 * 1024**3
@@ -109,7 +108,7 @@ def _header(entries: int) -> bytes:
     return HEADER.pack(*values, total).ljust(HEADER_SIZE, b"\0")
 
 
-@dataclass()
+@dataclass
 class _Dynamic:
     """A dynamic VHD in the making: the table is kept in memory, 4 bytes for each 2 MiB."""
 

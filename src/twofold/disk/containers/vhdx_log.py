@@ -12,7 +12,7 @@ An entry that is made as it must be holds no start of another one, so every byte
 
 import struct
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
@@ -20,7 +20,6 @@ from twofold.disk.blocks import check_range
 from twofold.disk.containers.base import refused
 from twofold.disk.containers.vhdx_layout import MIB, Header, is_sealed
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 SECTOR = 4096
 ENTRY = struct.Struct("<4sIIIQI4x16sQQ")
@@ -44,7 +43,7 @@ class Entry(NamedTuple):
     last: int
 
 
-@dataclass()
+@dataclass
 class Overlay:
     """A file with the changes of its log laid over it: pages of 4 KiB, and ranges of zeros."""
 

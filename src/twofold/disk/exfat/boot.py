@@ -9,12 +9,12 @@ sector, and so the place of the other one, is not known and all sizes are tried.
 """
 
 import struct
+from dataclasses import dataclass
 
 from twofold.disk.base import BlockReader
 from twofold.disk.clusters.table import FIRST_CLUSTER
 from twofold.disk.exfat.checksums import boot_checksum
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 MAGIC = b"EXFAT   "
 _REGION = 12

@@ -6,7 +6,7 @@ nobody needs here; its checksum is tried because names cannot be relied on when 
 """
 
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from twofold.disk.clusters.chain import Allocation
 from twofold.disk.exfat.entries import (
@@ -20,7 +20,6 @@ from twofold.disk.exfat.entries import (
     is_known,
     label_of,
 )
-from twofold.plain import dataclass
 
 LARGEST_UPCASE = 1 << 17
 """Bytes: two for each unit of UTF-16."""

@@ -6,6 +6,7 @@ as in use.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from twofold.disk.base import HOLE, BlockReader, Role, Run, Stream
 from twofold.disk.ext import features, superblock
@@ -15,7 +16,6 @@ from twofold.disk.ext.journal import Replayed, newer_blocks
 from twofold.disk.ext.superblock import Superblock
 from twofold.disk.ext.table import InodeTable
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 _JOURNAL_INODE = 224
 

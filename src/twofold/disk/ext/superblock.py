@@ -6,12 +6,12 @@ fits together and into the volume, because everything else is computed from it.
 """
 
 import struct
+from dataclasses import dataclass
 from uuid import UUID
 
 from twofold.disk.crc32c import remainder
 from twofold.disk.ext import features
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 SIZE = 1024
 OFFSET = 1024

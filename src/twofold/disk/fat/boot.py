@@ -12,12 +12,12 @@ lies behind counts as the volume's end.
 """
 
 import struct
+from dataclasses import dataclass
 
 from twofold.disk.base import BlockReader
 from twofold.disk.clusters.heap import SLOT
 from twofold.disk.clusters.table import FAT12, FAT16, FAT32, FIRST_CLUSTER, EntryForm
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 BOOT_LENGTH = 512
 _FEWEST_FAT16 = 4085

@@ -9,9 +9,9 @@ is still followed in the first one, as all systems do.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from twofold.disk.clusters.table import EntryForm, Location, decode
-from twofold.plain import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ cluster above 128 are such a power too: F4 stands for 4096 sectors.
 """
 
 import struct
+from dataclasses import dataclass
 
 from twofold.disk.base import BlockReader
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 _FIELDS = struct.Struct("<3x8sHB26xQQQb7xQ")
 _SECTORS = (512, 1024, 2048, 4096)

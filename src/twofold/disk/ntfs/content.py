@@ -1,11 +1,11 @@
 """Content of attributes: resident values, and bytes in clusters as they are stored."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from twofold.disk.base import HOLE, BlockReader
 from twofold.disk.ntfs.runs import RunMap
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 
 @dataclass(frozen=True, slots=True)

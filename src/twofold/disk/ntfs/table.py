@@ -12,6 +12,7 @@ whatever belongs together is found in the records themselves.
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 from twofold.disk.base import BlockReader, Content
@@ -23,7 +24,6 @@ from twofold.disk.ntfs.fixups import mend, mend_block
 from twofold.disk.ntfs.runs import RunMap
 from twofold.disk.ntfs.values import NUMBER
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 MAGIC = b"FILE"
 BLOCK = 1 << 20

@@ -6,6 +6,7 @@ the root directory, as Windows does not tell them, but can be opened by number.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 from twofold.disk.base import (
@@ -29,7 +30,6 @@ from twofold.disk.ntfs.state import State, state_of
 from twofold.disk.ntfs.system import FIRST_USER_RECORD, ROOT, System
 from twofold.disk.ntfs.table import Table
 from twofold.errors import FormatError
-from twofold.plain import dataclass
 
 _VOLUME = 3
 _BITMAP = 6

@@ -14,8 +14,8 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
-from twofold.plain import dataclass
 from twofold.platform.devices import DiskInfo, Mount
 from twofold.platform.linux import inventory, mountinfo, sysfs
 
