@@ -17,8 +17,9 @@ from tests.platform.loops import MIB, loop, mounted, new_image, run
 from twofold.disk.base import BlockReader
 from twofold.disk.partitions import read_table
 from twofold.errors import FormatError, NeedsRights, RefusedUnsafe, UsageError
+from twofold.imaging.writing import StoredBlocks
 from twofold.platform import Disk, current
-from twofold.platform.linux import block_calls, traffic
+from twofold.platform.linux import block_calls, direct, traffic
 
 SIZE = 8 * MIB
 
@@ -196,6 +197,57 @@ def test_several_threads_read_and_write(target: tuple[str, Path]) -> None:
     assert image.read_bytes() == b"".join(bytes([number * 16 + 9]) * part for number in range(8))
 
 
+def test_what_is_stored_is_read_past_the_cache(ext4: Path) -> None:
+    size = 3 * MIB + 700  # the end is in the middle of a page
+    data, image = os.urandom(size), ext4 / "image"
+    image.write_bytes(data)
+    with opened(image, write=True) as disk:
+        assert isinstance(disk, StoredBlocks)
+        disk.sync()
+        run("dd", f"if={image}", "iflag=nocache", "count=0", "status=none")
+        assert cached(image) == 0
+        for at, length in ((0, size), (5000, 1), (4096, 8192), (size - 9, 9), (MIB - 1, 2 * MIB)):
+            assert disk.read_stored(at, length) == data[at : at + length]
+        assert cached(image) == 0
+        disk.write_at(b"new", MIB)  # not on the storage before somebody asks
+        assert (
+            disk.read_stored(MIB - 1, 5) == data[MIB - 1 : MIB] + b"new" + data[MIB + 3 : MIB + 4]
+        )
+        with pytest.raises(FormatError):
+            disk.read_stored(size - 1, 2)
+
+
+def test_each_thread_has_memory_for_what_is_stored(target: tuple[str, Path]) -> None:
+    path, image = target
+    data = os.urandom(SIZE)
+    image.write_bytes(data)
+    with opened(path) as disk:
+        assert isinstance(disk, StoredBlocks)
+        ours = disk.read_stored(512, 9000)
+        theirs: list[bytes] = []
+        other = threading.Thread(target=lambda: theirs.append(bytes(disk.read_stored(MIB, 9000))))
+        other.start()
+        other.join()
+        assert (ours, theirs) == (data[512:9512], [data[MIB : MIB + 9000]])
+
+
+def test_what_is_stored_is_read_as_usual_where_there_is_no_way_past(
+    target: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, image = target
+    data = os.urandom(SIZE)
+    image.write_bytes(data)
+
+    def refuse(*_: object) -> memoryview:
+        raise OSError(errno.EINVAL, "not like this")
+
+    for method in ("borrow", "__init__"):
+        monkeypatch.setattr(direct.Direct, method, refuse)
+        with opened(path) as disk:
+            assert isinstance(disk, StoredBlocks)
+            assert disk.read_stored(700, MIB) == data[700 : 700 + MIB]
+
+
 def cached(image: Path) -> int:
     """Bytes of a file in the memory of the system, as fincore says."""
     return int(run("fincore", "--bytes", "--noheadings", "--output", "RES", image))
@@ -329,6 +381,10 @@ def test_a_device_that_cannot_read_says_so(tmp_path: Path) -> None:
         assert disk.read(0, 4 * MIB) == bytes(4 * MIB)
         with pytest.raises(OSError) as caught:
             disk.read(3 * MIB, 2 * MIB)
+        assert caught.value.errno == errno.EIO
+        assert isinstance(disk, StoredBlocks)
+        with pytest.raises(OSError) as caught:
+            disk.read_stored(3 * MIB, 2 * MIB)
         assert caught.value.errno == errno.EIO
 
 

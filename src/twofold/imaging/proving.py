@@ -1,5 +1,8 @@
 """Reading parts back from a target, in the order of the disk and in large windows.
 
+Windows are read past the system's cache where that can be had: it costs less, and what is proven is
+what the storage holds.
+
 parts, sorted ─► windows (read by one request) ─► threads: all parts hashed ─► those that differ
 """
 
@@ -12,7 +15,7 @@ from twofold.disk.base import HOLE
 from twofold.format.names import BLOB_ID_SIZE, BlobKind
 from twofold.imaging.placing import Part
 from twofold.imaging.store import any_set
-from twofold.imaging.writing import DiskTarget
+from twofold.imaging.writing import DiskTarget, StoredBlocks
 from twofold.parallel import Threads
 from twofold.seal import DedupKeys
 
@@ -71,7 +74,8 @@ def _windows(parts: Iterable[Part]) -> Iterator[_Window]:
 def _check(target: DiskTarget, window: _Window, keys: DedupKeys) -> Proof:
     """Runs in a thread."""
     low = window.low
-    view = memoryview(target.read(low, window.high - low))
+    read = target.read_stored if isinstance(target, StoredBlocks) else target.read
+    view = memoryview(read(low, window.high - low))
     whole, spans, differing = list[Part](), array("Q"), list[Part]()
     for part in window.parts:
         if part.blob is None or len(part.spans) != 1:

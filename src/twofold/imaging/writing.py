@@ -5,7 +5,7 @@ by one request: files that were packed together mostly lie together. Small zeros
 larger ones are left to the target, which can free their storage.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from twofold.disk.base import HOLE
 from twofold.format.layout import Buffer
@@ -26,6 +26,15 @@ class DiskTarget(Protocol):
     def write_zeros(self, offset: int, length: int) -> None: ...
 
     def sync(self) -> None: ...
+
+
+@runtime_checkable
+class StoredBlocks(Protocol):
+    """A target that can be read past the cache of the system."""
+
+    def read_stored(self, offset: int, length: int) -> Buffer:
+        """As ``read``; the bytes are there until the thread's next call."""
+        ...
 
 
 class PartWriter:

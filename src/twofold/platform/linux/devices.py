@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from threading import Lock
 
 from twofold.errors import FormatError, NeedsRights, RefusedUnsafe, UsageError
 from twofold.platform.base import Buffer
@@ -21,6 +22,7 @@ from twofold.platform.linux import block_calls, direct, source, system, traffic
 assert sys.platform == "linux"
 
 _FILE_SECTOR = 512
+_PAGE = 4096  # what direct reads of files are aligned to
 _PIECE = 256 << 20  # bytes zeroed by one call, after which an interrupt is heard
 _ZEROS = bytes(1 << 20)
 _DENIED = (errno.EACCES, errno.EPERM)
@@ -81,6 +83,9 @@ class LinuxDisk:
         self.path = path
         self._fd = fd
         self._direct: direct.Direct | None = None
+        self._past_cache: direct.Direct | None = None
+        self._may_pass = True
+        self._opening = Lock()
         self.is_device = stat.S_ISBLK(os.fstat(fd).st_mode)
         if write:
             self._lock()
@@ -142,6 +147,32 @@ class LinuxDisk:
         if self._direct is None:
             self._direct = direct.Direct(self._live(), self.sector_size)
         return self._direct.read(offset, length)
+
+    def read_stored(self, offset: int, length: int) -> Buffer:
+        """``read`` past the system's cache where that can be had, kept until the thread's next.
+
+        FormatError, OSError.
+        """
+        way = self._stored()
+        if way is None or not length or not self._inside(offset, length):
+            return self.read(offset, length)
+        try:
+            return way.borrow(offset, length)
+        except OSError as error:
+            if error.errno == errno.EIO:  # it must not be hidden by what is still in the cache
+                raise
+            return self.read(offset, length)
+
+    def _stored(self) -> direct.Direct | None:
+        """The way past the cache; None where the file system has none."""
+        fd = self._live()
+        with self._opening:
+            if self._may_pass:
+                self._may_pass = False  # asked once
+                sector = self.sector_size if self.is_device else _PAGE
+                with suppress(OSError):
+                    self._past_cache = direct.Direct(fd, sector)
+            return self._past_cache
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """Read until the view is full or the disk ends; bytes read. OSError."""
@@ -239,8 +270,9 @@ class LinuxDisk:
         fd, self._fd = self._fd, system.CLOSED
         if fd == system.CLOSED:
             return
-        if self._direct is not None:
-            self._direct.close()
+        for way in (self._direct, self._past_cache):
+            if way is not None:
+                way.close()
         with suppress(OSError):  # who wants to hear of it calls ``sync``
             self._read.drop()
         os.close(fd)

@@ -7,6 +7,7 @@ gives each sector for itself.
 import mmap
 import os
 import sys
+import threading
 
 from twofold.platform.linux import system
 
@@ -19,6 +20,7 @@ class Direct:
     def __init__(self, fd: int, sector: int) -> None:
         self._fd = os.open(system.descriptor_path(fd), os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
         self._sector = sector
+        self._local = threading.local()
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes, which lie inside. OSError."""
@@ -33,6 +35,30 @@ class Direct:
                     raise OSError("a direct read was cut short")
                 done += count
             return buffer[offset - first : offset - first + length]
+
+    def borrow(self, offset: int, length: int) -> memoryview:
+        """The same in memory that the thread's next call fills anew: no page is taken or copied.
+
+        OSError also where such reads are not to be had.
+        """
+        first = offset // self._sector * self._sector
+        skip = offset - first
+        size = -(-(skip + length) // self._sector) * self._sector
+        view = self._memory(size)
+        done = 0
+        while done < skip + length:
+            count = os.preadv(self._fd, [view[done:size]], first + done)
+            if not count or (count % self._sector and done + count < skip + length):
+                raise OSError("a direct read was cut short")
+            done += count
+        return view[skip : skip + length]
+
+    def _memory(self, size: int) -> memoryview:
+        """At least so many bytes, the same for all calls of a thread as far as they suffice."""
+        held: memoryview | None = getattr(self._local, "held", None)
+        if held is None or len(held) < size:
+            held = self._local.held = memoryview(mmap.mmap(-1, size))
+        return held
 
     def close(self) -> None:
         """Close it."""
