@@ -15,7 +15,7 @@ from twofold.repository.argon2id import Inputs, by_lanes
 
 HEADER = Struct(
     "<BBIIIH"
-)  # flags (3: none of them for a comparison), kernel, passes, lanes, threads, KiB
+)  # flags (7: none of them for a comparison), kernel, passes, lanes, threads, KiB
 SALT = b"some salt"
 BLOCK = 1024
 IMPOSSIBLE = 1 << 30  # passes that are refused; fewer would be made
@@ -28,7 +28,7 @@ def target(data: bytes) -> None:
     flags, number, passes, lanes, threads, kib = HEADER.unpack(head)
     kernels = [*EXTENSION.ARGON2_KERNELS, "unknown"]
     kernel = kernels[number % len(kernels)]
-    if flags & 3:
+    if flags & 7:
         _fill(kernel, passes if passes >= IMPOSSIBLE else passes % 3, lanes, threads, kib % 70)
     elif kernel != "unknown":
         lanes = 1 + lanes % 3
