@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.native.fuzz.mutate import mutated
 
-RUNS = 100_000  # when nobody says
+RUNS = 30_000  # when nobody says
 
 
 def main() -> None:
