@@ -7,8 +7,6 @@ bitmap that has another count of free units than its descriptor tells is none to
 volume whose journal waits that holds once it was followed; before, the two may be of two times.
 """
 
-from collections.abc import Collection
-
 from twofold.disk import bitmap
 from twofold.disk.base import BlockReader
 from twofold.disk.ext.groups import BLOCK_UNINIT, Groups, fixed_blocks
@@ -16,40 +14,36 @@ from twofold.disk.ext.superblock import Superblock
 
 
 def read(
-    reader: BlockReader, sb: Superblock, groups: Groups, unfit: Collection[int] = ()
-) -> bytearray:
-    """One bit per unit, lowest first; groups with an ``unfit`` bitmap are all in use.
+    reader: BlockReader, sb: Superblock, groups: Groups, *, settled: bool
+) -> tuple[bytearray, int]:
+    """One bit per unit, lowest first; and how many groups have a bitmap that cannot be right.
 
-    OSError when the device cannot read.
+    ``settled``: bitmaps and descriptors are of the same time, so they are compared. OSError when
+    the device cannot read.
     """
-    per_group = sb.blocks_per_group // sb.cluster_blocks // 8
-    bits = bytearray(per_group * sb.groups)
+    size = sb.blocks_per_group // sb.cluster_blocks // 8
+    bits = bytearray(size * sb.groups)
+    unfit = 0
     for number in range(sb.groups):
-        place = slice(number * per_group, (number + 1) * per_group)
+        place = slice(number * size, (number + 1) * size)
         group = groups[number]
-        if group is None or number in groups.doubtful or number in unfit:
-            bits[place] = b"\xff" * per_group
-        elif not group.flags & BLOCK_UNINIT:
-            bits[place] = reader.read(group.block_bitmap * sb.block_size, per_group)
+        is_kept = group is None or number in groups.doubtful
+        if group is not None and not group.flags & BLOCK_UNINIT and (settled or not is_kept):
+            bits[place] = reader.read(group.block_bitmap * sb.block_size, size)
+            units = min(size * 8, sb.units - number * size * 8)
+            if settled and _free(bits[place], units) != group.free_units:
+                unfit += 1
+                is_kept = True
+        if is_kept:
+            bits[place] = b"\xff" * size
     for number in range(sb.groups):
         _mark_tables(bits, sb, groups, number)
-    return bitmap.cut(bits, sb.units)
+    return bitmap.cut(bits, sb.units), unfit
 
 
-def unfit(reader: BlockReader, sb: Superblock, groups: Groups) -> set[int]:
-    """Groups whose bitmap has not as many free units as it should. OSError as above."""
-    per_group = sb.blocks_per_group // sb.cluster_blocks
-    found = set()
-    for number in range(sb.groups):
-        group = groups[number]
-        if group is None or group.flags & BLOCK_UNINIT:
-            continue
-        units = min(per_group, sb.units - number * per_group)
-        bits = reader.read(group.block_bitmap * sb.block_size, -(-units // 8))
-        used = (int.from_bytes(bits, "little") & (1 << units) - 1).bit_count()
-        if units - used != group.free_units:
-            found.add(number)
-    return found
+def _free(bits: bytearray, units: int) -> int:
+    """Clear bits among the first ``units``."""
+    return units - (int.from_bytes(bits, "little") & (1 << units) - 1).bit_count()
 
 
 def _mark_tables(bits: bytearray, sb: Superblock, groups: Groups, number: int) -> None:

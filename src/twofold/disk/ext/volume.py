@@ -77,11 +77,12 @@ class ExtVolume:
         self._notes.rootless = not self._has_root()
         if self._replay.lost or self._notes.rootless:
             return bitmap.full(self._sb.units)
-        unfit = allocation.unfit(self._reader, self._sb, self._groups)
-        self._notes.unfit = len(unfit)
-        found = allocation.read(self._reader, self._sb, self._groups, unfit)
+        found, self._notes.unfit = allocation.read(
+            self._reader, self._sb, self._groups, settled=True
+        )
         if self._replay.newer:
-            before = allocation.read(self._volume, self._sb, Groups(self._volume, self._sb))
+            old = Groups(self._volume, self._sb)
+            before, _ = allocation.read(self._volume, self._sb, old, settled=False)
             found = bitmap.union(found, before)
         return found
 
