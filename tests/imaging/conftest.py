@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import pristine, twofold
+from tests.imaging.world import ImageWorld
 
 __all__ = ["pristine", "twofold"]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> ImageWorld:
+    """An empty source and a repository beside it."""
+    made = ImageWorld.make(tmp_path)
+    assert isinstance(made, ImageWorld)
+    return made
 
 
 @pytest.fixture

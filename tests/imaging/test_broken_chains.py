@@ -33,13 +33,6 @@ RECORDS = (EXTENDED, 19 * MIB, 28 * MIB)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> ImageWorld:
-    made = ImageWorld.make(tmp_path)
-    assert isinstance(made, ImageWorld)
-    return made
-
-
-@pytest.fixture
 def disk(world: ImageWorld, tmp_path: Path) -> Path:
     """A primary and three logical partitions, each an ext4 with random bytes where it is free."""
     for number in range(6):

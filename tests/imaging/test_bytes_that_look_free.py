@@ -21,11 +21,9 @@ _OLD = "^metadata_csum,^64bit,^has_journal"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> ImageWorld:
-    made = ImageWorld.make(tmp_path)
-    assert isinstance(made, ImageWorld)
-    (made.source / "file").write_bytes(random.Random(1).randbytes(3 * MIB))
-    return made
+def world(world: ImageWorld) -> ImageWorld:
+    (world.source / "file").write_bytes(random.Random(1).randbytes(3 * MIB))
+    return world
 
 
 def _round(world: ImageWorld, disk: Path) -> tuple[bool, str, list[str]]:

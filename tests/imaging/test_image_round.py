@@ -23,13 +23,6 @@ from twofold.format.layout import Buffer
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> ImageWorld:
-    made = ImageWorld.make(tmp_path)
-    assert isinstance(made, ImageWorld)
-    return made
-
-
-@pytest.fixture
 def source(world: ImageWorld) -> Path:
     tree(world.source)
     return world.source

@@ -11,12 +11,10 @@ from twofold.events import Notice
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> ImageWorld:
-    made = ImageWorld.make(tmp_path)
-    assert isinstance(made, ImageWorld)
+def world(world: ImageWorld) -> ImageWorld:
     for number in range(3):
-        (made.source / f"file {number}").write_bytes(os.urandom(200_000))
-    return made
+        (world.source / f"file {number}").write_bytes(os.urandom(200_000))
+    return world
 
 
 def notices(world: ImageWorld, disk: Path) -> list[str]:

@@ -21,13 +21,6 @@ FIRST, SECOND = (MIB, 24 * MIB), (9 * MIB, 16 * MIB)
 """First byte and bytes."""
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> ImageWorld:
-    made = ImageWorld.make(tmp_path)
-    assert isinstance(made, ImageWorld)
-    return made
-
-
 def make(world: ImageWorld, folder: Path) -> Path:
     """A disk without a table, with both file systems."""
     for number in range(6):
