@@ -42,7 +42,7 @@ _PASSING = frozenset(
     ).split()
     if (number := getattr(errno, word, None)) is not None
 )
-# Network busy or gone, a name deleted under us, an unexpected error of the network, time is over.
+# No such network place, network busy, its unexpected error, a name deleted under us, time over.
 _PASSING_ON_WINDOWS = frozenset({53, 54, 59, 64, 121})
 
 # The host is in the name because some network file systems lock within one machine only.

@@ -6,11 +6,7 @@ from twofold.errors import DamageFound
 from twofold.events import Emit, Finding, Progress, Severity
 from twofold.format.image import PartName
 from twofold.options import shown_as
-from twofold.view import (
-    Program,
-    Sharing,
-    SystemFacts,
-)
+from twofold.view import Program, Sharing, SystemFacts
 
 _REMEDY = "run 'twofold check --read-data' to see what is affected"
 

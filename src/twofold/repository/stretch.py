@@ -1,7 +1,7 @@
 """Stretching a secret into a key, which may begin before anybody asks for the key.
 
-Argon2id needs no interpreter while the rest of the program is loaded. So
-whoever knows the secret early lets it begin; who needs the key then waits for the rest of it.
+Argon2id needs no interpreter while the rest of the program is loaded. So whoever knows the secret
+early lets it begin; who needs the key then waits for the rest of it.
 """
 
 from functools import partial
