@@ -20,7 +20,9 @@ from twofold.imaging.new_ids import Patch, PatchedTarget
 from twofold.imaging.placing import Part
 from twofold.imaging.plan import DiskPlan, PartPlan
 from twofold.imaging.proving import prove
+from twofold.imaging.ranges import Ranges
 from twofold.imaging.rounds import rounds
+from twofold.imaging.wiping import edges, edges_of_disk, wipe
 from twofold.imaging.writing import DiskTarget, PartWriter
 from twofold.native import keep_memory
 from twofold.parallel import Threads
@@ -30,7 +32,6 @@ from twofold.view import Absent, Contents, Frame, Piece, Result
 _READERS = 2
 _STEP = 256 << 20
 """Bytes after which the target is made durable and the journal told."""
-_EDGE = 1 << 20
 _MOST_TOLD = 20
 
 PartFrame = Frame[Part]
@@ -62,27 +63,14 @@ def restore_disk(
 ) -> DiskRestored:
     """Write and verify. ``StoreError``, ``NoSpace``, OSError of the target."""
     journal = journal or Journal(b"", b"", None, "", emit)
-    _wipe(plan, target)
+    again = Ranges() if plan.target.fresh else edges_of_disk(plan)
+    wipe(target, edges(plan) if again and journal.recorded is None else again)
     journal.begin(fresh=plan.target.fresh)
     patched = PatchedTarget(target, plan.patches) if plan.patches else target
-    result = _Restore(pages, keys, plan, patched, journal, emit, step).run()
+    result = _Restore(pages, keys, plan, patched, journal, emit, step, again).run()
     if not (result.damaged or result.wrong):
         journal.anew()
     return result
-
-
-def _wipe(plan: DiskPlan, target: DiskTarget) -> None:
-    """Take away by what a disk or file system is known, also what stands behind the image's end.
-
-    From here on nobody takes the target for what it was, nor for what it is to become.
-    """
-    if plan.target.fresh:
-        return
-    size = plan.target.size
-    edge = min(_EDGE, size)
-    target.write_zeros(0, edge)
-    target.write_zeros(size - edge, edge)
-    target.sync()
 
 
 class _Restore:
@@ -95,7 +83,9 @@ class _Restore:
         journal: Journal,
         emit: Emit,
         step: int,
+        wiped_again: Ranges,
     ) -> None:
+        self._wiped_again = wiped_again
         self._pages = pages
         self._plan = plan
         self._target = target
@@ -188,9 +178,14 @@ class _Restore:
             self._write(self._contents, step)
             self._target.sync()
             done += len(step)
-            self._journal.sample(next(step[len(step) // 2].pieces()).job)
+            self._sample(next(step[len(step) // 2].pieces()).job)
             self._journal.reached(self._round, done)
         self._target.sync()
+
+    def _sample(self, part: Part) -> None:
+        """Let the journal have a part, unless a run that goes on would wipe it first."""
+        if not any(self._wiped_again.within(start, start + size) for start, size in part.spans):
+            self._journal.sample(part)
 
     def _write(self, contents: Contents[Part], frames: Sequence[PartFrame]) -> None:
         for written, lost in contents.used(frames, self._put):
