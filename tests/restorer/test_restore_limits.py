@@ -40,6 +40,8 @@ def test_fat_takes_what_it_can(place: Place) -> None:
     if made.returncode:
         pytest.skip("no mkfs.vfat")
     with mounted(place.base / "stick", "-t", "vfat", "-o", "loop", str(image)) as target:
+        dry = place.restore(target=os.fsencode(target / "still to be made"), dry_run=True)
+        assert any("vfat" in note for note in dry.plan.notes)
         result = place.restore(target=os.fsencode(target))
         assert any("vfat" in note for note in result.plan.notes)
         assert result.exit_code == 1

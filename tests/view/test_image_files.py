@@ -256,6 +256,29 @@ def test_streams_too_large_for_attributes_are_told(place: Place, tmp_path: Path)
     assert (place.target / "file").read_bytes() == b"content"
 
 
+def test_streams_are_listed_and_read_by_name(place: Place, tmp_path: Path) -> None:
+    """Those too large for attributes as well; NAME:$DATA is what Windows calls the same."""
+    image = tmp_path / "volume"
+    ntfs_volumes.make(image, size=16 * MIB, cluster=4096)
+    large = os.urandom(300_000)
+    with ntfs_volumes.mounted(image) as folder:
+        (folder / "d").mkdir()
+        (folder / "d" / "file").write_bytes(b"content")
+        (folder / "d" / "file:large").write_bytes(large)
+        (folder / "d" / "file:small é").write_bytes(b"small")
+        (folder / "d:of folder").write_bytes(b"a folder's")
+    image_of(place, image)
+    _, (listed,) = place.listed("latest:p1:/d", long=True)
+    assert set(listed.attributes) == {"user.large", "user.small é"}
+    assert read(place, "latest:p1:/d/file:large") == large
+    assert read(place, "latest:p1:/d/file:large:$DATA") == large
+    assert read(place, "latest:p1:/d/file:small é") == b"small"
+    assert read(place, "latest:p1:/d:of folder") == b"a folder's"
+    for missing in ("d/file:none", "d/none:large", "d/file:", "none:/large"):
+        with pytest.raises(SnapshotNotFound, match="holds no"):
+            read(place, f"latest:p1:/{missing}")
+
+
 @pytest.mark.parametrize(
     ("tag", "value", "word"),
     [(0x80000013, bytes(8), "deduplication"), (0x80000017, b"\1\0\0\0" * 2 + bytes(32), "WIM")],

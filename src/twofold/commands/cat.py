@@ -16,7 +16,16 @@ from twofold.format.pages import Node, NodeKind
 from twofold.format.segments import Absence, Segment
 from twofold.options import Options, RepositoryAccess
 from twofold.repository import BlobReader
-from twofold.view import Absent, FileTree, absent_in, find_typed, parse_address, path_text
+from twofold.view import (
+    Absent,
+    FileTree,
+    Path,
+    absent_in,
+    find_typed,
+    named_stream,
+    parse_address,
+    path_text,
+)
 
 _STEP = 1 << 20
 _ZEROS = bytes(_STEP)
@@ -24,7 +33,10 @@ _ZEROS = bytes(_STEP)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatOptions(Options):
-    """Which file (``latest:/home/u/a.txt``, ``latest:p3:/a.txt``); ``write`` gets its bytes."""
+    """Which file (``latest:/home/u/a.txt``, ``latest:p3:/a.txt``); ``write`` gets its bytes.
+
+    Behind a colon stands a further stream of it (``latest:p3:/a.txt:Zone.Identifier``).
+    """
 
     access: RepositoryAccess
     address: str
@@ -47,21 +59,33 @@ def run(options: CatOptions, emit: Emit) -> CatResult:
     address = parse_address(options.address)
     with read_snapshot(options.access, address, "cat", emit) as reading:
         tree, path = reading.tree(address), path_text(address.path or ())
-        found = find_typed(tree, address.path or ())
         shown = path.decode("utf-8", "replace")
-        if found is None:
-            raise SnapshotNotFound(f"the snapshot holds no '{shown}'")
-        _check(tree, found.node, shown)
         absent = Absent()
-        for data in _pieces(tree, found.node, reading.pages.blobs, absent):
+        size = 0
+        for data in _wanted(tree, address.path or (), shown, reading.pages.blobs, absent):
             options.write(data)
+            size += len(data)
         if absent:
             message = f"it has zeros where the backup holds nothing: {absent.words}"
             remedy = "an older or newer backup may hold it"
             emit(Finding(Severity.WARNING, shown, message, remedy))
         snapshot = reading.snapshot
         code = INCOMPLETE if absent else 0
-        return CatResult(code, snapshot.id, snapshot.root.time_ns, path, found.node.size)
+        return CatResult(code, snapshot.id, snapshot.root.time_ns, path, size)
+
+
+def _wanted(
+    tree: FileTree, path: Path, shown: str, blobs: BlobReader, absent: Absent
+) -> Iterator[Buffer]:
+    """The content at a path, which may name a further stream of a file."""
+    found = find_typed(tree, path)
+    if found is not None:
+        _check(tree, found.node, shown)
+        return _pieces(tree, found.node, blobs, absent)
+    stream = named_stream(tree, path)
+    if stream is None:
+        raise SnapshotNotFound(f"the snapshot holds no '{shown}'")
+    return _all_of(stream, stream.size, absent)
 
 
 def _check(tree: FileTree, node: Node, shown: str) -> None:
@@ -77,13 +101,17 @@ def _pieces(tree: FileTree, node: Node, blobs: BlobReader, absent: Absent) -> It
     """The content; ``absent`` is told what of it is not stored."""
     content = tree.content(node)
     if content is not None:
-        yield from _decoded(content, node.size)
-        absent.take(absent_in(content))
+        yield from _all_of(content, node.size, absent)
         return
     for segment in tree.segments(node):
         if isinstance(segment.blob, Absence):
             absent.add(segment.blob, segment.length)
         yield from _stored(segment, blobs)
+
+
+def _all_of(content: Content, size: int, absent: Absent) -> Iterator[Buffer]:
+    yield from _decoded(content, size)
+    absent.take(absent_in(content))
 
 
 def _decoded(content: Content, size: int) -> Iterator[Buffer]:

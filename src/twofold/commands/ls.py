@@ -33,7 +33,8 @@ class ListedEntry:
     system keeps none.
 
     Of a long listing only: ``linked`` (it has further names), ``attributes`` (names of extended
-    attributes) and ``flags`` (of the file system).
+    attributes, and of further streams as they would be given back) and ``flags`` (of the file
+    system).
     """
 
     path: bytes
@@ -204,5 +205,8 @@ def _described(path: Path, node: Node, owner: Owner, *, long: bool) -> ListedEnt
 
 def _with_more(entry: ListedEntry, node: Node) -> ListedEntry:
     more = node.more
-    names = tuple(name.decode("utf-8", "replace") for name, _ in more.xattrs) if more else ()
-    return replace(entry, linked=node.linked, attributes=names, flags=more.flags if more else 0)
+    if more is None:
+        return replace(entry, linked=node.linked)
+    names = [name for name, _ in more.xattrs] + [b"user." + each.name for each in more.streams]
+    shown = tuple(name.decode("utf-8", "replace") for name in names)
+    return replace(entry, linked=node.linked, attributes=shown, flags=more.flags)

@@ -213,6 +213,16 @@ class Attributes(msgspec.Struct, frozen=True):
     flags: int | None = None
 
 
+class Dropped(NamedTuple):
+    """What a file system takes without a word and does not keep; by default, nothing."""
+
+    mode: bool = False
+    owner: tuple[int, int] | None = None
+    """(user, group) that everything there belongs to, whoever it is given to."""
+    xattrs: tuple[bytes, ...] = ()
+    """How the names of such extended attributes begin."""
+
+
 ONLY_OPEN = 0x80
 """Added to the depth of a directory that is only on the way to others."""
 
@@ -281,6 +291,10 @@ class TargetDir(Protocol):
     @property
     def fs_type(self) -> str:
         """File system name as the system calls it."""
+        ...
+
+    def dropped(self) -> Dropped:
+        """What the file system here would drop in silence; tried on a file that is removed."""
         ...
 
     def existing(self, name: bytes) -> Entry | None:

@@ -19,7 +19,7 @@ import msgspec
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind, Owner, kind_of_mode
-from twofold.platform import Attributes, Entry, HandleStack, TargetDir, is_temporary
+from twofold.platform import Attributes, Dropped, Entry, HandleStack, TargetDir, is_temporary
 from twofold.restorer.assignment import Assignment
 from twofold.restorer.compare import Decision, Judge, Judged
 from twofold.restorer.directory import Directory
@@ -131,6 +131,7 @@ class Execution:
         self._levels.append(level)
         self._target.mark()
         self._guard.check_entry(self._target.root)
+        self._maker.dropped = self._target.root.dropped()
         level.folds = self._settle(self._target.root)
 
     def _end(self) -> None:
@@ -247,8 +248,13 @@ class Execution:
         level.made = Made.FRESH
         above = self._levels[-1].folds
         level.folds = Folds(blind=above is not None and above.blind)
-        level.plain = self._selection.whole(level.wish) and not level.folds.blind
-        self._report.done(decision, level.directory, b"", losses=self._maker.losses(level.node))
+        level.plain = (
+            self._selection.whole(level.wish)
+            and not level.folds.blind
+            and self._maker.dropped == Dropped()
+        )
+        losses = self._maker.losses(level.node, self._maker.of(level.node, level.owner))
+        self._report.done(decision, level.directory, b"", losses=losses)
 
     def _open_existing(self, level: Level, entry: Entry) -> None:
         name = level.node.name
@@ -272,7 +278,8 @@ class Execution:
             wanted = self._maker.of(level.node, level.owner)
             same = entry.mode == wanted.mode and entry.mtime_ns == wanted.mtime_ns
             decision = Decision.UNCHANGED if same else Decision.METADATA
-            self._report.done(decision, level.directory, b"", losses=self._maker.losses(level.node))
+            losses = self._maker.losses(level.node, wanted)
+            self._report.done(decision, level.directory, b"", losses=losses)
 
     def _leave(self) -> None:
         level = self._levels.pop()
@@ -354,7 +361,7 @@ class Execution:
     def _first_name(self, job: FileJob, judged: Judged) -> None:
         """An entry, or the first of several that are one."""
         decision, entry = judged
-        losses: Sequence[str] = self._maker.losses(job.node)
+        losses: Sequence[str] = self._maker.losses(job.node, job.attributes)
         if decision in (Decision.UNCHANGED, Decision.METADATA):
             if decision is Decision.METADATA:
                 here = self._handles.top

@@ -285,23 +285,32 @@ class Planner:
             return node.size
 
 
-def expected_losses(fs_type: str, *, may_give_owners: bool, owner: bool) -> Sequence[str]:
-    """What a target cannot hold, in words, as far as its kind and our rights tell."""
+def expected_losses(
+    fs_type: str, *, may_give_owners: bool, owner: bool, windows: bool
+) -> Sequence[str]:
+    """What a target cannot hold, in words, as far as its kind and our rights tell.
+
+    ``windows``: what is restored has no owners and permissions that it could lose.
+    """
     notes = []
     if owner and not may_give_owners:
         notes.append(
             "owners and device files need administrator rights: everything will belong to you"
         )
-    if fs_type in _LIMITS:
-        notes.append(f"the target's file system ({fs_type}) cannot hold {_LIMITS[fs_type]}")
+    if fs_type in _LIMITS and not (windows and fs_type in _FOREIGN):
+        notes.append(f"the target's file system ({fs_type}) {_LIMITS[fs_type]}")
     return notes
 
 
-_FAT = "owners, permissions, links, special files, extended attributes or exact times"
+_FOREIGN = ("fuse", "fuseblk")
+"""NTFS and exFAT through FUSE; what they keep depends on how they are mounted."""
+_FAT = "cannot hold owners, permissions, links, special files, extended attributes or exact times"
+_NETWORK = "cannot hold all owners, permissions, links and special files of this system"
 _LIMITS = {
     "vfat": f"{_FAT}, nor files of 4 GiB and more",
     "msdos": f"{_FAT}, nor files of 4 GiB and more",
     "exfat": _FAT,
-    "cifs": "all owners, permissions, links and special files of this system",
-    "smb3": "all owners, permissions, links and special files of this system",
+    "cifs": _NETWORK,
+    "smb3": _NETWORK,
+    **dict.fromkeys(_FOREIGN, "may not keep owners, permissions, access lists or exact times"),
 }

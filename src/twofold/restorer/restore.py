@@ -80,7 +80,7 @@ class Restore:
             tree,
             selection,
             Policy(request.existing),
-            AttributeMaker(platform, owner=request.owner),
+            AttributeMaker(platform, owner=request.owner, has_modes=not tree.windows),
             RepositoryGuard(platform, location),
         )
 
@@ -97,7 +97,7 @@ class Restore:
             tally = Planner(self._assignment, judge, root, above, exact=not counted).run()
             if counted and tally.bytes_needed > free:
                 tally = Planner(self._assignment, judge, root, above, exact=True).run()
-            notes = self._notes(root.fs_type if root else "", damaged=tally.damaged)
+            notes = self._notes(above.fs_type if above else "", damaged=tally.damaged)
             notes = (*notes, *tally.too_long.notes())
         counts = tally.counts
         return RestorePlan(
@@ -169,10 +169,14 @@ class Restore:
             notes.append(f"{failed} entries could not be read when this backup was made")
         if damaged:
             notes.append("parts of this backup are damaged and cannot be restored")
+        tree = self._assignment.tree
         losses = expected_losses(
-            fs_type, may_give_owners=may_give_owners(), owner=self._request.owner
+            fs_type,
+            may_give_owners=may_give_owners(),
+            owner=self._request.owner,
+            windows=tree.windows,
         )
-        return (*notes, *self._assignment.tree.notes, *losses)
+        return (*notes, *tree.notes, *losses)
 
 
 def may_give_owners() -> bool:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from twofold.view.image import FRAME, ImageDisk, ImageVolume
     from twofold.view.inside import ImageTree
     from twofold.view.links import LinkGroups
+    from twofold.view.named_stream import named_stream
     from twofold.view.open import (
         VolumeKey,
         files_of,
@@ -74,6 +75,7 @@ __getattr__ = opened_by(
         "image": "FRAME ImageDisk ImageVolume",
         "inside": "ImageTree",
         "links": "LinkGroups",
+        "named_stream": "named_stream",
         "open": "VolumeKey files_of partition_tree snapshot_tree volume_key",
         "patterns": "Patterns",
         "same": "Comparer File",
@@ -138,6 +140,7 @@ __all__ = [
     "find_spelled",
     "find_typed",
     "is_absolute",
+    "named_stream",
     "parse_address",
     "parse_argument",
     "parse_part",

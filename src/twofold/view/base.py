@@ -138,6 +138,11 @@ class FileTree(Protocol):
         ...
 
     @property
+    def windows(self) -> bool:
+        """Whether modes are made up, since files come from Windows or a file system of it."""
+        ...
+
+    @property
     def notes(self) -> Sequence[str]:
         """Sentences about what is not as it should be, or cannot be given back."""
         ...

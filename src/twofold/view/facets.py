@@ -15,11 +15,10 @@ from twofold.errors import DamageFound
 from twofold.format.pages import ExtraStream, Node, NodeKind
 from twofold.graph.pages import Owned
 from twofold.view.base import NO_OWNER, FileTree
-from twofold.view.inside import ImageTree
+from twofold.view.inside import WINDOWS, ImageTree
 from twofold.view.same import File
 
-_WINDOWS = frozenset(("ntfs", "exfat", "fat12", "fat16", "fat32"))
-_FATS = _WINDOWS - {"ntfs"}
+_FATS = WINDOWS - {"ntfs"}
 _SECOND = 10**9
 _STEP = 1 << 20
 
@@ -35,8 +34,8 @@ class Facets:
     def of(cls, tree: FileTree) -> "Facets":
         """By where the tree comes from."""
         if isinstance(tree, ImageTree):
-            return cls(tree.kind in _WINDOWS, tree.kind)
-        return cls(tree.root.system.lower().startswith("win"), "")
+            return cls(tree.windows, tree.kind)
+        return cls(tree.windows, "")
 
 
 class MetadataComparer:

@@ -33,6 +33,9 @@ from twofold.view.base import Absent, Found, Group, OnDamage, Path, Visit
 from twofold.view.contents import fingerprint
 from twofold.view.image import ImageVolume
 
+WINDOWS = frozenset(("ntfs", "exfat", "fat12", "fat16", "fat32"))
+"""File systems of Windows, as they are called here."""
+
 _FACTS = 256
 _LISTINGS = 4
 _TOLD = 100  # faults of one directory
@@ -69,6 +72,11 @@ class ImageTree:
         # These caches hold the parser and never their owner, as all caches here.
         self._facts = lru_cache(_FACTS)(system.facts_of)
         self._listing = lru_cache(_LISTINGS)(_Lister(system))
+
+    @property
+    def windows(self) -> bool:
+        """Whether it is a file system of Windows, which has neither modes nor owners of ours."""
+        return self.kind in WINDOWS
 
     @property
     def notes(self) -> Sequence[str]:

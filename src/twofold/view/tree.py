@@ -38,6 +38,11 @@ class Tree:
         self.root = root
 
     @property
+    def windows(self) -> bool:
+        """Whether it was made on Windows."""
+        return self.root.system.lower().startswith("win")
+
+    @property
     def top(self) -> Found:
         """The root directory. Of itself a snapshot knows nothing but the contents."""
         node = Node(b"", NodeKind.DIRECTORY, 0o755, 0, self.root.time_ns, ref=self.root.files_tree)

@@ -17,7 +17,8 @@ def command(session: Session, address: str) -> int:
     """Write the content of one file to standard output.
 
     'latest:/home/u/notes.txt' is a file of a backup of files, 'latest:p2:/Users/u/notes.txt' one on
-    partition 2 of an image. Content and records cannot share the output, so there is no --json.
+    partition 2 of an image. Of NTFS 'latest:p2:/a.txt:stream' is a further stream
+    of a file. Content and records cannot share the output, so there is no --json.
     """
     from twofold.commands import cat
 

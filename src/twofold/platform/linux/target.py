@@ -18,9 +18,9 @@ from types import ModuleType
 
 from twofold.clock import now_ns
 from twofold.native import EXTENSION
-from twofold.platform.base import Attributes, Buffer, Entry, Steps, TargetDir
+from twofold.platform.base import Attributes, Buffer, Dropped, Entry, Steps, TargetDir
+from twofold.platform.linux import drops, metadata, mounts, source, system, target_file
 from twofold.platform.linux import flags as inode_flags
-from twofold.platform.linux import metadata, mounts, source, system, target_file
 from twofold.platform.names import check_name, temporary_name
 
 assert sys.platform == "linux"
@@ -89,6 +89,13 @@ class LinuxTargetDir:
     def fs_type(self) -> str:
         """File system name as the system calls it."""
         return self._mounts.fs_type(self.fd, self._identity[0])
+
+    def dropped(self) -> Dropped:
+        """What the file system here would drop in silence; nothing where that cannot be tried."""
+        try:
+            return drops.dropped_in(system.live(self.fd), temporary_name())
+        except OSError:
+            return Dropped()  # whoever writes here is told why
 
     def existing(self, name: bytes) -> Entry | None:
         """lstat of a child, None if there is none."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from twofold.platform import names as rules
-from twofold.platform.base import Attributes, Buffer, Entry, Steps, TargetDir
+from twofold.platform.base import Attributes, Buffer, Dropped, Entry, Steps, TargetDir
 from twofold.platform.windows import metadata, mounts, paths, records, source, system, target_file
 
 assert sys.platform == "win32"
@@ -67,6 +67,10 @@ class WindowsTargetDir:
         if new:
             rules.check_windows_name(name)
         return paths.child(self._path, name)
+
+    def dropped(self) -> Dropped:
+        """Nothing that is known of."""
+        return Dropped()
 
     def existing(self, name: bytes) -> Entry | None:
         """A look at a child without following it, None if there is none."""
