@@ -1,7 +1,9 @@
 """The map over threads: in order, bounded, and over when the caller has had enough."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -83,3 +85,48 @@ def test_a_map_left_after_the_threads_have_ended_does_not_wait_for_them() -> Non
         results = threads.map(str, range(100), ahead=50)
         assert next(results) == "0"
     del results
+
+
+def test_what_the_threads_did_not_begin_before_they_ended_is_an_error() -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def wait(number: int) -> int:
+        begun.set()
+        gate.wait(5)
+        return number
+
+    with Threads(1, "test") as threads:
+        results = threads.map(wait, iter([0, 1, 2]), ahead=2)
+        taker = threading.Thread(target=next, args=(results,))
+        taker.start()
+        begun.wait(5)
+        threading.Timer(0.05, gate.set).start()
+    taker.join(5)
+    assert not taker.is_alive()
+    with pytest.raises(RuntimeError, match="ended"):
+        list(results)
+
+
+def test_an_error_holds_nothing_in_memory() -> None:
+    """A call that failed and its error do not hold one another, or what they are about."""
+
+    class Large:
+        pass
+
+    def fail(item: Large) -> None:
+        raise ValueError("no")
+
+    large = Large()
+    watched = weakref.ref(large)
+    gc.disable()
+    try:
+        with Threads(1, "test") as threads:
+            results = threads.map(fail, iter([large]), ahead=1)
+            del large
+            try:
+                next(results)
+            except ValueError:
+                del results
+        assert watched() is None
+    finally:
+        gc.enable()

@@ -1,6 +1,6 @@
 """``python -m twofold`` is the ``twofold`` command."""
 
-from twofold.cli.main import main
+from twofold.cli.start import main
 
 if __name__ == "__main__":
     main()

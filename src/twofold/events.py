@@ -5,8 +5,9 @@ operating system has them. An engine emits from one thread only.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Severity(StrEnum):
@@ -17,8 +18,7 @@ class Severity(StrEnum):
     DAMAGE = "damage"
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(msgspec.Struct, frozen=True):
     """A new phase of the work begins; totals are None while unknown."""
 
     name: str
@@ -26,8 +26,7 @@ class Phase:
     total_items: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """Work done so far in the current phase."""
 
     done_bytes: int
@@ -35,8 +34,7 @@ class Progress:
     current: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class ItemDone:
+class ItemDone(msgspec.Struct, frozen=True):
     """One entry reached its end: action is stored, unchanged, excluded, restored, kept, ..."""
 
     action: str
@@ -44,8 +42,7 @@ class ItemDone:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SourceWarning:
+class SourceWarning(msgspec.Struct, frozen=True):
     """Something of the source (or restore target) could not be handled; the run goes on."""
 
     path: bytes
@@ -53,8 +50,7 @@ class SourceWarning:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """Something a check learned: what, where, how bad, and what to do."""
 
     severity: Severity
@@ -63,8 +59,7 @@ class Finding:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """A plain sentence for the user."""
 
     text: str

@@ -1,15 +1,16 @@
 """What commands are asked with: the base of all options, secrets, and how to reach a repository.
 
 A front end parses words into these types; a command never sees a string that still means something
-else. Secrets are objects, so that no repr, log or traceback can show one. Results mark the fields
-that are lists of their own with ``shown_as``.
+else. Secrets are objects, so that no repr, log or traceback can show one. A result whose fields are
+lists of records of their own names them, and the type of these records, in ``SHOWN_AS``.
 """
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
+
+import msgspec
 
 from twofold.errors import UsageError
 
@@ -44,13 +45,11 @@ class Secret:
         raise TypeError("a secret is never serialised")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Base of what a command is asked to do: plain data that a plan file could hold as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryAccess:
+class RepositoryAccess(msgspec.Struct, frozen=True):
     """Where a repository is and what opens it; limits in bytes per second, None is unlimited.
 
     ``secret`` is called once the repository was found, so nobody types a password for nothing.
@@ -60,11 +59,6 @@ class RepositoryAccess:
     secret: Callable[[], Secret]
     upload_limit: int | None = None
     download_limit: int | None = None
-
-
-def shown_as(record: str) -> dict[str, str]:
-    """Metadata of a result's field whose elements are results one by one, of this type."""
-    return {"record": record}
 
 
 def parse_size(text: str) -> int:

@@ -8,11 +8,12 @@ import hmac
 import secrets
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import blake3
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from msgspec.structs import replace
 
 from twofold.errors import FormatError, NewerFormat
 from twofold.format.envelope import (
@@ -130,9 +131,10 @@ class DedupKeys:
         return b"".join([new(view[begin:end], key=key).digest() for begin, end in pairs])
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ObjectSeal:
+class ObjectSeal(msgspec.Struct, frozen=True):
     """The cipher of one object: seals and opens its numbered messages."""
+
+    __repr__ = object.__repr__
 
     header: Header
     _front: bytes

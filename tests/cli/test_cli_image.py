@@ -141,7 +141,7 @@ def test_what_cannot_be(twofold: Program, disk: Path, sample: Path) -> None:
 
 def test_what_is_lost_of_an_image(twofold: Program, sample: Path) -> None:
     """Files are numbers to check, and it says how their names are had."""
-    (sample / "photo.jpg").write_bytes(os.urandom(9 * MIB))
+    (sample / "photo.jpg").write_bytes(os.urandom(40 * MIB))
     disk = twofold.place / "disk"
     disk.write_bytes(b"")
     os.truncate(disk, 64 * MIB)

@@ -3,10 +3,12 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from twofold.cli.render.encode import plain, plain_fields, record_schema, records_in
 from twofold.cli.render.ndjson import JsonRenderer
@@ -14,7 +16,7 @@ from twofold.cli.render.output import Output
 from twofold.cli.render.schema import RESULTS
 from twofold.events import Finding, ItemDone, Notice, Phase, Progress, Severity, SourceWarning
 from twofold.format.image import PartName
-from twofold.options import Secret, shown_as
+from twofold.options import Secret
 
 from .manual import SCHEMA
 from .schema_judge import fits, violations
@@ -161,9 +163,10 @@ def test_every_summary_in_the_schema_belongs_to_a_verb() -> None:
     assert named == set(RESULTS)
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """One field of each kind."""
+
+    SHOWN_AS: ClassVar = {"things": "thing"}
 
     path: bytes
     sources: tuple[bytes, ...]
@@ -175,7 +178,7 @@ class Sample:
     counts: dict[str, int]
     parts: tuple[str, ...] = ()
     inner: Notice | None = None
-    things: tuple[Notice, ...] = field(default=(), metadata=shown_as("thing"))
+    things: tuple[Notice, ...] = ()
 
 
 GOOD = Sample(b"/a", (b"/b",), b"\x01\xff", 10**9, None, Severity.DAMAGE, 0.5, {"a": 1})
@@ -198,8 +201,7 @@ def test_encoding_and_schema_come_from_one_declaration(value: Sample) -> None:
     assert "things" not in record
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True):
     partition: PartName | None
     part: PartName
 

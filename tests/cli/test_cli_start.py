@@ -47,7 +47,7 @@ def test_help_imports_nothing_heavy(bare: Program) -> None:
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "version"])
 def test_help_of_a_verb_imports_nothing_heavy(bare: Program, verb: str) -> None:
     assert modules_after(bare, verb, "--help") & (
-        HEAVY - {"twofold.events", "twofold.options"}
+        HEAVY - {"msgspec", "twofold.events", "twofold.options"}
     ) <= {"subprocess"}
 
 
@@ -89,3 +89,32 @@ def test_an_alias_is_the_verb_itself() -> None:
         for alias, verb in ALIASES.items():
             assert root.get_command(context, alias) is root.get_command(context, verb)
         assert root.get_command(context, "nonsense") is None
+
+
+def end_of(bare: Program, before: str, *words: str) -> tuple[int, str]:
+    """Exit code and output of the program as it is started, after some lines of Python."""
+    start = f"import sys; from twofold.cli.start import main; sys.argv[1:] = {words!r}; main()"
+    code = f"{before}\n{start}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=bare.env, stdout=subprocess.PIPE, text=True, check=False
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(("words", "code"), [(("version",), 0), (("nonsense",), 2)])
+def test_what_was_wanted_at_the_end_is_done(bare: Program, words: tuple[str], code: int) -> None:
+    ended, out = end_of(bare, "import atexit; atexit.register(print, 'at the end', end='')", *words)
+    assert ended == code
+    assert out.endswith("at the end")
+
+
+def test_the_end_waits_for_other_threads(bare: Program) -> None:
+    before = """
+import threading
+def work():
+    threading.main_thread().join()
+    print("after the main thread", flush=True)
+threading.Thread(target=work).start()
+"""
+    ended, out = end_of(bare, before, "nonsense")
+    assert (ended, out) == (2, "after the main thread\n")

@@ -1,10 +1,10 @@
 """Making repositories and their keys, without a command line."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from msgspec.structs import replace
 
 from twofold.commands import init, key
 from twofold.commands.access import open_at

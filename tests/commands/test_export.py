@@ -1,10 +1,10 @@
 """Disk-image files out of images: qemu-img finds them in order and equal to the raw disk."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.disk.containers.disks import make_disk, qemu_img
 from tests.disk.ext_volumes import run

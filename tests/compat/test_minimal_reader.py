@@ -45,7 +45,7 @@ def environment(home: Path, secret: str) -> dict[str, str]:
 def twofold(home: Path, *words: object, code: str = "") -> str:
     """Run the command line; what it printed. ``code`` runs before it."""
     start = (
-        ["-c", f"{code}; from twofold.cli.main import main; main()"] if code else ["-m", "twofold"]
+        ["-c", f"{code}; from twofold.cli.start import main; main()"] if code else ["-m", "twofold"]
     )
     outcome = subprocess.run(
         [sys.executable, *start, *map(str, words)],

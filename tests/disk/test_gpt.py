@@ -3,12 +3,12 @@
 import json
 import random
 import subprocess
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from tests.disk.containers.disks import MIB
 from twofold.disk.blocks import FileBlocks, MemoryBlocks

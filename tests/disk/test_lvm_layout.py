@@ -177,7 +177,7 @@ def test_what_is_no_group_is_refused() -> None:
 # readers of pieces
 
 
-class Holey(MemoryBlocks):
+class Holey(MemoryBlocks, frozen=True):
     """Bytes 100 to 200 are known zeros, 300 to 310 could not be read."""
 
     def hole(self, offset: int) -> int:

@@ -1,7 +1,6 @@
 """Tables that sfdisk made, chains that lead astray, and disks without a table."""
 
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -153,8 +152,7 @@ def test_a_record_that_cannot_be_read_breaks_the_chain_off(tmp_path: Path) -> No
     data = make(tmp_path / "disk", LAYOUT)
     for number, record in enumerate(_records(data)):
 
-        @dataclass(frozen=True)
-        class Torn(MemoryBlocks):
+        class Torn(MemoryBlocks, frozen=True):
             bad: int = record
 
             def read(self, offset: int, length: int) -> bytes:

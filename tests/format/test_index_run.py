@@ -39,7 +39,7 @@ def places(entries: list[PackEntry]) -> Iterator[tuple[bytes, BlobLocation]]:
     for entry in entries:
         for frame in entry.frames:
             offset = 0
-            bare = FrameEntry(*(getattr(frame, name) for name in FrameEntry.__slots__[:5]))
+            bare = FrameEntry(*(getattr(frame, name) for name in FrameEntry.__struct_fields__[:5]))
             for ident, length in frame.blobs:
                 yield ident, BlobLocation(entry.pack, bare, offset, length)
                 offset += length

@@ -9,7 +9,8 @@ import struct
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tests.fuzz.structure import FAR, NUMBERS, changed
 from tests.hostile.format.test_hostile_codecs import ID, KEYS

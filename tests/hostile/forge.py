@@ -1,9 +1,10 @@
 """A writer with valid keys and bad intentions: any blob, page, index entry or root, sealed well."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
+from msgspec.structs import replace
 
 from twofold import clock
 from twofold.format import names
@@ -110,5 +111,5 @@ class Forge:
 def with_frame(entry: PackEntry, which: int, **changes: object) -> PackEntry:
     """The entry with a frame told otherwise."""
     frames = list(entry.frames)
-    frames[which] = replace(frames[which], **changes)  # type: ignore[arg-type]
+    frames[which] = replace(frames[which], **changes)
     return PackEntry(entry.pack, tuple(frames))

@@ -6,9 +6,9 @@ is measured; an empty repository takes about 60 MiB.
 
 import os
 import sys
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.hostile.bounded import Cost, run_check
 from tests.hostile.conftest import Place

@@ -1,9 +1,9 @@
 """Index objects sealed with our keys that say what cannot be: told as damage, never believed."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.hostile.conftest import Place
 from tests.hostile.forge import Forge, file_node, with_frame

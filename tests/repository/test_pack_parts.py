@@ -81,7 +81,7 @@ def test_a_footer_that_does_not_fit_is_not_believed(
     ident, data = large
     true = parse_pack(ident, data).footer
     assert true is not None
-    fields = {name: getattr(true, name) for name in Footer.__slots__} | CLAIMS[claim]
+    fields = {name: getattr(true, name) for name in Footer.__struct_fields__} | CLAIMS[claim]
     forged = data[: -FOOTER.size] + Footer(**fields).encode()
     image = parse_pack(ident, forged)
     assert image.problems == ["its footer does not fit its size"]

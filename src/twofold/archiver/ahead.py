@@ -7,8 +7,9 @@ thread takes longer to begin.
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
+
+import msgspec
 
 from twofold.archiver.parent import ParentDir
 from twofold.errors import DamageFound
@@ -22,14 +23,13 @@ MOST_BYTES = 4 << 20
 """A chunk ends where the listings of old add up to this; memory holds a few chunks."""
 
 
-@dataclass(slots=True)
-class _Chunk:
+class _Chunk(msgspec.Struct):
     """Directories to list, in preorder, and what leads to the first of them."""
 
     names: list[bytes]
     depths: bytearray
     led: int
-    places: list[ParentDir] = field(default_factory=list)
+    places: list[ParentDir] = msgspec.field(default_factory=list)
     size: int = 0
 
     def add(self, depth: int, place: ParentDir) -> None:

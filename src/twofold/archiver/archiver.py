@@ -6,7 +6,8 @@ run that dies can be resumed without sending anything twice.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.archiver.directory import Closed
 from twofold.archiver.parent import ParentDir, parent_of
@@ -24,12 +25,11 @@ from twofold.repository import Repository
 PARTIAL_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackupRequest:
+class BackupRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to back up; paths are absolute (``selection.absolute``)."""
 
     sources: tuple[bytes, ...]
-    rules: RuleOptions = field(default_factory=RuleOptions)
+    rules: RuleOptions = msgspec.field(default_factory=RuleOptions)
     name: str = ""
     tags: tuple[str, ...] = ()
     host: str = ""

@@ -7,7 +7,6 @@ subdirectories are closed. Both give a ``Closed``: references to tree and listin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -24,8 +23,7 @@ _SHORT = 4096
 """Bytes of paths that are kept; no path that a program can open is longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
+class Trail(msgspec.Struct, frozen=True):
     """Where a directory is: its path or, far down, the directory above and a name.
 
     All directories above one that is walked are open, so to keep the path of each would take
@@ -51,8 +49,7 @@ class Trail:
         return b"/".join(reversed(names))
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(msgspec.Struct, frozen=True):
     """A finished directory. ``origin``: the parent snapshot's pages stand as they are."""
 
     listing: PageRef | None
@@ -68,8 +65,7 @@ class Closed:
         return self.origin.tree
 
 
-@dataclass(slots=True, eq=False)
-class Item:
+class Item(msgspec.Struct, eq=False):
     """One entry of a slice. Without a node it was excluded or failed and is only listed."""
 
     name: bytes
@@ -110,8 +106,7 @@ class Item:
         return Node(self.name, _FILE, mode, 0, entry.mtime_ns, self.job.size, content, ref)
 
 
-@dataclass(slots=True, eq=False)
-class Slice:
+class Slice(msgspec.Struct, eq=False):
     """Neighbouring entries of one directory."""
 
     directory: "NewDirectory"
@@ -129,8 +124,7 @@ class Slice:
         return True
 
 
-@dataclass(slots=True, eq=False)
-class NewDirectory:
+class NewDirectory(msgspec.Struct, eq=False):
     """A directory written anew, slice by slice."""
 
     trail: Trail
@@ -176,8 +170,7 @@ def _with_below(item: Item, closed: Closed) -> Item:
     return Item(item.name, item.record, item.node, item.owner, below=closed)
 
 
-@dataclass(slots=True, eq=False)
-class SameDirectory:
+class SameDirectory(msgspec.Struct, eq=False):
     """A directory whose own listing has not changed."""
 
     trail: Trail
@@ -186,7 +179,7 @@ class SameDirectory:
     page_key: bytes
     identity: tuple[int, int]
     item: Item | None = None
-    changed: dict[bytes, Item] = field(default_factory=dict)
+    changed: dict[bytes, Item] = msgspec.field(default_factory=dict)
 
     def record_of(self, name: bytes) -> bytes:
         """The listing record of an entry, name included."""

@@ -8,7 +8,6 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
@@ -37,23 +36,21 @@ _STRANGE = FLAG_FAILED | FLAG_AWAY | FLAG_FAR_TIME
 _SIZE, _LINKS_END = 1, 8  # the fields of an entry between the inode number and the flags
 
 
-@dataclass(slots=True, eq=False)
-class Todo:
+class Todo(msgspec.Struct, eq=False):
     """An entry that must be looked at or read."""
 
     item: Item
     entry: Entry
 
 
-@dataclass(slots=True, eq=False)
-class Part:
+class Part(msgspec.Struct, eq=False):
     """A slice with what is still to be done for it while its directory is open."""
 
     slice: Slice
-    small: list[tuple[Item, Entry]] = field(default_factory=list)
-    alone: list[Todo] = field(default_factory=list)
-    others: list[Todo] = field(default_factory=list)
-    directories: list[tuple[Item, list[Old | None]]] = field(default_factory=list)
+    small: list[tuple[Item, Entry]] = msgspec.field(default_factory=list)
+    alone: list[Todo] = msgspec.field(default_factory=list)
+    others: list[Todo] = msgspec.field(default_factory=list)
+    directories: list[tuple[Item, list[Old | None]]] = msgspec.field(default_factory=list)
 
 
 class Place(NamedTuple):

@@ -9,8 +9,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from twofold.errors import UsageError
 from twofold.platform import Entry
@@ -26,8 +27,7 @@ _PSEUDO = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleOptions:
+class RuleOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Rules as given; sizes in bytes."""
 
     patterns: tuple[str, ...] = ()

@@ -7,17 +7,17 @@ children that lead to a source, and are never listed, for we may only have the r
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.errors import NothingDone
 
 
-@dataclass(slots=True)
-class Waypoint:
+class Waypoint(msgspec.Struct):
     """A directory on the way to sources; ``whole`` means it is a source itself."""
 
     whole: bool = False
-    children: "dict[bytes, Waypoint]" = field(default_factory=dict)
+    children: "dict[bytes, Waypoint]" = msgspec.field(default_factory=dict)
 
 
 def absolute(path: bytes) -> bytes:

@@ -13,8 +13,9 @@ import errno
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
+
+import msgspec
 
 from twofold import clock
 from twofold.archiver.ahead import Ahead
@@ -44,8 +45,7 @@ MAX_QUEUED = 32_768
 _PROGRESS_SECONDS = 0.2
 
 
-@dataclass(slots=True, eq=False)
-class Level:
+class Level(msgspec.Struct, eq=False):
     """One directory on the way from the root to where the walk is."""
 
     directory: NewDirectory | SameDirectory
@@ -53,8 +53,7 @@ class Level:
     top_device: int
 
 
-@dataclass(slots=True, eq=False)
-class Step:
+class Step(msgspec.Struct, eq=False):
     """A subdirectory to visit."""
 
     item: Item
@@ -62,8 +61,7 @@ class Step:
     waypoint: Waypoint | None
 
 
-@dataclass(slots=True, eq=False)
-class End:
+class End(msgspec.Struct, eq=False):
     """A directory was left; it can be closed once its slices are written."""
 
     directory: NewDirectory | SameDirectory

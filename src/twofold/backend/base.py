@@ -17,24 +17,23 @@ Errors: ``ObjectNotFound``, ``ObjectExists``, ``NoSpace``, ``NeedsRights``, else
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, TypeVar, runtime_checkable
+
+import msgspec
 
 T = TypeVar("T")
 Buffer = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
+class ObjectInfo(msgspec.Struct, frozen=True):
     """Name and size in bytes of a stored object."""
 
     name: str
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stray:
+class Stray(msgspec.Struct, frozen=True):
     """Something in a store that is no object; ``temporary``: a writer left it or is writing it."""
 
     name: str

@@ -16,10 +16,10 @@ blocks whose top byte is small enough are found with a strided slice and ``find`
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from struct import Struct
 from typing import Self
 
+import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from twofold.errors import FormatError, UsageError
@@ -37,8 +37,7 @@ _STRONGEST = 6
 _VALUE = Struct("<I")
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkerParams:
+class ChunkerParams(msgspec.Struct, frozen=True):
     """Sizes in bytes of the smallest, the usual and the largest chunk, and how hard to aim.
 
     ``normalization`` (nc) makes cuts 2^nc times rarer below ``normal`` and 2^nc times more

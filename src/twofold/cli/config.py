@@ -6,9 +6,10 @@ in it; it says where they come from.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from twofold.errors import UsageError
 
@@ -77,12 +78,11 @@ BACKUP_KEYS: Mapping[str, Callable[[object], Any]] = {
 KEYS = {**GLOBAL_KEYS, **BACKUP_KEYS}
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(msgspec.Struct, frozen=True):
     """What the file says; keys are spelled like the options."""
 
     path: Path | None = None
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def load() -> Config:
@@ -102,9 +102,9 @@ def load() -> Config:
 
 def default_path() -> Path:
     """Where the user's configuration is looked for."""
-    from platformdirs import user_config_path
+    from twofold.own_folders import config_folder
 
-    return user_config_path("twofold", appauthor=False, roaming=True) / "config.toml"
+    return config_folder() / "config.toml"
 
 
 def parse(text: str, path: Path) -> dict[str, Any]:

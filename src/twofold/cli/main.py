@@ -10,7 +10,6 @@
 The exit codes are a contract: docs/manual/exit-codes.md.
 """
 
-import gc
 import os
 import signal
 import sys
@@ -31,9 +30,6 @@ INTERRUPTED, TERMINATED = 130, 143
 Failure = tuple[str, str, str]
 """Kind, message and hint."""
 
-_COLLECT_AFTER = 50_000
-"""Objects made before rings among them are looked for: we make millions, and next to no rings."""
-
 RESUME = "run again to resume; what is stored already is not stored again"
 NO_MEMORY = "end other programs, or give this one more memory, and run again"
 
@@ -44,13 +40,6 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, exit_code: int) -> None:
         super().__init__()
         self.exit_code = exit_code
-
-
-def main() -> None:
-    """The ``twofold`` command."""
-    _mend_streams()
-    gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
-    sys.exit(run(sys.argv[1:]))
 
 
 def run(words: Sequence[str]) -> int:
@@ -132,13 +121,3 @@ def _signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _mend_streams() -> None:
-    """Give output a place to go and a way to write every character."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # started without a console, or closed by whoever started us
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-        else:
-            stream.reconfigure(errors="backslashreplace")

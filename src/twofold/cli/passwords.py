@@ -12,7 +12,8 @@ start do not inherit TWOFOLD_PASSWORD.
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.cli.config import Config
 from twofold.cli.given import Given
@@ -24,8 +25,7 @@ LONGEST = 1 << 20
 WAYS = "use --password-file, --password-command or the variable TWOFOLD_PASSWORD"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """One place a secret can come from, as the user named it."""
 
     label: str

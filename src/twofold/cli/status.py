@@ -4,8 +4,9 @@ Nobody is asked for a password here; without one at hand it says what it cannot 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from twofold import clock
 from twofold.cli.render.words import ago, local_time, things
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from twofold.commands.snapshots import SnapshotInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """What is known: None where it is not."""
 
     location: str | None

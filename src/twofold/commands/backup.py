@@ -7,7 +7,8 @@ read: the snapshot exists then, and its ledger names them.
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold import clock
 from twofold.archiver import (
@@ -28,8 +29,7 @@ from twofold.repository import Repository
 INCOMPLETE = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackupOptions(Options):
+class BackupOptions(Options, frozen=True, kw_only=True):
     """What to back up. No paths: the personal folders of the current user.
 
     ``files_from`` names a file with one path per line (``files_from0``: NUL-separated), ``-`` for
@@ -55,8 +55,7 @@ class BackupOptions(Options):
     partial_seconds: float = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class BackupResult:
+class BackupResult(msgspec.Struct, frozen=True):
     """What came of a backup; sizes in bytes, ``snapshot`` None for a dry run."""
 
     exit_code: int

@@ -4,7 +4,8 @@ Exit code 5 when the repository cannot give all of it; what came before was writ
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.commands.reading import INCOMPLETE, read_snapshot
 from twofold.disk import Content
@@ -31,8 +32,7 @@ _STEP = 1 << 20
 _ZEROS = bytes(_STEP)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatOptions(Options):
+class CatOptions(Options, frozen=True, kw_only=True):
     """Which file (``latest:/home/u/a.txt``, ``latest:p3:/a.txt``); ``write`` gets its bytes.
 
     Behind a colon stands a further stream of it (``latest:p3:/a.txt:Zone.Identifier``).
@@ -43,8 +43,7 @@ class CatOptions(Options):
     write: Callable[[Buffer], None]
 
 
-@dataclass(frozen=True, slots=True)
-class CatResult:
+class CatResult(msgspec.Struct, frozen=True):
     """What was written."""
 
     exit_code: int

@@ -8,7 +8,9 @@ written, even where a second copy or parity covers it: then the remedy says that
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+import msgspec
 
 from twofold import clock
 from twofold.commands.access import open_at
@@ -17,7 +19,7 @@ from twofold.errors import UsageError
 from twofold.events import Emit, Finding, Phase, Progress, Severity, ignore
 from twofold.format.names import BlobKind
 from twofold.graph import Affected, PageStore, Verifier
-from twofold.options import Options, RepositoryAccess, shown_as
+from twofold.options import Options, RepositoryAccess
 from twofold.repository import (
     BlobReader,
     Heads,
@@ -37,8 +39,7 @@ _PAGES_PER_EVENT = 64
 _NAMED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOptions(Options):
+class CheckOptions(Options, frozen=True, kw_only=True):
     """``subset``: with ``read_data``, read only this share of the packs, in per cent, in turn."""
 
     access: RepositoryAccess
@@ -46,8 +47,7 @@ class CheckOptions(Options):
     subset: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AffectedSnapshot:
+class AffectedSnapshot(msgspec.Struct, frozen=True):
     """A snapshot that misses something, with some of the paths; folders end in a slash."""
 
     id: bytes
@@ -60,9 +60,10 @@ class AffectedSnapshot:
     listings: int
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(msgspec.Struct, frozen=True):
     """What was checked and found; packs and bytes read whole are 0 without ``read_data``."""
+
+    SHOWN_AS: ClassVar = {"findings": "finding", "affected": "affected"}
 
     exit_code: int
     repository: bytes
@@ -78,8 +79,8 @@ class CheckResult:
     warnings: int
     notes: int
     seconds: float
-    findings: tuple[Finding, ...] = field(metadata=shown_as("finding"))
-    affected: tuple[AffectedSnapshot, ...] = field(metadata=shown_as("affected"))
+    findings: tuple[Finding, ...]
+    affected: tuple[AffectedSnapshot, ...]
 
 
 def run(options: CheckOptions, emit: Emit) -> CheckResult:

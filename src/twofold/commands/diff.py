@@ -5,7 +5,8 @@ understood, else whether they hold the same. Folders and partitions that both sh
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.commands.reading import Library, Reading, is_disk, read_repository
 from twofold.errors import DamageFound, SnapshotNotFound
@@ -36,8 +37,7 @@ from twofold.view import (
 _PARTITION, _DISK = "partition", "partition table"
 
 
-@dataclass(frozen=True, slots=True)
-class EntryState:
+class EntryState(msgspec.Struct, frozen=True):
     """What an entry was; owners are -1 where its file system keeps none."""
 
     kind: str
@@ -49,8 +49,7 @@ class EntryState:
     target: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DiffEntry:
+class DiffEntry(msgspec.Struct, frozen=True):
     """Something that differs. Empty is the path of a whole partition.
 
     ``path`` is that in both backups if it is the same there, else from what is compared on.
@@ -68,8 +67,7 @@ class DiffEntry:
     after: EntryState | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiffOptions(Options):
+class DiffOptions(Options, frozen=True, kw_only=True):
     """Two addresses, and perhaps a path below both. ``found`` is called with every difference."""
 
     access: RepositoryAccess
@@ -79,8 +77,7 @@ class DiffOptions(Options):
     path: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DiffResult:
+class DiffResult(msgspec.Struct, frozen=True):
     """What was compared, and how many entries differ; bytes are of files added and removed.
 
     ``unknown``: contents that nobody can

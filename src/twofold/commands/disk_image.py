@@ -3,8 +3,10 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from twofold.commands.access import remember_head
 from twofold.disk.base import BlockReader
@@ -30,8 +32,7 @@ _FOREIGN = (
 """Where containers that are not understood have their signatures, and what they are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureOptions(Options):
+class CaptureOptions(Options, frozen=True, kw_only=True):
     """How disks are read, and what their snapshots are called.
 
     ``exact`` keeps every sector; ``skip_unchanged`` does not read what the file system proves
@@ -66,8 +67,7 @@ class CaptureOptions(Options):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DiskImaged:
+class DiskImaged(msgspec.Struct, frozen=True):
     """One disk and its snapshot (None for a dry run); sizes in bytes.
 
     ``bytes_kept_free``: of the total, what counts as free and was kept because a partition was not

@@ -8,9 +8,10 @@ one that comes into being meanwhile; a run that fails leaves none.
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from twofold import clock
 from twofold.commands.access import refuse_own_folder
@@ -52,8 +53,7 @@ _READERS = 2
 _PROGRESS_SECONDS = 0.2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportOptions(Options):
+class ExportOptions(Options, frozen=True, kw_only=True):
     """Which image and where to; ``part`` is the number of a partition, None the whole disk."""
 
     access: RepositoryAccess
@@ -63,15 +63,13 @@ class ExportOptions(Options):
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ExportFile:
+class ExportFile(msgspec.Struct, frozen=True):
     """Where it was written."""
 
     path: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ExportResult:
+class ExportResult(msgspec.Struct, frozen=True):
     """What was, or would be, written.
 
     ``bytes_total`` is the size of the disk, ``bytes_held`` what the image holds of it, and

@@ -6,7 +6,8 @@ versions can leave it out.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.commands.reading import Library, read_repository
 from twofold.errors import DamageFound, TwofoldError, UsageError
@@ -34,8 +35,7 @@ _REMEMBERED = 1 << 20
 """Entries that are known when they are met again."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundEntry:
+class FoundEntry(msgspec.Struct, frozen=True):
     """An entry of a snapshot. ``address`` names it to ls, cat and restore.
 
     ``again``: it was already told for a newer snapshot, where it has the same kind, size and time.
@@ -56,8 +56,7 @@ class FoundEntry:
     again: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindOptions(Options):
+class FindOptions(Options, frozen=True, kw_only=True):
     """``found`` is called with every hit.
 
     ``snapshots`` are addresses, which may name a partition and a folder; none means all snapshots.
@@ -68,12 +67,11 @@ class FindOptions(Options):
     found: Callable[[FoundEntry], None]
     snapshots: tuple[str, ...] = ()
     host: str | None = None
-    conditions: Filter = field(default_factory=Filter)
+    conditions: Filter = msgspec.field(default_factory=Filter)
     ignore_case: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FindResult:
+class FindResult(msgspec.Struct, frozen=True):
     """How much was found in how many snapshots. Exit code 5: some could not be read.
 
     ``versions`` counts the entries that are not the same in a newer snapshot.

@@ -6,7 +6,9 @@ then, has zeros in their place, and its ledger names them.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+import msgspec
 
 from twofold import clock
 from twofold.commands.access import open_at, tell_missing_heads
@@ -22,13 +24,11 @@ from twofold.commands.disk_image import (
 from twofold.errors import NothingDone
 from twofold.events import Emit
 from twofold.imaging import Estimate
-from twofold.options import shown_as
 from twofold.platform import current
 from twofold.repository import Repository
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageOptions(CaptureOptions):
+class ImageOptions(CaptureOptions, frozen=True, kw_only=True):
     """Which disks. None named: those that this computer starts from.
 
     ``estimated`` is told what each disk holds before it is read.
@@ -38,14 +38,15 @@ class ImageOptions(CaptureOptions):
     estimated: Callable[[bytes, Estimate], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageResult:
+class ImageResult(msgspec.Struct, frozen=True):
     """All disks."""
+
+    SHOWN_AS: ClassVar = {"disks": "disk"}
 
     exit_code: int
     dry_run: bool
     seconds: float
-    disks: tuple[DiskImaged, ...] = field(metadata=shown_as("disk"))
+    disks: tuple[DiskImaged, ...]
 
 
 def run(options: ImageOptions, emit: Emit) -> ImageResult:

@@ -7,7 +7,8 @@ What is not understood is told and left out, and never ends the search.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.disk.windows_image_backup import (
     FOLDER,
@@ -30,8 +31,7 @@ Computer = tuple[str, list[Backup]]
 """Name and backups, oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualDisk:
+class VirtualDisk(msgspec.Struct, frozen=True):
     """A disk-image file, and what is known of it before it is opened."""
 
     path: bytes

@@ -11,7 +11,10 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import msgspec
+from msgspec.structs import replace
 
 from twofold import clock
 from twofold.commands.access import open_at, tell_missing_heads
@@ -30,15 +33,13 @@ from twofold.errors import NeedsRights, SourceDamaged, TwofoldError, UsageError
 from twofold.events import Emit, ItemDone, Notice, SourceWarning
 from twofold.format.records import Root
 from twofold.imaging import Estimate, Source
-from twofold.options import shown_as
 from twofold.platform import current
 from twofold.repository import Repository, Snapshot
 
 FAILED = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportOptions(CaptureOptions):
+class ImportOptions(CaptureOptions, frozen=True, kw_only=True):
     """Files and folders of other programs.
 
     ``time_ns`` is the moment a file is of, otherwise its own time of change. ``name`` goes before
@@ -52,8 +53,7 @@ class ImportOptions(CaptureOptions):
     estimated: Callable[[VirtualDisk, str, Estimate], None] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskImported:
+class DiskImported(msgspec.Struct, frozen=True, kw_only=True):
     """One disk, where it came from and its snapshot (None for a dry run); sizes in bytes.
 
     ``present``: the snapshot was there before, and nothing was read. ``bytes_kept_free``: of the
@@ -75,15 +75,16 @@ class DiskImported:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ImportResult:
+class ImportResult(msgspec.Struct, frozen=True):
     """All disks; ``refused`` are those that are not in the repository."""
+
+    SHOWN_AS: ClassVar = {"disks": "imported"}
 
     exit_code: int
     dry_run: bool
     seconds: float
     refused: int
-    disks: tuple[DiskImported, ...] = field(metadata=shown_as("imported"))
+    disks: tuple[DiskImported, ...]
 
 
 def run(options: ImportOptions, emit: Emit) -> ImportResult:

@@ -3,7 +3,7 @@
 The recovery key leaves here once, in the result, and is stored nowhere.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from twofold.backend import open_backend
 from twofold.commands.access import new_store, open_at
@@ -13,8 +13,7 @@ from twofold.options import Options, RepositoryAccess
 from twofold.repository import Repository, create_repository
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InitOptions(Options):
+class InitOptions(Options, frozen=True, kw_only=True):
     """``pair_with`` is a repository whose ids and cuts the new one shares; label names the key."""
 
     access: RepositoryAccess
@@ -23,9 +22,10 @@ class InitOptions(Options):
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class InitResult:
+class InitResult(msgspec.Struct, frozen=True):
     """The new repository; empty id and key when nothing was made."""
+
+    __repr__ = object.__repr__
 
     location: str
     repository: bytes

@@ -5,17 +5,18 @@ repository made before, can open.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+import msgspec
 
 from twofold.commands.access import open_at
 from twofold.errors import UsageError
 from twofold.events import Emit
-from twofold.options import Options, RepositoryAccess, Secret, shown_as
+from twofold.options import Options, RepositoryAccess, Secret
 from twofold.repository import Repository, SlotInfo
 
 
-@dataclass(frozen=True, slots=True)
-class KeyInfo:
+class KeyInfo(msgspec.Struct, frozen=True):
     """A key; label and time are known only of the key in use, the others are sealed."""
 
     id: bytes
@@ -26,24 +27,23 @@ class KeyInfo:
     created_ns: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyListOptions(Options):
+class KeyListOptions(Options, frozen=True, kw_only=True):
     """Whose keys."""
 
     access: RepositoryAccess
 
 
-@dataclass(frozen=True, slots=True)
-class KeyListResult:
+class KeyListResult(msgspec.Struct, frozen=True):
     """All keys that can be read, and what is wrong with the others, in words."""
 
+    SHOWN_AS: ClassVar = {"keys": "key"}
+
     repository: bytes
-    keys: tuple[KeyInfo, ...] = field(metadata=shown_as("key"))
+    keys: tuple[KeyInfo, ...]
     damaged: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyAddOptions(Options):
+class KeyAddOptions(Options, frozen=True, kw_only=True):
     """``new_secret`` is called once the repository is open."""
 
     access: RepositoryAccess
@@ -52,8 +52,7 @@ class KeyAddOptions(Options):
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class KeyAddResult:
+class KeyAddResult(msgspec.Struct, frozen=True):
     """The new key; its id is empty when nothing was written."""
 
     repository: bytes
@@ -62,8 +61,7 @@ class KeyAddResult:
     dry_run: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyRemoveOptions(Options):
+class KeyRemoveOptions(Options, frozen=True, kw_only=True):
     """``key`` is the beginning of an id; ``confirm`` is asked with the key it means."""
 
     access: RepositoryAccess
@@ -72,8 +70,7 @@ class KeyRemoveOptions(Options):
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRemoveResult:
+class KeyRemoveResult(msgspec.Struct, frozen=True):
     """The key meant, and whether it is gone."""
 
     repository: bytes
@@ -82,8 +79,7 @@ class KeyRemoveResult:
     dry_run: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecoveryKitOptions(Options):
+class RecoveryKitOptions(Options, frozen=True, kw_only=True):
     """Whose kit; the label names the new recovery key."""
 
     access: RepositoryAccess
@@ -91,9 +87,10 @@ class RecoveryKitOptions(Options):
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class RecoveryKitResult:
+class RecoveryKitResult(msgspec.Struct, frozen=True):
     """What a recovery kit tells. The recovery key is new; older ones stay valid until removed."""
+
+    __repr__ = object.__repr__
 
     repository: bytes
     location: str

@@ -5,7 +5,9 @@ as they are read, so a listing of any length takes no memory.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from twofold.commands.reading import Reading, is_disk, read_snapshot
 from twofold.errors import DamageFound, SnapshotNotFound
@@ -25,8 +27,7 @@ from twofold.view import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ListedEntry:
+class ListedEntry(msgspec.Struct, frozen=True):
     """One entry; ``path`` is from the top of the snapshot, ``target`` where a link leads.
 
     In an image the path is from the top of the partition; ``uid`` and ``gid`` are -1 where its file
@@ -52,8 +53,7 @@ class ListedEntry:
     flags: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ListedPartition:
+class ListedPartition(msgspec.Struct, frozen=True):
     """A partition of an image: where it begins and how long it is, in bytes.
 
     ``part`` is what addresses call it: its number, or a name such as ``3.root`` of a logical
@@ -80,8 +80,7 @@ def _unseen(_partition: ListedPartition) -> None:
     """Nobody asked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LsOptions(Options):
+class LsOptions(Options, frozen=True, kw_only=True):
     """Which snapshot and where (``latest:/home``, ``latest:p3:/Users``).
 
     ``found`` is called with every entry, ``partition`` with every partition of an image.
@@ -90,13 +89,12 @@ class LsOptions(Options):
     access: RepositoryAccess
     address: str
     found: Callable[[ListedEntry], None]
-    partition: Callable[[ListedPartition], None] = field(default=_unseen)
+    partition: Callable[[ListedPartition], None] = _unseen
     recursive: bool = False
     long: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LsResult:
+class LsResult(msgspec.Struct, frozen=True):
     """What was listed; bytes are of files or partitions. Exit code 5: some could not be read."""
 
     exit_code: int

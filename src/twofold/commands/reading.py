@@ -8,8 +8,9 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.errors import NeedsRights, NoSpace, StoreError
@@ -23,8 +24,7 @@ from twofold.repository import Author, Index, Repository, Session, Snapshot
 from twofold.view import Absent, Address, FileTree, resolve, snapshot_tree
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """An open snapshot."""
 
     repository: Repository

@@ -5,8 +5,9 @@ the repository could not give some of it. Each such entry is told by name, and a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from twofold import clock
 from twofold.commands.reading import INCOMPLETE, Reading, read_snapshot
@@ -19,8 +20,7 @@ from twofold.view import parse_address
 from twofold.view.address import parse_argument
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreOptions(Options):
+class RestoreOptions(Options, frozen=True, kw_only=True):
     """What goes where. ``paths`` lie below the path of the address, if it has one.
 
     ``existing``: entries in the way are moved aside and kept, replaced, or left and skipped.
@@ -41,15 +41,13 @@ class RestoreOptions(Options):
     confirm: Callable[[RestorePlan], bool] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A path in the target."""
 
     path: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreResult:
+class RestoreResult(msgspec.Struct, frozen=True):
     """What was planned and what came of it; counts are entries, directories included.
 
     ``written`` is False for a dry run and when the answer was no; the counts of what was done are

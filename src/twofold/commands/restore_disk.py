@@ -9,7 +9,9 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from twofold import clock
 from twofold.commands.access import open_at, refuse_own_folder, tell_missing_heads
@@ -39,8 +41,7 @@ from twofold.view import ImageDisk, parse_address, resolve
 DAMAGED = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreDiskOptions(Options):
+class RestoreDiskOptions(Options, frozen=True, kw_only=True):
     """Which image goes where. ``confirm`` is asked with the plan before anything is written.
 
     ``new_ids``: the disk is to stand beside the original. ``restart``: what an earlier run that was
@@ -56,8 +57,7 @@ class RestoreDiskOptions(Options):
     confirm: Callable[[DiskPlan], bool] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreDiskResult:
+class RestoreDiskResult(msgspec.Struct, frozen=True):
     """What was planned and what came of it. ``written`` is False for a dry run, or after a no.
 
     ``bytes_kept`` were written by an earlier run that was cut off, and found as they should be.

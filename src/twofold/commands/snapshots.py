@@ -1,16 +1,17 @@
 """List what was backed up when: the snapshots of a repository, newest last."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+import msgspec
 
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.events import Emit
-from twofold.options import Options, RepositoryAccess, shown_as
+from twofold.options import Options, RepositoryAccess
 from twofold.repository import Repository, Snapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotsOptions(Options):
+class SnapshotsOptions(Options, frozen=True, kw_only=True):
     """A snapshot is listed when it has the host, the name and all the tags asked for.
 
     ``forgotten`` adds those that await removal.
@@ -23,8 +24,7 @@ class SnapshotsOptions(Options):
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotInfo:
+class SnapshotInfo(msgspec.Struct, frozen=True):
     """A snapshot in a list; bytes of all its files, read from the source, new in the repository."""
 
     id: bytes
@@ -48,14 +48,15 @@ class SnapshotInfo:
     writer: str
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotsResult:
+class SnapshotsResult(msgspec.Struct, frozen=True):
     """What answered the question, out of ``total`` in the repository."""
+
+    SHOWN_AS: ClassVar = {"snapshots": "snapshot"}
 
     repository: bytes
     location: str
     total: int
-    snapshots: tuple[SnapshotInfo, ...] = field(metadata=shown_as("snapshot"))
+    snapshots: tuple[SnapshotInfo, ...]
 
 
 def run(options: SnapshotsOptions, emit: Emit) -> SnapshotsResult:

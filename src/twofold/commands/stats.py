@@ -9,7 +9,6 @@ Exit code 5 when damage kept something out of the figures.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.commands.reading import Reading, read_snapshot, reader_session
@@ -40,8 +39,7 @@ from twofold.view import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatsOptions(Options):
+class StatsOptions(Options, frozen=True, kw_only=True):
     """``snapshot`` alone: that one. With ``since``: what grew from that one on.
 
     ``top``: how many folders are told of, those in which most came or went.

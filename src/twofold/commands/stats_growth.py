@@ -1,7 +1,8 @@
 """What grew from one backup to another: two folders, partitions or whole disks side by side."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.commands.reading import Reading
 from twofold.commands.stats_results import (
@@ -79,8 +80,7 @@ def teller(losses: Losses) -> Callable[[Path, DamageFound], None]:
     return tell
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     """What one of two addresses is about."""
 
     reading: Reading

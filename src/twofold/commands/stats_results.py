@@ -1,18 +1,18 @@
 """What the figures are, one record for each sort, and what damage keeps out of them."""
 
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+import msgspec
 
 from twofold.errors import DamageFound
 from twofold.events import Emit, Finding, Progress, Severity
 from twofold.format.image import PartName
-from twofold.options import shown_as
 from twofold.view import Program, Sharing, SystemFacts
 
 _REMEDY = "run 'twofold check --read-data' to see what is affected"
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryStats:
+class RepositoryStats(msgspec.Struct, frozen=True):
     """All that is stored; bytes.
 
     ``bytes_total``: of all backups, each as if it were alone. ``bytes_chunks``: their chunks,
@@ -33,8 +33,7 @@ class RepositoryStats:
     packs: int
 
 
-@dataclass(frozen=True, slots=True)
-class GroupStats:
+class GroupStats(msgspec.Struct, frozen=True):
     """Backups of one kind of one computer; ``bytes_newest`` is the size of its newest one."""
 
     host: str
@@ -47,8 +46,7 @@ class GroupStats:
     bytes_stored: int
 
 
-@dataclass(frozen=True, slots=True)
-class BackupStats:
+class BackupStats(msgspec.Struct, frozen=True):
     """One backup. ``bytes_stored``: what it added to the repository when it was made."""
 
     id: bytes
@@ -70,8 +68,7 @@ class BackupStats:
     sharing: Sharing
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeStats:
+class VolumeStats(msgspec.Struct, frozen=True):
     """A partition of an image; ``used`` is what the image holds of it.
 
     ``part`` is what addresses call it: its number, or a name such as ``3.root`` of a logical
@@ -90,8 +87,7 @@ class VolumeStats:
     parent: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class GrowthStats:
+class GrowthStats(msgspec.Struct, frozen=True):
     """What came and went between two backups."""
 
     before: bytes
@@ -105,8 +101,7 @@ class GrowthStats:
     files_changed: int
 
 
-@dataclass(frozen=True, slots=True)
-class FolderGrowth:
+class FolderGrowth(msgspec.Struct, frozen=True):
     """The same of one folder with all below it; ``depth`` is that of its path."""
 
     path: bytes
@@ -118,19 +113,26 @@ class FolderGrowth:
     files_changed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatsResult:
+class StatsResult(msgspec.Struct, frozen=True, kw_only=True):
     """Exactly one of ``repository``, ``backup`` and ``growth`` is there, with what it lists."""
+
+    SHOWN_AS: ClassVar = {
+        "groups": "group",
+        "volumes": "volume",
+        "systems": "system",
+        "programs": "program",
+        "folders": "folder",
+    }
 
     exit_code: int = 0
     repository: RepositoryStats | None = None
     backup: BackupStats | None = None
     growth: GrowthStats | None = None
-    groups: tuple[GroupStats, ...] = field(default=(), metadata=shown_as("group"))
-    volumes: tuple[VolumeStats, ...] = field(default=(), metadata=shown_as("volume"))
-    systems: tuple[SystemFacts, ...] = field(default=(), metadata=shown_as("system"))
-    programs: tuple[Program, ...] = field(default=(), metadata=shown_as("program"))
-    folders: tuple[FolderGrowth, ...] = field(default=(), metadata=shown_as("folder"))
+    groups: tuple[GroupStats, ...] = ()
+    volumes: tuple[VolumeStats, ...] = ()
+    systems: tuple[SystemFacts, ...] = ()
+    programs: tuple[Program, ...] = ()
+    folders: tuple[FolderGrowth, ...] = ()
 
 
 class Losses:

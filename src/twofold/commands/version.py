@@ -1,8 +1,9 @@
 """What is installed here: of this program, and of what it stands on."""
 
 import sys
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
 
 from twofold import __version__
 from twofold.events import Emit
@@ -11,13 +12,11 @@ from twofold.native import EXTENSION
 from twofold.options import Options
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionOptions(Options):
+class VersionOptions(Options, frozen=True, kw_only=True):
     """Nothing can be asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class VersionResult:
+class VersionResult(msgspec.Struct, frozen=True):
     """Versions as text; ``native`` says whether the C extension is in use."""
 
     version: str

@@ -7,8 +7,10 @@ together, so that a file that both kinds hold is shown with what is the same in 
 import os
 import re
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import ClassVar
+
+import msgspec
 
 from twofold.commands.reading import Library, read_repository
 from twofold.errors import DamageFound, SnapshotNotFound, TwofoldError, UsageError
@@ -16,7 +18,7 @@ from twofold.events import Emit, Finding, Phase, Progress, Severity
 from twofold.format.image import PartName
 from twofold.format.pages import Node, NodeKind
 from twofold.format.records import Root
-from twofold.options import Options, RepositoryAccess, shown_as
+from twofold.options import Options, RepositoryAccess
 from twofold.pipeline import chunker_of
 from twofold.repository import Snapshot
 from twofold.view import (
@@ -48,8 +50,7 @@ from twofold.view import (
 _PARTITION = re.compile(rb"p([0-9]{1,5}(?:\.[A-Za-z0-9+_.-]{1,127})?):(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionsOptions(Options):
+class VersionsOptions(Options, frozen=True, kw_only=True):
     """Where the file lies: ``/home/u/a.txt`` in backups of files, ``p3:/a.txt`` in images."""
 
     access: RepositoryAccess
@@ -57,8 +58,7 @@ class VersionsOptions(Options):
     host: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VersionInfo:
+class VersionInfo(msgspec.Struct, frozen=True):
     """A version: what snapshots one after the other hold alike.
 
     ``same_as`` is the number of the first version with the same content. ``gone`` is the snapshot
@@ -85,12 +85,13 @@ class VersionInfo:
     gone_ns: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class VersionsResult:
+class VersionsResult(msgspec.Struct, frozen=True):
     """The versions, by the time they were first seen. Exit code 5: some could not be read.
 
     ``snapshots_searched`` were looked into, ``snapshots_with`` hold the file.
     """
+
+    SHOWN_AS: ClassVar = {"versions": "version"}
 
     exit_code: int
     paths: tuple[bytes, ...]
@@ -98,11 +99,10 @@ class VersionsResult:
     snapshots_with: int
     contents: int
     damaged: int
-    versions: tuple[VersionInfo, ...] = field(metadata=shown_as("version"))
+    versions: tuple[VersionInfo, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     """Where to look: a partition of images, or backups of files where that is None."""
 
     partition: PartName | None

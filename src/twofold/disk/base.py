@@ -12,9 +12,10 @@ they are, so a parser's fault costs deduplication and never a byte.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol, runtime_checkable
+
+import msgspec
 
 HOLE = -1
 """``Run.first`` of units that are not stored: they read as zeros."""
@@ -152,8 +153,7 @@ class DirectoryEntry(NamedTuple):
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileFacts:
+class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one file; None where the file system does not keep it."""
 
     kind: Kind
@@ -178,14 +178,13 @@ class FileFacts:
     """A Windows security descriptor, self-relative."""
     short_name: bytes | None = None
     xattrs: tuple[tuple[bytes, bytes], ...] = ()
-    streams: Mapping[bytes, int] = field(default_factory=dict)
+    streams: Mapping[bytes, int] = msgspec.field(default_factory=dict)
     """Further named streams of content, and their sizes."""
     encrypted: bool = False
     """The content cannot be read without a key we do not have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """A file system as a whole."""
 
     kind: str

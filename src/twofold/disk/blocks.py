@@ -5,10 +5,11 @@ Devices are opened by the platform; what it gives is an open binary file as well
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from threading import Lock
 from typing import BinaryIO
+
+import msgspec
 
 from twofold.disk.base import (
     BlockReader,
@@ -46,8 +47,7 @@ class Refused(Exception):
     """The disk did not give something at once; ``read`` may get it, or most of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class AtOnce:
+class AtOnce(msgspec.Struct, frozen=True):
     """Another reader as long as it gives everything at once; ``Refused`` where it does not."""
 
     whole: BlockReader
@@ -124,8 +124,7 @@ class FileBlocks:
         return data
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryBlocks:
+class MemoryBlocks(msgspec.Struct, frozen=True):
     """Bytes in memory."""
 
     data: bytes
@@ -142,8 +141,7 @@ class MemoryBlocks:
         return self.data[offset : offset + length]
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """A part of another reader, as a partition is of a disk."""
 
     whole: BlockReader

@@ -12,9 +12,10 @@ Numbers are little-endian, places are logical sectors.
 
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from twofold.disk.base import BlockReader
 from twofold.errors import FormatError
@@ -47,8 +48,7 @@ class Header(NamedTuple):
     entries_checksum: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GptEntry:
+class GptEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A slot of the table that is not blank."""
 
     number: int
@@ -75,8 +75,7 @@ class GptEntry:
         return self.label.decode("utf-16-le", "replace").split("\0", 1)[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gpt:
+class Gpt(msgspec.Struct, frozen=True, kw_only=True):
     """A table. Places are logical sectors of ``sector_size`` bytes."""
 
     sector_size: int

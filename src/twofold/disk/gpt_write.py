@@ -2,8 +2,9 @@
 
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from twofold.disk.gpt import ENTRY, HEADER, PRIMARY, SIGNATURE, Gpt, Header, header_checksum
 from twofold.errors import FormatError

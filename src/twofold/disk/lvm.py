@@ -7,8 +7,9 @@ are told and not read.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import check_range
@@ -30,8 +31,7 @@ class Piece(NamedTuple):
     """Physical volumes, and where on them the piece begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogicalVolume:
+class LogicalVolume(msgspec.Struct, frozen=True):
     """A logical volume; ``reader`` is None when it cannot be read, which ``reason`` explains."""
 
     name: str
@@ -47,8 +47,7 @@ class LogicalVolume:
     """Snapshots read from it what was not overwritten since, also where its own files are gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeGroup:
+class VolumeGroup(msgspec.Struct, frozen=True):
     """A volume group with all its visible logical volumes."""
 
     name: str

@@ -8,7 +8,9 @@ Numbers are little-endian; partitions are counted in logical sectors.
 """
 
 import struct
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import unread_in
@@ -23,8 +25,7 @@ _LOGICAL_LIMIT = 256
 FIRST_LOGICAL = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MbrEntry:
+class MbrEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A partition: place and size in sectors, counted from the start of the disk."""
 
     number: int
@@ -47,8 +48,7 @@ class MbrEntry:
         return self.status in (0, ACTIVE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mbr:
+class Mbr(msgspec.Struct, frozen=True, kw_only=True):
     """A boot record with the partitions it tells, extended ones included, in order of number."""
 
     disk_id: int

@@ -11,8 +11,10 @@ name: together with the partitions they are the whole disk.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import pairwise
+
+import msgspec
+from msgspec.structs import replace
 
 from twofold.disk.base import BlockReader
 from twofold.disk.gpt import Gpt, read_gpt
@@ -24,8 +26,7 @@ from twofold.errors import FormatError
 _SECTOR_SIZES = (512, 4096)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Partition:
+class Partition(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a disk. Places and sizes are bytes."""
 
     number: int
@@ -61,8 +62,7 @@ class Partition:
         return "logical" in self.flags
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
+class Region(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes outside of all partitions: kept as they are."""
 
     start: int
@@ -71,8 +71,7 @@ class Region:
     """``mbr``, ``ebr``, ``gpt header``, ``gpt entries``, ``gpt backup ...`` or ``gap``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartitionTable:
+class PartitionTable(msgspec.Struct, frozen=True, kw_only=True):
     """How a disk is divided."""
 
     kind: str

@@ -12,8 +12,9 @@ unless the caller knows that the volume was frozen, which brings the trees up to
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from uuid import UUID
+
+import msgspec
 
 from twofold.disk import bitmap, xfs_log
 from twofold.disk.base import BlockReader, Facts
@@ -27,8 +28,7 @@ _DEEPEST = 12
 _REPAIR = 0x10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Superblock:
+class _Superblock(msgspec.Struct, frozen=True, kw_only=True):
     block_size: int
     blocks: int
     group_blocks: int

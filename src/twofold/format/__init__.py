@@ -1,4 +1,4 @@
-"""On-disk truth: dataclass to bytes and back, without I/O.
+"""On-disk truth: struct to bytes and back, without I/O.
 
 Each module has its page in ``docs/format/``; a test holds the byte tables there against the
 ``Layout`` objects here.

@@ -4,7 +4,7 @@ A small object is ``header · sealed body`` and its file holds it twice, the sec
 at a multiple of 4096 bytes, so that one bad sector never takes both.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from twofold.errors import FormatError, NewerFormat
 from twofold.format import FORMAT_NUMBER
@@ -42,8 +42,7 @@ BODY = Layout(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True):
     """The authenticated front of an object; ``wrapped`` is empty while keys are derived."""
 
     kind: Kind

@@ -8,10 +8,11 @@ file.
 import mmap
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
+
+import msgspec
 
 from twofold.errors import FormatError
 from twofold.format.layout import Buffer, Layout
@@ -70,8 +71,7 @@ class BlobLocation(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class PackEntry:
+class PackEntry(msgspec.Struct, frozen=True):
     """One pack as an index lists it."""
 
     pack: PackInfo

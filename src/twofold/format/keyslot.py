@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from enum import IntEnum
 
 import msgspec
@@ -40,8 +39,7 @@ class SlotKind(IntEnum):
     KEY_FILE = 3
 
 
-@dataclass(frozen=True, slots=True)
-class SlotParameters:
+class SlotParameters(msgspec.Struct, frozen=True):
     """How a secret becomes a key-encryption key; memory in KiB."""
 
     kdf: int

@@ -1,8 +1,7 @@
 """Packs: sections, table and footer (docs/format/packs.md)."""
 
-from dataclasses import dataclass, field
-
 import blake3
+import msgspec
 
 from twofold.errors import FormatError
 from twofold.format.envelope import ALIGNMENT
@@ -71,8 +70,7 @@ def section_header(
     return SECTION.pack(SECTION_MAGIC, kind, ordinal, length, encoding, pack[:8])
 
 
-@dataclass(frozen=True, slots=True)
-class FrameEntry:
+class FrameEntry(msgspec.Struct, frozen=True):
     """One frame of a pack: place of its sealed bytes, lengths, and (blob id, length) in order."""
 
     ordinal: int
@@ -83,11 +81,10 @@ class FrameEntry:
     blobs: tuple[tuple[bytes, int], ...] = ()
 
 
-@dataclass(slots=True)
-class PackTable:
+class PackTable(msgspec.Struct):
     """What a pack holds."""
 
-    frames: list[FrameEntry] = field(default_factory=list)
+    frames: list[FrameEntry] = msgspec.field(default_factory=list)
 
     def encode(self) -> bytes:
         """Plaintext of the table section, padded to a multiple of 4096.
@@ -136,8 +133,7 @@ def _frames(rows: object, listed: list[tuple[bytes, int]]) -> list[FrameEntry]:
     return frames
 
 
-@dataclass(frozen=True, slots=True)
-class Footer:
+class Footer(msgspec.Struct, frozen=True):
     """Where a pack's parts lie; ``groups`` 0 means a small pack stored twice."""
 
     pack: bytes

@@ -8,8 +8,9 @@ of hostile pages exhausts memory or time.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from twofold.errors import DamageFound, FormatError, ObjectDamaged
 from twofold.format.image import ExtentEntry, ExtentsPage, ImagePage, entry_key, iterate_runs
@@ -68,12 +69,11 @@ class Place(NamedTuple):
 TOP = Place(None, b"")
 
 
-@dataclass(slots=True)
-class Affected:
+class Affected(msgspec.Struct):
     """What one snapshot misses. A path that ends in a slash stands for all or part of a folder."""
 
     snapshot: bytes
-    paths: list[bytes] = field(default_factory=list)
+    paths: list[bytes] = msgspec.field(default_factory=list)
     more: bool = False
     """Whether there may be further paths."""
     listings: int = 0
@@ -123,8 +123,7 @@ class _Child(NamedTuple):
     """Bytes of a stream below the page."""
 
 
-@dataclass(slots=True)
-class _Visit:
+class _Visit(msgspec.Struct):
     """A page on the stack."""
 
     child: _Child

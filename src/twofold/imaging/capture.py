@@ -1,7 +1,9 @@
 """One image, from the first sector to the commit: the frame, then volume after volume."""
 
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import glance, hole_at, physical_sector, unread_in
@@ -22,15 +24,14 @@ from twofold.platform import Platform
 from twofold.repository import Repository
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRequest:
+class ImageRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to image: the disk's path as the user said it, and how; ``past_ns`` as in RunSpec.
 
     ``patience``: seconds that bad sectors may cost once everything else was read.
     """
 
     path: bytes
-    options: VolumeOptions = field(default_factory=VolumeOptions)
+    options: VolumeOptions = msgspec.field(default_factory=VolumeOptions)
     name: str = ""
     tags: tuple[str, ...] = ()
     host: str = ""
@@ -188,8 +189,7 @@ def _for(part: Part, options: VolumeOptions) -> VolumeOptions:
     return replace(options, exact=True, keep_discardable=True) if part.shared else options
 
 
-@dataclass(frozen=True, slots=True)
-class _Previous:
+class _Previous(msgspec.Struct, frozen=True):
     page: ImagePage
     bytes_total: int
 

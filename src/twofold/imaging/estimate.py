@@ -1,6 +1,6 @@
 """What an image of a disk would hold, before anything is read but tables and maps."""
 
-from dataclasses import dataclass
+import msgspec
 
 from twofold.disk.base import BlockReader, Facts
 from twofold.disk.probe import open_file_system, open_used_blocks
@@ -12,8 +12,7 @@ from twofold.imaging.source import Source
 from twofold.imaging.units import UnitSet
 
 
-@dataclass(frozen=True, slots=True)
-class PartEstimate:
+class PartEstimate(msgspec.Struct, frozen=True):
     """A partition or logical volume, what it holds, and the bytes of it that are in use.
 
     Of a logical volume ``parent`` is the partition that it lies in, and ``start`` is 0. What of a
@@ -36,8 +35,7 @@ class PartEstimate:
     free: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(msgspec.Struct, frozen=True):
     """A disk; ``used`` is what the image will hold."""
 
     size: int

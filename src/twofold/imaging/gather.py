@@ -6,9 +6,10 @@ the allocation map and those that any stream refers to, so a map that lags behin
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
+
+import msgspec
 
 from twofold.disk.base import HOLE, Facts, FileSystem, Role, Run, Stream
 from twofold.errors import FormatError
@@ -46,15 +47,14 @@ class Wanted(NamedTuple):
         return self[1:4]
 
 
-@dataclass(slots=True)
-class Gathered:
+class Gathered(msgspec.Struct):
     """The streams of a volume, its units in use, and those that a stream holds."""
 
     used: UnitSet
     claimed: UnitSet
-    streams: list[Wanted] = field(default_factory=list)
-    discarded: list[Wanted] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    streams: list[Wanted] = msgspec.field(default_factory=list)
+    discarded: list[Wanted] = msgspec.field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
 
 
 def gather(system: FileSystem, *, keep: bool = False) -> Gathered:

@@ -1,7 +1,9 @@
 """Logical volumes as parts of a disk: what of a partition is theirs, and what is left of it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import Window
@@ -17,8 +19,7 @@ _MOST_PIECES = 16_384
 """Of a disk: what its image page has room for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Divided:
+class Divided(msgspec.Struct, frozen=True):
     """Partitions with their logical volumes behind them, and what is to be said."""
 
     parts: tuple[Part, ...]

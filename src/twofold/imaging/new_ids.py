@@ -14,8 +14,9 @@ is in checksums all over the volume, or in other volumes; their own tools change
 import secrets
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from twofold.disk.gpt import Gpt
 from twofold.disk.gpt_write import encode, renewed
@@ -51,8 +52,7 @@ class Patch(NamedTuple):
     new: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class NewIds:
+class NewIds(msgspec.Struct, frozen=True):
     """What changes, in bytes and in sentences."""
 
     patches: tuple[Patch, ...] = ()

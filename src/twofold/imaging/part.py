@@ -1,7 +1,8 @@
 """A part of a disk that becomes one volume of its image."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import Pieces, Window, between
@@ -11,8 +12,7 @@ PartRange = tuple[int, int]
 """First byte of a part, and bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A partition, the whole of a disk without a table, or a logical volume in one of these.
 
     ``start`` is on the disk; of a logical volume it is that of its ``parent``, whose bytes ``runs``

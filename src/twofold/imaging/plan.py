@@ -1,7 +1,9 @@
 """What a restore of an image would do to a disk, and whether it may."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from twofold.errors import FormatError, RefusedUnsafe
 from twofold.format.image import ImagePage, PartName, VolumeRecord, inner_runs
@@ -12,8 +14,7 @@ from twofold.view.image import no_partition
 from twofold.view.spans import check_geometry
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """The disk or file that would be written. ``fresh``: it is new, so it reads as zeros."""
 
     path: bytes
@@ -31,8 +32,7 @@ class Target:
     """Of a file that was there: what changes when another program replaces or writes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartPlan:
+class PartPlan(msgspec.Struct, frozen=True):
     """A volume, and the first byte of the target that it is written to.
 
     ``pieces``: of a volume within another one, (place on the target, bytes) of each of its pieces;
@@ -44,8 +44,7 @@ class PartPlan:
     pieces: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DiskPlan:
+class DiskPlan(msgspec.Struct, frozen=True):
     """Plain data: shown to the user, then carried out as it stands."""
 
     page: ImagePage
@@ -60,7 +59,7 @@ class DiskPlan:
     """What is on the target now, where anything can be told of it."""
     goes_on: bool = False
     """An earlier restore was cut off, and this one goes on with it."""
-    new_ids: NewIds = field(default_factory=NewIds)
+    new_ids: NewIds = msgspec.field(default_factory=NewIds)
 
     @property
     def patches(self) -> tuple[Patch, ...]:

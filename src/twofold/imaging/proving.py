@@ -8,8 +8,9 @@ parts, sorted ─► windows (read by one request) ─► threads: all parts has
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from twofold.disk.base import HOLE
 from twofold.format.names import BLOB_ID_SIZE, BlobKind
@@ -32,11 +33,10 @@ class Proof(NamedTuple):
     differing: list[Part]
 
 
-@dataclass(slots=True)
-class _Window:
+class _Window(msgspec.Struct):
     low: int = 0
     high: int = 0
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Part] = msgspec.field(default_factory=list)
 
 
 def prove(

@@ -8,7 +8,8 @@ before is compared first, and only written where it differs. Bytes of free units
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.disk.base import HOLE
 from twofold.errors import DamageFound
@@ -37,8 +38,7 @@ _MOST_TOLD = 20
 PartFrame = Frame[Part]
 
 
-@dataclass(slots=True)
-class DiskRestored:
+class DiskRestored(msgspec.Struct):
     """What was done. ``bytes_kept``: written by an earlier run, and found as they should be.
     ``damaged``: pieces that the repository could not give; ``wrong``: pieces that the target did
     not give back. ``absent``: bytes that the image does not hold, which are zeros now."""
@@ -48,8 +48,8 @@ class DiskRestored:
     bytes_verified: int = 0
     damaged: int = 0
     wrong: int = 0
-    where: list[str] = field(default_factory=list)
-    absent: Absent = field(default_factory=Absent)
+    where: list[str] = msgspec.field(default_factory=list)
+    absent: Absent = msgspec.field(default_factory=Absent)
 
 
 def restore_disk(

@@ -7,7 +7,7 @@ that is followed, that one is kept with every sector, for what it calls free may
 contents. Logical volumes follow the partition that they lie in.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import is_frozen
@@ -19,8 +19,7 @@ from twofold.imaging.part import Part
 _REST = "What else is in the extended partition is kept as it is, as nobody knows its partitions."
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """A disk with what its table says."""
 
     reader: BlockReader

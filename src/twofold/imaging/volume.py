@@ -6,8 +6,9 @@ units are kept, as in an exact image; those that are zeros cost next to nothing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+import msgspec
 
 from twofold.disk.base import BlockReader, Facts, FileSystem
 from twofold.disk.bitmap import full
@@ -38,8 +39,7 @@ class Opener(Protocol[OpenedT_co]):
     def __call__(self, reader: BlockReader, *, frozen: bool) -> OpenedT_co | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeOptions:
+class VolumeOptions(msgspec.Struct, frozen=True):
     """``exact``: every sector. ``skip_unchanged``: trust the stamps of the image before.
 
     ``frozen``: file systems were flushed before their volumes were frozen.

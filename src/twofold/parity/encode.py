@@ -6,9 +6,9 @@ parity shards are then turned so that position p belongs to group (N + p) mod G.
 the same group by group, and hashes several shards at once.
 """
 
-from dataclasses import dataclass
 from typing import Self
 
+import msgspec
 from blake3 import blake3
 
 from twofold.errors import FormatError
@@ -27,8 +27,7 @@ _GROUP_SHARDS = 64  # bounds the shards of one group; fewer than 255 keep all po
 _SLAB = 32 * 1024  # bytes of a row folded at a time: all operands stay in the L2 cache
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """How ``size`` bytes of data are dealt: N shards, G groups, R rows (shards per group)."""
 
     size: int

@@ -10,8 +10,9 @@ P is damaged as well. Whatever is computed counts only if its digest agrees.
 """
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from twofold.errors import FormatError, ObjectDamaged
 from twofold.parity.encode import (
@@ -81,8 +82,7 @@ def salvage(
     return Repaired(bytes(pack.data), tuple(sorted(rebuilt)), lost, tuple(damaged_parity))
 
 
-@dataclass(frozen=True, slots=True)
-class _Pack:
+class _Pack(msgspec.Struct, frozen=True):
     """Data and parity at their full lengths, some of it wrong."""
 
     layout: Layout

@@ -12,7 +12,8 @@ import queue
 import threading
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.backend import Backend, Repeats
 from twofold.format.compression import Search
@@ -31,8 +32,7 @@ can be read back without others."""
 _QUEUE_PER_WORKER = 8
 
 
-@dataclass(slots=True)
-class FlowStats:
+class FlowStats(msgspec.Struct):
     """What went into the store, in blobs and bytes."""
 
     blobs_new: int = 0

@@ -5,7 +5,8 @@ and the reading was never there as far as this snapshot is concerned, and is cou
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.events import Emit, ItemDone, SourceWarning, hears_items
 from twofold.format.pages import Failure
@@ -14,16 +15,15 @@ MAX_FAILURES = 1_000_000
 """More than these are counted, not listed: the ledger must not outgrow memory."""
 
 
-@dataclass(slots=True)
-class Ledger:
+class Ledger(msgspec.Struct):
     """Counts per end and per rule, and every failure; told as events while they happen."""
 
     emit: Emit
-    counts: Counter[str] = field(default_factory=Counter)
-    failures: list[Failure] = field(default_factory=list)
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
+    failures: list[Failure] = msgspec.field(default_factory=list)
     bytes_read: int = 0
     bytes_total: int = 0
-    hears_items: bool = field(init=False)
+    hears_items: bool = False
 
     def __post_init__(self) -> None:
         self.hears_items = hears_items(self.emit)

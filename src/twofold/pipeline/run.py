@@ -9,7 +9,6 @@ The same for files and images: W1 to W7, and P1 to P6 for partial snapshots in b
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import msgspec
 
@@ -38,8 +37,7 @@ from twofold.repository import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSpec:
+class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What is backed up, as the snapshot will say it. ``kind`` is ``files`` or ``image``.
 
     ``past_ns`` is the moment that the contents are of, when another program put them down: the
@@ -55,8 +53,7 @@ class RunSpec:
     past_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """What a snapshot holds, as its root says it."""
 
     tree: TreeRef | None = None
@@ -66,8 +63,7 @@ class Contents:
     bytes_total: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a run. ``snapshot`` is None for a dry one."""
 
     snapshot: Snapshot | None

@@ -14,7 +14,6 @@ Handles are not thread-safe one by one (different handles may be used from diffe
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -63,23 +62,21 @@ class Entry(NamedTuple):
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(msgspec.Struct, frozen=True):
     """A range of a source file that the file system reports as unallocated; bytes."""
 
     start: int
     length: int
 
 
-@dataclass(slots=True)
-class Extras:
+class Extras(msgspec.Struct):
     """What a directory record does not hold of an entry; empty fields mean "has none"."""
 
-    xattrs: list[tuple[bytes, bytes]] = field(default_factory=list)
+    xattrs: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
     flags: int = 0  # inode flags as FS_IOC_GETFLAGS gives them (linux), attributes (windows)
     target: bytes = b""  # of a symbolic link
     device: int = 0  # st_rdev of a device node
-    problems: list[str] = field(default_factory=list)  # what could not be read, in words
+    problems: list[str] = msgspec.field(default_factory=list)  # what could not be read, in words
 
 
 class SmallRead(NamedTuple):
@@ -409,8 +406,7 @@ class TargetDir(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(msgspec.Struct, frozen=True):
     """Who we are; an id the system does not offer is empty."""
 
     host: str

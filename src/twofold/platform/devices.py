@@ -6,8 +6,9 @@ to closing, so that nothing can be mounted from it in between.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 
 class Span(NamedTuple):
@@ -101,8 +102,7 @@ class Mount(NamedTuple):
     """Whether its content may change; if so, an image taken meanwhile is not of one moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionInfo:
+class PartitionInfo(msgspec.Struct, frozen=True):
     """A partition as the system sees it; bytes."""
 
     path: bytes
@@ -113,8 +113,7 @@ class PartitionInfo:
     """Of the file system on it, and of those on volumes that it is a part of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskInfo:
+class DiskInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A whole disk as the system sees it; texts are empty where the system does not tell."""
 
     path: bytes

@@ -11,10 +11,11 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from threading import RLock
 from typing import Generic, Protocol, Self, TypeVar
+
+import msgspec
 
 from twofold.platform.base import TargetDir
 
@@ -35,8 +36,7 @@ class Walkable(Protocol):
 Handle = TypeVar("Handle", bound=Walkable)
 
 
-@dataclass(slots=True)
-class _Level(Generic[Handle]):
+class _Level(msgspec.Struct, Generic[Handle]):
     name: bytes
     identity: tuple[int, int]
     handle: Handle | None
@@ -152,15 +152,14 @@ def _reopened(opener: Callable[[], Handle], identity: tuple[int, int]) -> Handle
     return None
 
 
-@dataclass(slots=True, eq=False)
-class _Node:
+class _Node(msgspec.Struct, eq=False):
     """A directory of the tree below a target; without a handle it only leads to open ones."""
 
     name: bytes
     parent: "_Node | None"
     handle: TargetDir | None
     holds: int = 0
-    children: "dict[bytes, _Node]" = field(default_factory=dict)
+    children: "dict[bytes, _Node]" = msgspec.field(default_factory=dict)
 
 
 class TargetCache:

@@ -7,9 +7,10 @@ at most ``MAX_SLOTS`` slots are ever tried.
 
 import hmac
 import secrets
-from dataclasses import dataclass, replace
 
+import msgspec
 from cryptography.exceptions import InvalidTag
+from msgspec.structs import replace
 
 from twofold import clock
 from twofold.backend import Backend
@@ -52,8 +53,7 @@ ONE_COPY_DAMAGED = "one of its two copies is damaged"
 _LONGEST = 1 << 20  # bytes read of a slot's file; a slot takes a few hundred
 
 
-@dataclass(frozen=True, slots=True)
-class SlotInfo:
+class SlotInfo(msgspec.Struct, frozen=True):
     """A key slot as listings show it; label and time only when this slot was opened."""
 
     id: bytes
@@ -63,8 +63,8 @@ class SlotInfo:
     created_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Slot:
+class _Slot(msgspec.Struct, frozen=True):
+    __repr__ = object.__repr__
     header: Header
     parameters: SlotParameters
     commitment: bytes
@@ -175,9 +175,10 @@ def add_key_file(backend: Backend, keys: Keyring, contents: bytes, label: str = 
     return add_slot(backend, keys, KEY_FILE_PARAMETERS, contents, label)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """What an opened slot gives."""
+
+    __repr__ = object.__repr__
 
     slot: bytes
     header: Header

@@ -7,7 +7,8 @@ in every run of the program and stored nowhere.
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.errors import FormatError
 from twofold.format.index import IndexRun, PackEntry, PackInfo
@@ -18,8 +19,7 @@ UNKNOWN = -1
 """The mark of a pack whose index object is impossible: it agrees with nothing."""
 
 
-@dataclass(slots=True)
-class PackListing:
+class PackListing(msgspec.Struct):
     """A pack as an index object lists it."""
 
     kind: BlobKind

@@ -8,7 +8,8 @@ it are taken away and must come back, for parity that was never tried is no pari
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold import parity
 from twofold.errors import DamageFound, FormatError, NewerFormat
@@ -25,19 +26,18 @@ from twofold.seal import DedupKeys
 FindEntry = Callable[[bytes], PackEntry | None]
 
 
-@dataclass(slots=True)
-class PackVerdict:
+class PackVerdict(msgspec.Struct):
     """What came of reading a pack whole."""
 
     pack: bytes
     size: int
-    faults: list[str] = field(default_factory=list)
+    faults: list[str] = msgspec.field(default_factory=list)
     """What is not as it was written, in words."""
     known: bool = True
     """False when neither a table nor an index tells what was in it."""
     frames: int = 0
     healed: int = 0
-    lost: list[FrameEntry] = field(default_factory=list)
+    lost: list[FrameEntry] = msgspec.field(default_factory=list)
     """Frames that nothing brings back."""
 
     @property

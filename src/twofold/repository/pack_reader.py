@@ -8,7 +8,8 @@ blob are tried by the caller (``blobs.py``).
 
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.backend import Backend
 from twofold.errors import (
@@ -43,8 +44,7 @@ MAX_PACK = 1280 << 20
 """No pack is longer: 1 GiB is the most a configuration allows, then come a frame and parity."""
 
 
-@dataclass(frozen=True, slots=True)
-class WholePack:
+class WholePack(msgspec.Struct, frozen=True):
     """A pack read whole and, if need be, repaired in memory."""
 
     info: PackInfo

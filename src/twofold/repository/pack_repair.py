@@ -8,7 +8,8 @@ place or length counts before it is held against the bytes there are.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold import parity
 from twofold.errors import DamageFound, FormatError, ObjectDamaged
@@ -29,14 +30,13 @@ from twofold.format.pack import (
 )
 
 
-@dataclass(slots=True)
-class PackImage:
+class PackImage(msgspec.Struct):
     """The bytes of a pack object and what is known of its parts."""
 
     pack: bytes
     data: bytes
     footer: Footer | None
-    problems: list[str] = field(default_factory=list)
+    problems: list[str] = msgspec.field(default_factory=list)
 
     def candidates(self) -> Iterator[Buffer]:
         """The pack's front part as stored, then repaired in every way there is.

@@ -9,7 +9,8 @@ more than all the arithmetic.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold import parity
 from twofold.errors import TwofoldError
@@ -46,8 +47,7 @@ from twofold.seal import Keyring, ObjectSeal
 _FRAME_COST = SECTION.size + TAG_SIZE
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedPack:
+class FinishedPack(msgspec.Struct, frozen=True):
     """A pack ready to be stored: its bytes in pieces, and its index entry."""
 
     kind: BlobKind

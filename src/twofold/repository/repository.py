@@ -5,8 +5,9 @@ who need it.
 """
 
 import secrets
-from dataclasses import dataclass
 from typing import Self
+
+import msgspec
 
 from twofold import __version__, clock
 from twofold.backend import Backend
@@ -226,9 +227,10 @@ class Repository:
         self.close()
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Created:
+class Created(msgspec.Struct, frozen=True):
     """A new repository and its recovery key, which is stored nowhere."""
+
+    __repr__ = object.__repr__
 
     repository: Repository
     recovery_key: str

@@ -5,7 +5,7 @@ Opening a session is the first thing a run does and moving it the last: ``sessio
 After a lost reply both look for the id under its new name.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from twofold import clock
 from twofold.errors import DamageFound, Fenced, ObjectNotFound
@@ -15,8 +15,7 @@ from twofold.format.records import SessionRecord, decode_record, encode_record
 from twofold.repository.objects import ObjectStore
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(msgspec.Struct, frozen=True):
     """Who runs: as recorded in sessions."""
 
     host: str = ""

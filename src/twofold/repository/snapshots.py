@@ -1,6 +1,6 @@
 """Snapshots: roots whose session committed (protocol.md), newest last."""
 
-from dataclasses import dataclass
+import msgspec
 
 from twofold.errors import DamageFound, NewerFormat, ObjectNotFound
 from twofold.events import Finding, Severity
@@ -12,8 +12,7 @@ from twofold.repository.sessions import Session
 from twofold.seal import Keyring
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """A committed backup."""
 
     id: bytes

@@ -4,7 +4,7 @@ A blob can be had if an index object lists it in a pack that is there, in a fram
 lost. Where no index object lists it, the packs that none lists are asked, once.
 """
 
-from dataclasses import dataclass, field
+import msgspec
 
 from twofold.errors import FormatError
 from twofold.format.names import BlobKind
@@ -13,22 +13,21 @@ from twofold.repository.listing import PackListing
 from twofold.repository.snapshots import Snapshot
 
 
-@dataclass(slots=True)
-class Survey:
+class Survey(msgspec.Struct):
     """Filled phase by phase."""
 
-    index: Index = field(default_factory=Index)
-    listings: dict[bytes, PackListing] = field(default_factory=dict)
+    index: Index = msgspec.field(default_factory=Index)
+    listings: dict[bytes, PackListing] = msgspec.field(default_factory=dict)
     """Packs by id as the index has them."""
-    present: dict[bytes, int] = field(default_factory=dict)
+    present: dict[bytes, int] = msgspec.field(default_factory=dict)
     """Packs in the store, with their sizes."""
-    snapshots: list[Snapshot] = field(default_factory=list)
+    snapshots: list[Snapshot] = msgspec.field(default_factory=list)
     """Readable committed snapshots, forgotten and partial ones too, newest last."""
-    committed: set[bytes] = field(default_factory=set)
+    committed: set[bytes] = msgspec.field(default_factory=set)
     busy: bool = False
     """Whether somebody else is at work, so that what looks left over may be new."""
-    missing: set[bytes] = field(default_factory=set)
-    lost_frames: set[tuple[bytes, int]] = field(default_factory=set)
+    missing: set[bytes] = msgspec.field(default_factory=set)
+    lost_frames: set[tuple[bytes, int]] = msgspec.field(default_factory=set)
     rescued: bool = False
     """Whether something needed was found only in packs that no index object lists."""
 

@@ -1,6 +1,6 @@
 """What is restored and by which rules: the same for planning and for doing."""
 
-from dataclasses import dataclass
+import msgspec
 
 from twofold.restorer.attributes import AttributeMaker
 from twofold.restorer.compare import Decision
@@ -9,8 +9,7 @@ from twofold.restorer.target import RepositoryGuard
 from twofold.view import FileTree, Path
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """What becomes of existing entries: "keep" them aside, "replace" them, or "skip" those."""
 
     existing: str
@@ -27,8 +26,7 @@ class Policy:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True):
     """One selection of one snapshot, and how it is to be restored."""
 
     tree: FileTree

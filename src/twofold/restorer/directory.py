@@ -6,15 +6,15 @@ far down take no more than their names, and going from one to another costs what
 
 import errno
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Optional
+
+import msgspec
 
 from twofold.platform import DEEPEST, ONLY_OPEN, HandleStack, Steps, TargetDir
 from twofold.view import Path
 
 
-@dataclass(slots=True, eq=False)
-class Directory:
+class Directory(msgspec.Struct, eq=False):
     """One directory; the target itself has none above it. ``serial`` numbers them."""
 
     name: bytes

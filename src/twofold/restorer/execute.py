@@ -12,7 +12,6 @@ lead to what is wanted are made when that is met. All of the target is reached b
 import errno
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum, auto
 
 import msgspec
@@ -50,8 +49,7 @@ class Made(Enum):
 _THERE = (Made.FRESH, Made.EXISTING)
 
 
-@dataclass(slots=True, eq=False)
-class Level:
+class Level(msgspec.Struct, eq=False):
     """A directory on the way from the start to where the walk is.
 
     ``plain``: all in it is wanted and none of it is there, so that files need no thought.

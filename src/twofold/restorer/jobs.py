@@ -2,7 +2,6 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -17,8 +16,7 @@ SMALL = 1 << 20
 """Files up to this many bytes are put together in memory and written in batches."""
 
 
-@dataclass(slots=True, eq=False)
-class LinkState:
+class LinkState(msgspec.Struct, eq=False):
     """One file of several names: the others are linked to this one once it is ``ready``.
 
     ``inode`` is its number in the target where it was there before; ``left`` counts names to come.
@@ -71,16 +69,14 @@ class FileJob(msgspec.Struct, eq=False):
         return cls(directory, node, attributes, decision, aside, small)
 
 
-@dataclass(slots=True, eq=False)
-class LinkJob:
+class LinkJob(msgspec.Struct, eq=False):
     """A further name of a file that is restored elsewhere."""
 
     file: FileJob
     state: LinkState
 
 
-@dataclass(slots=True, eq=False)
-class LeftDirectory:
+class LeftDirectory(msgspec.Struct, eq=False):
     """A directory whose contents are all on their way; its metadata goes on when they are there.
 
     ``once_more``: it will get its metadata again, so losses are told then.
@@ -91,13 +87,12 @@ class LeftDirectory:
     once_more: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class Window:
+class Window(msgspec.Struct, eq=False):
     """Work that is done together: files first, then links, then directories as they were left."""
 
-    files: list[FileJob] = field(default_factory=list)
-    links: list[LinkJob] = field(default_factory=list)
-    left: list[LeftDirectory] = field(default_factory=list)
+    files: list[FileJob] = msgspec.field(default_factory=list)
+    links: list[LinkJob] = msgspec.field(default_factory=list)
+    left: list[LeftDirectory] = msgspec.field(default_factory=list)
     size: int = 0
 
     @property

@@ -9,7 +9,8 @@ too small, the need is counted exactly: holes take none, and a file of several n
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind, kind_of_mode
@@ -25,8 +26,7 @@ from twofold.view import Path, Visit
 _WRITES = (Decision.NEW, Decision.REPLACED, Decision.CONFLICT, Decision.REWRITE)
 
 
-@dataclass(frozen=True, slots=True)
-class RestorePlan:
+class RestorePlan(msgspec.Struct, frozen=True):
     """Entries by what would become of them (directories included), and what it takes.
 
     ``conflicts`` are entries that stand where something of another kind belongs. ``bytes_needed``
@@ -55,19 +55,17 @@ class RestorePlan:
         return self.bytes_needed <= self.bytes_free
 
 
-@dataclass(slots=True, eq=False)
-class Tally:
+class Tally(msgspec.Struct, eq=False):
     """What was counted on one walk."""
 
-    counts: Counts = field(default_factory=Counts)
+    counts: Counts = msgspec.field(default_factory=Counts)
     bytes_total: int = 0
     bytes_needed: int = 0
     damaged: bool = False
-    too_long: TooLong = field(default_factory=TooLong)
+    too_long: TooLong = msgspec.field(default_factory=TooLong)
 
 
-@dataclass(slots=True, eq=False)
-class _Level:
+class _Level(msgspec.Struct, eq=False):
     """A directory on the way; ``there``: it is open in the target; ``counted``: it was.
 
     ``refused``: it cannot be made, and so nothing in it.

@@ -8,8 +8,9 @@ import os
 import threading
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from typing import NamedTuple
+
+import msgspec
 
 from twofold import clock
 from twofold.errors import DamageFound
@@ -31,8 +32,7 @@ from twofold.restorer.selection import Selection
 _PROGRESS_SECONDS = 0.2
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(msgspec.Struct):
     """Entries by what became, or would become, of them; directories included."""
 
     new: int = 0
@@ -47,7 +47,7 @@ class Counts:
     @property
     def total(self) -> int:
         """All entries that were asked for."""
-        return sum(getattr(self, field.name) for field in fields(self))
+        return sum(getattr(self, name) for name in self.__struct_fields__)
 
     def add(self, decision: Decision, entries: int = 1) -> None:
         """Count entries under a decision."""

@@ -2,7 +2,8 @@
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.events import Phase
 from twofold.format.names import BlobKind
@@ -23,8 +24,7 @@ from twofold.seal import DedupKeys
 from twofold.view import FileTree, Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Where and how. ``existing``: "keep" what is replaced aside, "replace" it, or "skip"."""
 
     target: bytes
@@ -33,16 +33,14 @@ class Request:
     verify: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(msgspec.Struct, frozen=True):
     """Something the target could not hold, and of how many entries."""
 
     words: str
     entries: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What a restore did; ``aside`` is where replaced entries are, None when there are none.
 
     ``lacking``: entries with zeros where the backup holds nothing.

@@ -12,8 +12,9 @@ only when that is met.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Optional
+
+import msgspec
 
 from twofold.errors import SnapshotNotFound, UsageError
 from twofold.format.pages import Node, NodeKind
@@ -33,8 +34,7 @@ class Wish(NamedTuple):
     chosen: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """``start`` is the directory whose contents go into the target.
 
     ``gives_start``: the target is to be what ``start`` was, so it is given its metadata as well.

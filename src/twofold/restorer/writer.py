@@ -11,7 +11,8 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.format.layout import Buffer
 from twofold.platform import TargetDir, TargetFile
@@ -33,13 +34,12 @@ _WHOLE: tuple[int, list[str]] = (0, [])
 """What becomes of most small files: no error, and no losses."""
 
 
-@dataclass(slots=True, eq=False)
-class Batch:
+class Batch(msgspec.Struct, eq=False):
     """Small files of one directory, whole."""
 
     directory: Directory
-    jobs: list[FileJob] = field(default_factory=list)
-    data: list[Buffer] = field(default_factory=list)
+    jobs: list[FileJob] = msgspec.field(default_factory=list)
+    data: list[Buffer] = msgspec.field(default_factory=list)
     size: int = 0
 
     def add(self, job: FileJob, data: Buffer) -> None:
@@ -53,8 +53,7 @@ class Batch:
         return Batch(self.directory, self.jobs[done:], self.data[done:])
 
 
-@dataclass(slots=True, eq=False)
-class Open:
+class Open(msgspec.Struct, eq=False):
     """A large file being written, and its directory, open for it alone unless it is the root."""
 
     file: TargetFile
@@ -84,8 +83,7 @@ class Trouble:
             raise self.error
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(msgspec.Struct, frozen=True):
     """What all writers share."""
 
     report: Report

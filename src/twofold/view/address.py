@@ -14,8 +14,9 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
+
+import msgspec
 
 from twofold.errors import SnapshotNotFound, UsageError
 from twofold.format.image import PartName
@@ -39,8 +40,7 @@ _SHOWN = 5
 _NS = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """A parsed address: exactly one of ``prefix``, ``back`` and ``before_ns`` is given.
 
     ``path`` is None when none was named, and empty for the top of the tree.

@@ -9,8 +9,9 @@ damage, and not as a change.
 
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind
@@ -44,8 +45,7 @@ class Change(NamedTuple):
     what: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """Who is told how far it is and what could not be compared; paths are from the starts on."""
 
     damage: Callable[[Path, DamageFound], None]

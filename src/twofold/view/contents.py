@@ -8,7 +8,6 @@ pieces come with the error in place of data, and everything else goes on.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -42,12 +41,11 @@ class _Wanted(msgspec.Struct, Generic[JobT], eq=False):
     pieces: list[Piece[JobT]]
 
 
-@dataclass(slots=True, eq=False)
-class Frame(Generic[JobT]):
+class Frame(msgspec.Struct, Generic[JobT], eq=False):
     """A frame of a pack, and what is wanted of it."""
 
     place: BlobLocation
-    blobs: dict[bytes, _Wanted[JobT]] = field(default_factory=dict)
+    blobs: dict[bytes, _Wanted[JobT]] = msgspec.field(default_factory=dict)
 
     def pieces(self) -> Iterator[Piece[JobT]]:
         """All pieces that come out of it."""

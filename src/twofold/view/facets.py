@@ -9,7 +9,7 @@ Times are as coarse as the coarser of the two keeps them; FAT keeps local time, 
 compared with that of another FAT. Times of folders are left out: they follow what is in them.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from twofold.errors import DamageFound
 from twofold.format.pages import ExtraStream, Node, NodeKind
@@ -23,8 +23,7 @@ _SECOND = 10**9
 _STEP = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Facets:
+class Facets(msgspec.Struct, frozen=True):
     """What a tree keeps of its entries. ``kind`` is the file system of an image, else empty."""
 
     windows: bool

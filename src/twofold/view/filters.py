@@ -7,8 +7,9 @@ sizes   +10M at least, -10M at most, 1M..10M between, 1500 exactly
 
 import re
 import time
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from twofold.errors import UsageError
 from twofold.format.pages import Node, NodeKind
@@ -20,8 +21,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 8
 _NS = 10**9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """What an entry must be; times in ns since 1970, sizes in bytes; None and empty are any."""
 
     kinds: frozenset[int] = frozenset()

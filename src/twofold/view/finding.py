@@ -6,7 +6,8 @@ not too much to keep.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.errors import DamageFound
 from twofold.format.image import VolumeRecord
@@ -27,12 +28,11 @@ _KEPT = 1 << 16
 Below = Callable[[Found, State], Iterator[Found]]
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(msgspec.Struct):
     """All that was found in a partition."""
 
-    found: list[Found] = field(default_factory=list)
-    damage: list[tuple[Path, DamageFound]] = field(default_factory=list)
+    found: list[Found] = msgspec.field(default_factory=list)
+    damage: list[tuple[Path, DamageFound]] = msgspec.field(default_factory=list)
 
 
 class Finder:

@@ -11,7 +11,8 @@ A changed file counts with the chunks that its other version does not have.
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind, Owner
@@ -25,8 +26,7 @@ _MOST_SEGMENTS = 1 << 20
 _ENTRIES_PER_STEP = 4096
 
 
-@dataclass(slots=True)
-class Growth:
+class Growth(msgspec.Struct):
     """Bytes and entries of a folder with everything below it; a changed file is in neither count
     of entries but its own.
     """
@@ -51,8 +51,7 @@ class Growth:
         return self.bytes_new + self.bytes_gone
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(msgspec.Struct, frozen=True):
     """A tree, and the folder or file of it that is compared."""
 
     tree: FileTree
@@ -62,11 +61,10 @@ class Side:
 _Pair = tuple[Node | None, Node | None]
 
 
-@dataclass(slots=True)
-class _Level:
+class _Level(msgspec.Struct):
     path: Path
     pairs: Iterator[_Pair]
-    growth: Growth = field(default_factory=Growth)
+    growth: Growth = msgspec.field(default_factory=Growth)
 
 
 class Growths:

@@ -8,8 +8,9 @@ is not there; contents that come back are a version of their own that says which
 """
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from twofold.format.pages import Node
 
@@ -29,13 +30,12 @@ class Sighting(NamedTuple):
     """Why nothing is known of the content."""
 
 
-@dataclass(slots=True)
-class Version:
+class Version(msgspec.Struct):
     """What several snapshots of a line hold alike, oldest first."""
 
     number: int
     first: Sighting
-    snapshots: list[int] = field(default_factory=list)
+    snapshots: list[int] = msgspec.field(default_factory=list)
     same_as: int | None = None
     """The first version with the same content."""
     gone: int | None = None

@@ -6,10 +6,10 @@ Where a list was cut in another way nevertheless, files of one size are compared
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 import blake3
+import msgspec
 
 from twofold.chunker import Chunker, Piece, StreamCutter
 from twofold.format.names import BlobKind
@@ -24,8 +24,7 @@ _HOLE = 1 << 20
 """Bytes of a hole that are announced to the chunker rather than shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cutting:
+class Cutting(msgspec.Struct, frozen=True):
     """How contents become segments in a repository."""
 
     chunker: Chunker

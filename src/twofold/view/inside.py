@@ -8,8 +8,9 @@ the parser. A parser is used by one thread at a time.
 
 import threading
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from twofold.disk import (
     Content,
@@ -43,8 +44,7 @@ _HOLES_MATTER = 64 << 10
 """Bytes from which on a file's holes are looked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """The entries of a directory by name, and what was wrong with it."""
 
     entries: dict[bytes, DirectoryEntry]

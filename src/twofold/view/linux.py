@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.errors import DamageFound
 from twofold.format.image import PartName
@@ -40,12 +41,11 @@ def linux_facts(files: WholeFiles, partition: PartName) -> SystemFacts | None:
     )
 
 
-@dataclass
-class _Texts:
+class _Texts(msgspec.Struct):
     """Reads small texts; what cannot be read is noted, and empty."""
 
     files: WholeFiles
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
 
     def read(self, path: str) -> str:
         try:

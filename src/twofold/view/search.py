@@ -9,8 +9,9 @@ than that is searched anew. Damage is kept like a hit.
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Optional
+
+import msgspec
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind
@@ -63,8 +64,7 @@ _Key = tuple[bytes, int, State]
 _NOTHING = _Rope((), 0)
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     """A page that is being searched; ``items`` is None once there are too many to keep."""
 
     child: _Child

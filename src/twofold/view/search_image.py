@@ -5,7 +5,8 @@ system is asked for more. So a search reads a fraction of what a walk reads.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.disk import DirectoryEntry, Kind
 from twofold.errors import DamageFound, FormatError
@@ -17,8 +18,7 @@ from twofold.view.nodes import number_of
 from twofold.view.patterns import Patterns, State
 
 
-@dataclass(slots=True)
-class _Folder:
+class _Folder(msgspec.Struct):
     here: Path
     state: State
     rest: Iterator[DirectoryEntry]

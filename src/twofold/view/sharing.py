@@ -10,7 +10,6 @@ refer to them, and all that is kept of them are a few bits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -26,8 +25,7 @@ _BLOBS_PER_STEP = 4096
 OnLoss = Callable[[Snapshot, TwofoldError], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(msgspec.Struct, frozen=True):
     """Chunks, each counted once: their bytes, and what these take compressed.
 
     Of a chunk that was compressed with others its share is counted.
@@ -38,8 +36,7 @@ class Amount:
     bytes_stored: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sharing:
+class Sharing(msgspec.Struct, frozen=True):
     """The chunks of a snapshot by who else has them, and its metadata."""
 
     files: Amount
@@ -69,8 +66,7 @@ class _Sum:
         return Amount(self.chunks, self.raw, round(self.stored))
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """A repository as far as sharing is about it. ``lost`` is told what cannot be followed."""
 
     pages: PageStore

@@ -1,13 +1,13 @@
 """The facts of an operating system, whichever it is."""
 
-from dataclasses import dataclass, field
+from typing import ClassVar
+
+import msgspec
 
 from twofold.format.image import PartName
-from twofold.options import shown_as
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(msgspec.Struct, frozen=True):
     """A person's account: ``id`` is a SID or a number, ``home`` the folder as the system has it."""
 
     name: str
@@ -16,8 +16,7 @@ class User:
     disabled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """An installed program; ``user`` is empty where it is there for everybody.
 
     ``installed`` is a day (2026-11-01) or empty, ``bits`` 32 or 64.
@@ -32,9 +31,10 @@ class Program:
     bits: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemFacts:
+class SystemFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One installed system; texts are empty where it does not tell."""
+
+    SHOWN_AS: ClassVar = {"programs": "program"}
 
     partition: PartName
     family: str
@@ -48,6 +48,6 @@ class SystemFacts:
     installed_ns: int | None = None
     mounts: tuple[str, ...] = ()
     users: tuple[User, ...] = ()
-    programs: tuple[Program, ...] = field(default=(), metadata=shown_as("program"))
+    programs: tuple[Program, ...] = ()
     notes: tuple[str, ...] = ()
     """Sentences about what could not be read, or may be out of date."""

@@ -1,7 +1,8 @@
 """What an operating system inside of an image is: told from its own files, without starting it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.errors import DamageFound, TwofoldError
 from twofold.format.image import PartName
@@ -15,8 +16,7 @@ from twofold.view.whole_file import WholeFiles
 from twofold.view.windows import windows_facts
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(msgspec.Struct, frozen=True):
     """A partition whose files could not be asked, and why."""
 
     partition: PartName

@@ -13,8 +13,9 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
+
+import msgspec
 
 from twofold.disk.hive import HIVE_LIMIT, Hive, Key
 from twofold.disk.hive_log import LOG_LIMIT, recovered
@@ -67,12 +68,11 @@ def windows_facts(files: WholeFiles, partition: PartName) -> SystemFacts | None:
     return found.facts(tuple(hives.notes))
 
 
-@dataclass
-class _Hives:
+class _Hives(msgspec.Struct):
     """Opens hives one after the other; what is wrong with them is noted."""
 
     files: WholeFiles
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = msgspec.field(default_factory=list)
 
     @contextmanager
     def opened(self, *path: bytes) -> Iterator[Hive | None]:
@@ -115,17 +115,16 @@ class _Hives:
             return b""
 
 
-@dataclass
-class _Found:
+class _Found(msgspec.Struct):
     """What was found so far."""
 
     partition: PartName
-    version: dict[str, str] = field(default_factory=dict)
+    version: dict[str, str] = msgspec.field(default_factory=dict)
     computer: str = ""
     time_zone: str = ""
-    profiles: list[User] = field(default_factory=list)
-    accounts: list[User] = field(default_factory=list)
-    programs: list[Program] = field(default_factory=list)
+    profiles: list[User] = msgspec.field(default_factory=list)
+    accounts: list[User] = msgspec.field(default_factory=list)
+    programs: list[Program] = msgspec.field(default_factory=list)
 
     def add_programs(self, hive: Hive, path: str, bits: int, user: str = "") -> None:
         """The programs that one key lists."""

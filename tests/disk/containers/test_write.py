@@ -158,7 +158,7 @@ def test_nothing_is_written_over(tmp_path: Path, name: str, kind: str, write: Wr
 
 
 def test_too_large_a_disk_is_refused() -> None:
-    class Large(MemoryBlocks):
+    class Large(MemoryBlocks, frozen=True):
         @property
         def size(self) -> int:
             return 65 * 1024**4

@@ -5,14 +5,14 @@ renderer takes the one it is made for and never touches the other.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from twofold.events import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line of text in a style: a colour of click, ``bold`` or ``dim``."""
 
     text: str
@@ -22,8 +22,7 @@ class Line:
 Lines = Iterable[str | Line]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """Why a run ends badly, as it is told."""
 
     kind: str

@@ -13,9 +13,11 @@ disks in one picture are drawn to the same scale.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from twofold.cli.render.base import Line
 from twofold.cli.render.words import columns, printable, shortened, size, width
@@ -27,8 +29,7 @@ _USED, _FREE, _UNKNOWN, _NOTHING, _EDGE = "█░▒·│"
 _JOINED = "…"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A partition; bytes."""
 
     label: str
@@ -42,8 +43,7 @@ class Part:
     """Label of the part that it lies in, as a logical volume does: it is told and not drawn."""
 
 
-@dataclass(frozen=True, slots=True)
-class DiskPicture:
+class DiskPicture(msgspec.Struct, frozen=True):
     """A disk and its partitions in the order of their places; bytes.
 
     What parts in others use is not counted with those others.
@@ -54,8 +54,7 @@ class DiskPicture:
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(msgspec.Struct, frozen=True):
     """What is drawn as one: a partition, several joined ones, or free space."""
 
     label: str

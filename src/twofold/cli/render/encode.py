@@ -1,11 +1,11 @@
-"""One declaration, two uses: how a dataclass becomes a JSON record, and the schema of that record.
+"""One declaration, two uses: how a struct becomes a JSON record, and the schema of that record.
 
     path-like bytes (``PATHS``)   text, undecodable bytes replaced, and then also ``<name>_b64``
     other bytes                   hexadecimal
     ``<name>_ns: int``            ``<name>`` as RFC 3339 time in UTC
     names of parts (``PARTS``)    text, also where the name is a number
-    enums, numbers, text, None    as they are; tuples and lists as arrays; dataclasses as objects
-    fields marked ``shown_as``    left out: their elements are records of their own
+    enums, numbers, text, None    as they are; tuples and lists as arrays; structs as objects
+    fields named in ``SHOWN_AS``   left out: their elements are records of their own
 
 Every record has ``v`` (the version of these rules and of the records' meaning) and ``type``.
 """
@@ -14,14 +14,13 @@ import base64
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import Field, fields, is_dataclass
 from enum import Enum
-from typing import Any
+
+import msgspec
 
 from twofold.cli.render.words import utc_time
 
 VERSION = 1
-MARK = "record"
 PATHS = frozenset(
     {"path", "paths", "current", "source", "sources", "target", "name_bytes", "address"}
 )
@@ -32,23 +31,31 @@ Schema = dict[str, Json]
 
 
 def plain_fields(record: object) -> dict[str, Json]:
-    """The fields of a dataclass instance as JSON members."""
+    """The fields of a struct as JSON members. ``TypeError`` for anything else."""
+    if not isinstance(record, msgspec.Struct):
+        raise TypeError(f"{type(record).__name__} is not for showing")
     found: dict[str, Json] = {}
-    for field in _own_fields(record):
-        _put(found, field.name, getattr(record, field.name))
+    for name in _own_fields(type(record)):
+        _put(found, name, getattr(record, name))
     return found
 
 
 def records_in(result: object) -> Iterator[tuple[str, object]]:
     """The elements of a result that are records of their own, with their type."""
-    for field in fields(result) if is_dataclass(result) else ():
-        if MARK in field.metadata:
-            for element in getattr(result, field.name):
-                yield field.metadata[MARK], element
+    for name, record in lists_in(type(result)).items():
+        for element in getattr(result, name):
+            yield record, element
 
 
-def _own_fields(kind: Any) -> Iterator[Field[Any]]:  # noqa: ANN401 (a dataclass or one of its kind)
-    return (field for field in fields(kind) if MARK not in field.metadata)
+def lists_in(kind: type) -> Mapping[str, str]:
+    """The fields of a result whose elements are records of their own, and their types."""
+    found: Mapping[str, str] = getattr(kind, "SHOWN_AS", {})
+    return found
+
+
+def _own_fields(kind: type[msgspec.Struct]) -> Iterator[str]:
+    lists = lists_in(kind)
+    return (name for name in kind.__struct_fields__ if name not in lists)
 
 
 def _put(members: dict[str, Json], name: str, value: object) -> None:
@@ -74,7 +81,7 @@ def plain(value: object) -> Json:
         return value.value if isinstance(value, Enum) else value
     if isinstance(value, bytes):
         return value.hex()
-    if is_dataclass(value):
+    if isinstance(value, msgspec.Struct):
         return plain_fields(value)
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
@@ -99,8 +106,8 @@ def _is_utf8(path: bytes) -> bool:
     return True
 
 
-def record_schema(kind: type, tag: str, **constants: str) -> Schema:
-    """The JSON schema of a whole record made of a dataclass."""
+def record_schema(kind: type[msgspec.Struct], tag: str, **constants: str) -> Schema:
+    """The JSON schema of a whole record made of a struct."""
     body = object_schema(kind)
     properties = typing.cast(dict[str, Json], body["properties"])
     head: dict[str, Json] = {"v": {"const": VERSION}, "type": {"const": tag}}
@@ -109,13 +116,13 @@ def record_schema(kind: type, tag: str, **constants: str) -> Schema:
     return body | {"properties": head | properties, "required": [*head, *required]}
 
 
-def object_schema(kind: type) -> Schema:
-    """The JSON schema of a dataclass's fields."""
+def object_schema(kind: type[msgspec.Struct]) -> Schema:
+    """The JSON schema of a struct's fields."""
     hints = typing.get_type_hints(kind)
     properties: dict[str, Json] = {}
     required: list[Json] = []
-    for field in _own_fields(kind):
-        name, hint = field.name, hints[field.name]
+    for name in _own_fields(kind):
+        hint = hints[name]
         shown = name.removesuffix("_ns")
         required.append(shown)
         properties[shown] = _time_schema(hint) if shown != name else schema(hint)
@@ -177,6 +184,6 @@ def schema(hint: object) -> Schema:
         return {"type": "array", "items": schema(arguments[0])}
     if isinstance(hint, type) and issubclass(hint, Enum):
         return {"enum": [each.value for each in hint]}
-    if is_dataclass(hint) and isinstance(hint, type):
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return object_schema(hint)
     raise TypeError(f"{hint} has no place in a record")

@@ -10,7 +10,8 @@ changed, then what is gone.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.cli.render.base import Line
 from twofold.cli.render.words import shortened, size
@@ -20,8 +21,7 @@ _AMOUNT = 9  # columns of the longest size, "1,023 KiB"
 _INDENT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Grown:
+class Grown(msgspec.Struct, frozen=True):
     """A folder by the names along its path; bytes."""
 
     path: tuple[str, ...]
@@ -29,10 +29,9 @@ class Grown:
     gone: int
 
 
-@dataclass(slots=True)
-class _Folder:
+class _Folder(msgspec.Struct):
     grown: Grown
-    below: list["_Folder"] = field(default_factory=list)
+    below: list["_Folder"] = msgspec.field(default_factory=list)
 
 
 def growth_lines(folders: Sequence[Grown], columns_wide: int) -> Iterator[str | Line]:

@@ -6,7 +6,8 @@ Everything is written in ASCII: a name can then neither break a line nor move a 
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold import __version__, clock
 from twofold.cli.render.base import Failure, Lines
@@ -26,8 +27,7 @@ EVENT_TYPES: dict[type, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """First record: what runs, and which version of it."""
 
     verb: str
@@ -35,8 +35,7 @@ class Start:
     time_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True):
     """What every summary has besides the fields of the verb's result."""
 
     verb: str

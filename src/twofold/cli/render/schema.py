@@ -1,14 +1,13 @@
-"""The JSON schema of everything ``--json`` writes, made from the same dataclasses as the records.
+"""The JSON schema of everything ``--json`` writes, made from the same structs as the records.
 
 Each verb is listed with the result its summary carries; the lists in results are found in there.
 """
 
-from dataclasses import fields
 from importlib import import_module
 from typing import get_args, get_type_hints
 
 from twofold.cli.render.base import Failure
-from twofold.cli.render.encode import MARK, VERSION, Json, Schema, record_schema
+from twofold.cli.render.encode import VERSION, Json, Schema, lists_in, record_schema
 from twofold.cli.render.ndjson import EVENT_TYPES, End, Start
 
 RESULTS = {
@@ -76,11 +75,7 @@ def whole_schema() -> Schema:
 def item_types(kind: type) -> dict[str, type]:
     """Record types of the lists in a result."""
     hints = get_type_hints(kind)
-    return {
-        field.metadata[MARK]: get_args(hints[field.name])[0]
-        for field in fields(kind)
-        if MARK in field.metadata
-    }
+    return {record: get_args(hints[name])[0] for name, record in lists_in(kind).items()}
 
 
 def summary_schema(verb: str, kind: type) -> Schema:

@@ -10,7 +10,8 @@ shape, so no colour is needed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.cli.render.base import Line
 from twofold.cli.render.disk_bar import cells
@@ -20,8 +21,7 @@ GLYPHS = "█▓░▒·"
 _EDGE = "│"
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(msgspec.Struct, frozen=True):
     """A part; bytes. ``more`` stands behind it."""
 
     label: str

@@ -2,8 +2,9 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+
+import msgspec
 
 from twofold.disk.base import BlockReader, Run
 from twofold.errors import FormatError
@@ -16,8 +17,7 @@ Extent = tuple[int, int]
 """Offset on the volume and length, both in bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heap:
+class Heap(msgspec.Struct, frozen=True):
     """The area of clusters, called data area by FAT and cluster heap by exFAT."""
 
     reader: BlockReader

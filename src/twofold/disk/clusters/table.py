@@ -9,9 +9,10 @@ each other are taken as one run, which is what makes chains of millions of clust
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+
+import msgspec
 
 from twofold.disk.base import BlockReader
 from twofold.errors import FormatError
@@ -41,8 +42,7 @@ FAT32 = EntryForm(32, 0x0FFFFFFF, 0x0FFFFFF7)
 EXFAT = EntryForm(32, 0xFFFFFFFF, 0xFFFFFFF7)
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(msgspec.Struct, frozen=True):
     """Where a table lies on its volume, and how many clusters it serves."""
 
     reader: BlockReader

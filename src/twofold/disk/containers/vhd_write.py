@@ -7,7 +7,6 @@ geometry unless the creator is known to mean *current size*, and a geometry roun
 import struct
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import BinaryIO
 from uuid import UUID, uuid4
 
@@ -108,18 +107,14 @@ def _header(entries: int) -> bytes:
     return HEADER.pack(*values, total).ljust(HEADER_SIZE, b"\0")
 
 
-@dataclass
 class _Dynamic:
     """A dynamic VHD in the making: the table is kept in memory, 4 bytes for each 2 MiB."""
 
-    out: BinaryIO
-    size: int
-    footer: bytes
-    table: "array[int]" = field(init=False)
-    end: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.table = array("I", [UNUSED]) * -(-self.size // BLOCK)
+    def __init__(self, out: BinaryIO, size: int, footer: bytes) -> None:
+        self.out = out
+        self.size = size
+        self.footer = footer
+        self.table = array("I", [UNUSED]) * -(-size // BLOCK)
         self.end = _TABLE + -(-len(self.table) * 4 // SECTOR) * SECTOR
 
     def write(self, source: BlockReader, extents: Iterable[Extent]) -> None:

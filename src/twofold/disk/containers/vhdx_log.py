@@ -12,8 +12,9 @@ An entry that is made as it must be holds no start of another one, so every byte
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import check_range
@@ -43,14 +44,13 @@ class Entry(NamedTuple):
     last: int
 
 
-@dataclass
-class Overlay:
+class Overlay(msgspec.Struct):
     """A file with the changes of its log laid over it: pages of 4 KiB, and ranges of zeros."""
 
     file: BlockReader
     size: int
-    pages: dict[int, bytes] = field(default_factory=dict)
-    zeros: list[tuple[int, int]] = field(default_factory=list)
+    pages: dict[int, bytes] = msgspec.field(default_factory=dict)
+    zeros: list[tuple[int, int]] = msgspec.field(default_factory=list)
 
     @property
     def sector_size(self) -> int:
@@ -109,8 +109,7 @@ def replay(file: BlockReader, header: Header) -> BlockReader:
     return overlay
 
 
-@dataclass(frozen=True, slots=True)
-class _Ring:
+class _Ring(msgspec.Struct, frozen=True):
     """The bytes of the log, and the identity that its entries bear."""
 
     data: bytes

@@ -9,7 +9,8 @@ sector, and so the place of the other one, is not known and all sizes are tried.
 """
 
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.disk.base import BlockReader
 from twofold.disk.clusters.table import FIRST_CLUSTER
@@ -26,8 +27,7 @@ _SECTOR = struct.Struct("<QIIIIIIHHBBB")  # from VolumeLength at byte 72 to Numb
 _ACTIVE, _DIRTY, _FAILED = 1, 2, 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boot:
+class Boot(msgspec.Struct, frozen=True, kw_only=True):
     """The boot sector's fields, in bytes where they are sectors on disk."""
 
     length: int

@@ -6,7 +6,8 @@ nobody needs here; its checksum is tried because names cannot be relied on when 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from twofold.disk.clusters.chain import Allocation
 from twofold.disk.exfat.entries import (
@@ -25,11 +26,10 @@ LARGEST_UPCASE = 1 << 17
 """Bytes: two for each unit of UTF-16."""
 
 
-@dataclass(slots=True)
-class System:
+class System(msgspec.Struct):
     """Entries of the root directory that are no files. Numbers are those of the entries."""
 
-    bitmaps: dict[int, tuple[int, Allocation]] = field(default_factory=dict)
+    bitmaps: dict[int, tuple[int, Allocation]] = msgspec.field(default_factory=dict)
     """By the number of the FAT they belong to, 0 or 1."""
     upcase: tuple[int, Allocation] | None = None
     upcase_checksum: int = 0

@@ -6,7 +6,8 @@ as in use.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.disk.base import HOLE, BlockReader, Role, Run, Stream
 from twofold.disk.ext import features, superblock
@@ -20,8 +21,7 @@ from twofold.errors import FormatError
 _JOURNAL_INODE = 224
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(msgspec.Struct, frozen=True):
     """The volume itself where no journal waits; ``lost`` says why one that waits is of no use."""
 
     reader: BlockReader

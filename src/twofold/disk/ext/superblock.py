@@ -6,8 +6,9 @@ fits together and into the volume, because everything else is computed from it.
 """
 
 import struct
-from dataclasses import dataclass
 from uuid import UUID
+
+import msgspec
 
 from twofold.disk.crc32c import remainder
 from twofold.disk.ext import features
@@ -21,8 +22,7 @@ _LARGEST_INODE_SIZE = 65536
 _ALL = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Superblock:
+class Superblock(msgspec.Struct, frozen=True, kw_only=True):
     """The geometry; ``raw`` has the rest."""
 
     raw: bytes

@@ -12,7 +12,8 @@ lies behind counts as the volume's end.
 """
 
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.disk.base import BlockReader
 from twofold.disk.clusters.heap import SLOT
@@ -30,8 +31,7 @@ _BITLOCKER = bytes.fromhex("3bd66749292ed84a8399f6a339e3d001")
 _NOT_MIRRORED = 0x80
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boot:
+class Boot(msgspec.Struct, frozen=True, kw_only=True):
     """The boot sector's fields; sizes in bytes unless told otherwise."""
 
     sector: int

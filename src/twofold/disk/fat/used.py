@@ -9,13 +9,13 @@ is still followed in the first one, as all systems do.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.disk.clusters.table import EntryForm, Location, decode
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(msgspec.Struct, frozen=True):
     """What all copies say."""
 
     bits: bytearray

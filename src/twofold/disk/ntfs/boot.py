@@ -11,7 +11,8 @@ cluster above 128 are such a power too: F4 stands for 4096 sectors.
 """
 
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.disk.base import BlockReader
 from twofold.errors import FormatError
@@ -22,8 +23,7 @@ _RECORDS = (1024, 2048, 4096)
 _MAX_CLUSTER = 2 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Geometry:
+class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes in bytes, places in clusters."""
 
     sector: int

@@ -1,15 +1,15 @@
 """Content of attributes: resident values, and bytes in clusters as they are stored."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.disk.base import HOLE, BlockReader
 from twofold.disk.ntfs.runs import RunMap
 from twofold.errors import FormatError
 
 
-@dataclass(frozen=True, slots=True)
-class Bytes:
+class Bytes(msgspec.Struct, frozen=True):
     """A resident value."""
 
     value: bytes

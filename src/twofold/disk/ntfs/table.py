@@ -12,8 +12,9 @@ whatever belongs together is found in the records themselves.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from twofold.disk.base import BlockReader, Content
 from twofold.disk.ntfs import attributes as at
@@ -34,8 +35,7 @@ _MAX_LIST = 1 << 18  # Windows has the same limit
 _ENTRY = struct.Struct("<IH2xQQ")
 
 
-@dataclass(frozen=True)
-class File:
+class File(msgspec.Struct, frozen=True, dict=True):
     """A file and all its attributes, from however many records."""
 
     number: int

@@ -6,8 +6,9 @@ the root directory, as Windows does not tell them, but can be opened by number.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from twofold.disk.base import (
     BlockReader,
@@ -49,8 +50,7 @@ def open_ntfs(reader: BlockReader, *, frozen: bool = False) -> "Ntfs":
     return Ntfs(geometry, Table(reader, geometry), frozen=frozen)
 
 
-@dataclass(frozen=True, slots=True)
-class _About:
+class _About(msgspec.Struct, frozen=True):
     """What the volume says of itself."""
 
     label: str

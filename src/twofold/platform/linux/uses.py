@@ -14,7 +14,8 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from twofold.platform.devices import DiskInfo, Mount
 from twofold.platform.linux import inventory, mountinfo, sysfs
@@ -25,8 +26,7 @@ _STARTING = (b"/", b"/usr", b"/boot", b"/boot/efi", b"/efi")
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock with 64-bit offsets
 
 
-@dataclass(frozen=True, slots=True)
-class System:
+class System(msgspec.Struct, frozen=True):
     """The tables of the kernel at one moment."""
 
     tree: sysfs.BlockTree
