@@ -209,6 +209,19 @@ def ext_disk(tmp_path: Path) -> Path:
     return partitioned(tmp_path / "disk.img", make_ext4(tmp_path / "ext", tmp_path / "empty", 40))
 
 
+def test_partitions_of_different_disks_are_compared_as_asked(place: Place, tmp_path: Path) -> None:
+    """Two disks have no folders in common by name, and need none."""
+    (place.source / "file").write_bytes(b"content")
+    for name in ("one", "two"):
+        take_image(place, make_ext4(tmp_path / name, place.source))
+    result, entries = differences(place, "latest~1:p1:/", "latest:p1:/")
+    assert (entries, result.unchanged > 0) == ([], True)
+    assert not any(isinstance(event, Notice) for event in place.told)
+    place.backup()
+    differences(place, "latest", "latest~1:p1:/")
+    assert any(isinstance(event, Notice) for event in place.told)
+
+
 def test_two_images_of_ext4(place: Place, ext_disk: Path, tmp_path: Path) -> None:
     on_ext4(place, ext_disk, lambda top: fill(top, random.Random(5)))
     with inside(ext_disk) as mounted:

@@ -121,7 +121,10 @@ def run(options: DiffOptions, emit: Emit) -> DiffResult:
 
 
 def _note_sources(one: Reading, other: Reading, emit: Emit) -> None:
-    if sorted(one.snapshot.root.sources) != sorted(other.snapshot.root.sources):
+    roots = one.snapshot.root, other.snapshot.root
+    if all(root.kind == "image" for root in roots):
+        return  # their sources are names of disks, and both partitions were named
+    if sorted(roots[0].sources) != sorted(roots[1].sources):
         emit(Notice("these backups are not of the same folders; name a PATH that both hold"))
 
 
