@@ -14,7 +14,8 @@ Handles are not thread-safe one by one (different handles may be used from diffe
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -416,6 +417,10 @@ class Machine(msgspec.Struct, frozen=True):
     description: str = ""  # for people: "Debian GNU/Linux 12 (bookworm)"
 
 
+OwnFolder = Literal["config", "state", "cache"]
+"""What the user sets; what is remembered; what can be made again."""
+
+
 class Platform(Protocol):
     """One operating system, entered only through ``twofold.platform.current()``."""
 
@@ -455,6 +460,10 @@ class Platform(Protocol):
 
     def timestamp_granularity_ns(self, fs_type: str, entry: Entry) -> int:
         """Coarsest step with which this file system stamps changes, for the racy-clean rule."""
+        ...
+
+    def own_folder(self, kind: OwnFolder) -> Path:
+        """Where Twofold keeps files of this kind for the current user; it need not exist."""
         ...
 
     def personal_folders(self) -> list[bytes]:

@@ -1,10 +1,11 @@
 """What Linux offers, gathered for the platform door."""
 
 import sys
+from pathlib import Path
 
-from twofold.platform.base import Entry, Machine
+from twofold.platform.base import Entry, Machine, OwnFolder
 from twofold.platform.devices import DiskInfo, Mount
-from twofold.platform.linux import devices, machine, mounts, source, target, uses
+from twofold.platform.linux import devices, folders, machine, mounts, source, target, uses
 
 assert sys.platform == "linux"
 
@@ -47,6 +48,10 @@ class LinuxPlatform:
     def timestamp_granularity_ns(self, fs_type: str, entry: Entry) -> int:
         """Coarsest step with which this file system stamps changes, ns."""
         return mounts.timestamp_granularity_ns(fs_type, entry)
+
+    def own_folder(self, kind: OwnFolder) -> Path:
+        """Where Twofold keeps files of this kind for the current user; it need not exist."""
+        return folders.own_folder(kind)
 
     def personal_folders(self) -> list[bytes]:
         """Folders of the current user worth backing up by default; only those that exist."""
