@@ -10,14 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.disk.ext_volumes import may_mount
 from tests.imaging.disks import MIB, gpt_disk, make_ext4, run, starts
 from twofold import imaging
 from twofold.commands import image, restore_disk
-from twofold.errors import NoSpace, RefusedUnsafe, StoreError, TwofoldError, UsageError
+from twofold.errors import NoSpace, NothingDone, RefusedUnsafe, StoreError, TwofoldError, UsageError
 from twofold.events import Event, Notice, Progress, ignore
+from twofold.format.image import IMAGE, ImagePage, VolumeRecord
+from twofold.format.records import PageRef
 from twofold.imaging import DiskPlan
+from twofold.imaging.plan import Target, plan_restore
 from twofold.options import RepositoryAccess
 
 
@@ -210,6 +214,55 @@ def test_new_ids_for_a_clone(imaged: RepositoryAccess, disk: Path, tmp_path: Pat
     assert "PARTUUID" in notes
     run("fsck.vfat", "-n", _part(to, 0, 36 * MIB, tmp_path / "efi"))
     run("e2fsck", "-fn", _part(to, 1, 16 * MIB, tmp_path / "root"))
+
+
+def test_new_ids_of_less_than_a_sector(access: RepositoryAccess, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(b"x" * 511)
+    image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
+    done = restore_disk.run(options(access, tmp_path / "back", new_ids=True), ignore)
+    assert done.exit_code == 0
+    assert (tmp_path / "back").read_bytes() == disk.read_bytes()
+
+
+def test_a_disk_of_no_bytes_is_no_image(access: RepositoryAccess, tmp_path: Path) -> None:
+    """Such is a reader without a card; its image would be the newest of the disk."""
+    disk = tmp_path / "disk"
+    disk.write_bytes(b"")
+    with pytest.raises(NothingDone, match="empty"):
+        image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
+
+
+@pytest.mark.parametrize("table", ["gpt", "none"])
+def test_sectors_of_another_size_are_refused_or_told(table: str) -> None:
+    volume = VolumeRecord(
+        number=1,
+        start=0,
+        size=MIB,
+        sort="",
+        name="",
+        guid="",
+        system="fat32",
+        label="",
+        serial="",
+        unit=512,
+        units=MIB // 512,
+        origin=0,
+        used=MIB,
+        exact=False,
+        entries=PageRef(bytes(16)),
+    )
+    page = ImagePage(IMAGE, MIB, 4096, 4096, table, 4096, "", [volume])
+    device = Target(b"/dev/x", MIB, 512, is_device=True, fresh=False)
+    file = Target(b"x", 0, 512, is_device=False, fresh=True)
+    words = "and would not be understood" if table == "gpt" else "the disk had 4096"
+    with pytest.raises(RefusedUnsafe, match=words):
+        plan_restore(page, device)
+    (note,) = plan_restore(page, device, 1).notes
+    assert "had sectors of 4096 bytes, the target has 512" in note
+    (note,) = plan_restore(page, file).notes
+    assert "losetup -b 4096" in note
+    assert plan_restore(page, replace(device, sector_size=4096)).notes == ()
 
 
 def test_new_signature_of_an_mbr(access: RepositoryAccess, tmp_path: Path) -> None:

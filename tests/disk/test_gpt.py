@@ -256,6 +256,15 @@ def test_hybrid_and_missing_protection(disk: Path) -> None:
     assert any("protective MBR is missing" in note for note in found.notes)
 
 
+def test_a_protection_of_no_sectors_protects(disk: Path) -> None:
+    """As to Linux, which does not look at its size."""
+    data = bytearray(disk.read_bytes())
+    data[446 + 12 : 446 + 16] = bytes(4)
+    found = table(bytes(data))
+    assert found.kind == "gpt"
+    assert found.partitions == table(disk.read_bytes()).partitions
+
+
 def test_an_mbr_over_a_gpt_counts(disk: Path) -> None:
     """What systems do when nothing protective is in sector 0."""
     data = bytearray(disk.read_bytes())

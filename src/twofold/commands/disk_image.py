@@ -12,7 +12,7 @@ from twofold.commands.access import remember_head
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import hole_at
 from twofold.disk.containers import ImageKind, Sibling, SparseReader, kind_of, open_container
-from twofold.errors import FormatError, SourceDamaged, UsageError
+from twofold.errors import FormatError, NothingDone, SourceDamaged, UsageError
 from twofold.events import Emit, Notice
 from twofold.imaging import Captured, Estimate, ImageRequest, Source, capture, estimate, open_source
 from twofold.imaging.patient import PATIENCE, PatientReader
@@ -89,8 +89,14 @@ def looked_at(reader: BlockReader, path: bytes) -> tuple[Source, Estimate]:
     """The parts of a disk, and what an image would hold.
 
     A bad sector in a table or a map is no reason to give the disk up: it counts as zeros here, and
-    the image itself tells of it. ``SourceDamaged`` when nothing at all can be read.
+    the image itself tells of it. ``SourceDamaged`` when nothing at all can be read, ``NothingDone``
+    when nothing is there to be read: readers without a card are disks of no bytes.
     """
+    if not reader.size:
+        raise NothingDone(
+            f"'{os.fsdecode(path)}' is empty: it has no bytes",
+            hint="if it is a drive, see that the medium is in it",
+        )
     patient = PatientReader(reader, patience=_LOOKING)
     source = open_source(patient)
     what = estimate(source)

@@ -29,7 +29,7 @@ from twofold.commands.disk_image import (
 )
 from twofold.commands.import_folder import BackupFolder, VirtualDisk
 from twofold.disk.windows_image_backup import volume_name
-from twofold.errors import NeedsRights, SourceDamaged, TwofoldError, UsageError
+from twofold.errors import NeedsRights, NothingDone, SourceDamaged, TwofoldError, UsageError
 from twofold.events import Emit, ItemDone, Notice, SourceWarning
 from twofold.format.records import Root
 from twofold.imaging import Estimate, Source
@@ -180,7 +180,7 @@ class _Import:
             tell_writable_mounts(disk.path, self._emit)
             try:
                 return self._snapshot(disk, *looked_at(reader, disk.path), repository)
-            except SourceDamaged as error:
+            except (SourceDamaged, NothingDone) as error:
                 raise _Refused(error) from error
 
     def _check_time(self, disk: VirtualDisk) -> None:

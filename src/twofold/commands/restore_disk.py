@@ -99,6 +99,8 @@ def run(options: RestoreDiskOptions, emit: Emit) -> RestoreDiskResult:
         plan = plan_restore(page, target, address.partition, before)
         if options.new_ids:
             plan = with_new_ids(plan, ImageDisk(pages, snapshot.root))
+        for note in plan.notes:
+            emit(Notice(note))
         plan = _going_on(repository, snapshot, plan, options, emit)
         nothing = _result(options, snapshot.id, plan, None, started)
         if options.dry_run or (options.confirm is not None and not options.confirm(plan)):

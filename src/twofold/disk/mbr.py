@@ -74,7 +74,7 @@ def read_entries(sector: bytes, record: int = 0) -> list[MbrEntry]:
     found = []
     for index in range(4):
         status, _, kind, _, start, sectors = ENTRY.unpack_from(sector, TABLE + index * ENTRY.size)
-        if kind and sectors:
+        if kind and (sectors or kind == PROTECTIVE):  # systems do not mind the size of that one
             found.append(
                 MbrEntry(
                     number=index + 1,

@@ -88,6 +88,8 @@ def _of_table(disk: ImageDisk) -> tuple[list[Patch], list[str]]:
         raise RefusedUnsafe(
             f"new ids cannot be given: {error.message}", hint="restore without --new-ids"
         ) from error
+    if table.kind == "none":
+        return [], []
     patches, notes = [], []
     sector = disk.read(0, _SECTOR)
     old = sector[DISK_ID : DISK_ID + 4]

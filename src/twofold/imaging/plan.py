@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec.structs import replace
 
-from twofold.errors import FormatError, RefusedUnsafe
+from twofold.errors import FormatError, NothingDone, RefusedUnsafe
 from twofold.format.image import ImagePage, PartName, VolumeRecord, inner_runs
 from twofold.imaging.estimate import Estimate
 from twofold.imaging.new_ids import NewIds, Patch, new_ids
@@ -60,6 +60,8 @@ class DiskPlan(msgspec.Struct, frozen=True):
     goes_on: bool = False
     """An earlier restore was cut off, and this one goes on with it."""
     new_ids: NewIds = msgspec.field(default_factory=NewIds)
+    notes: tuple[str, ...] = ()
+    """Sentences that have to be known before anything is written."""
 
     @property
     def patches(self) -> tuple[Patch, ...]:
@@ -85,7 +87,8 @@ def plan_restore(
     """Plan a whole disk, or one partition or logical volume alone to the start of the target.
 
     Raises ``RefusedUnsafe`` for a target that is in use or too small, ``SnapshotNotFound`` for
-    a partition that the image has not, ``FormatError`` for sizes that cannot be.
+    a partition that the image has not, ``FormatError`` for sizes that cannot be, ``NothingDone``
+    for an image of nothing.
     """
     if target.uses:
         raise RefusedUnsafe(f"{target.path.decode(errors='replace')}: {'; '.join(target.uses)}")
@@ -96,18 +99,46 @@ def plan_restore(
             hint="choose a target that is as large as the disk was",
         )
     if target.is_device and target.sector_size != page.table_sector and part is None:
-        raise RefusedUnsafe(
-            f"the target has sectors of {target.sector_size} bytes, the partition table is for"
-            f" {page.table_sector}, and would not be understood"
-        )
+        raise _other_sectors(page, target)
     if size < 0:
         raise FormatError("the disk of this image is impossible")
+    if not size:
+        raise NothingDone("the image is of a disk of no bytes, so there is nothing to write")
     for plan in parts:
         check_geometry(plan.volume)
         if not plan.pieces and plan.at + plan.volume.size > size:
             raise FormatError(f"partition {plan.volume.number} lies outside of its disk")
     used = sum(plan.volume.used for plan in parts)
-    return DiskPlan(page, target, parts, size, used, before)
+    notes = tuple(_of_sectors(page, target, whole=part is None))
+    return DiskPlan(page, target, parts, size, used, before, notes=notes)
+
+
+def _other_sectors(page: ImagePage, target: Target) -> RefusedUnsafe:
+    if page.table != "none":
+        return RefusedUnsafe(
+            f"the target has sectors of {target.sector_size} bytes, the partition table is for"
+            f" {page.table_sector}, and would not be understood"
+        )
+    return RefusedUnsafe(
+        f"the target has sectors of {target.sector_size} bytes, the disk had {page.table_sector},"
+        " and not every file system works with others",
+        hint="write its only partition alone ('IMAGE:p1'), which is not refused",
+    )
+
+
+def _of_sectors(page: ImagePage, target: Target, *, whole: bool) -> Iterator[str]:
+    """What has to be known where sectors are of another size than those of the disk."""
+    size = page.table_sector
+    if target.is_device and target.sector_size != size:
+        yield (
+            f"the disk of the partition had sectors of {size} bytes, the target has"
+            f" {target.sector_size}: not every file system works with others"
+        )
+    elif not target.is_device and whole and size != target.sector_size:
+        yield (
+            f"the disk had sectors of {size} bytes: whoever shows the file as a disk has to say so"
+            f" ('losetup -b {size}')"
+        )
 
 
 def _whole(page: ImagePage) -> tuple[tuple[PartPlan, ...], int]:
