@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
+from twofold.imaging.new_ids import Patch, PatchedTarget
 from twofold.imaging.placing import Part, Span
 from twofold.imaging.proving import prove
+from twofold.imaging.writing import DiskTarget
 from twofold.parallel import Threads
 from twofold.seal import DedupKeys
 
@@ -37,7 +39,7 @@ class TwoFaced:
         raise AssertionError
 
 
-def differing(target: TwoFaced, parts: list[Part]) -> list[Part]:
+def differing(target: DiskTarget, parts: list[Part]) -> list[Part]:
     with Threads(2, "test") as threads:
         return [part for proof in prove(target, parts, KEYS, threads) for part in proof.differing]
 
@@ -55,3 +57,19 @@ def test_what_the_storage_holds_is_proven() -> None:
     target.stored[:] = data
     target.shown[:] = bytes(len(data))  # nobody asks the cache
     assert differing(target, parts) == []
+
+
+def test_so_it_is_where_new_ids_are_given() -> None:
+    data = os.urandom(4 * SIZE)
+    parts = [
+        Part(KEYS.blob_id(BlobKind.DATA, data[at : at + SIZE]), SIZE, (Span(at, SIZE),))
+        for at in range(0, len(data), SIZE)
+    ]
+    at = SIZE + 100
+    new = bytearray(data)
+    new[at : at + 16] = b"the new identity"
+    target = TwoFaced(bytearray(len(data)), new)
+    patched = PatchedTarget(target, [Patch(at, data[at : at + 16], b"the new identity")])
+    assert differing(patched, parts) == []
+    new[at] ^= 1
+    assert differing(patched, parts) == [parts[1]]

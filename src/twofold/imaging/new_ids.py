@@ -25,7 +25,7 @@ from twofold.disk.partitions import read_table
 from twofold.errors import FormatError, RefusedUnsafe
 from twofold.format.image import VolumeRecord
 from twofold.format.layout import Buffer
-from twofold.imaging.writing import DiskTarget
+from twofold.imaging.writing import DiskTarget, StoredBlocks
 from twofold.view import ImageDisk, ImageVolume
 
 _TOOLS = {
@@ -177,6 +177,15 @@ class PatchedTarget:
         data = self._target.read(offset, length)
         for patch in self._met(offset, length):
             data = _exchanged(data, offset, patch, patch.new, patch.old)
+        return data
+
+    def read_stored(self, offset: int, length: int) -> Buffer:
+        """The same of what is stored, where the target can be read past the system's cache."""
+        if not isinstance(self._target, StoredBlocks):
+            return self.read(offset, length)
+        data = self._target.read_stored(offset, length)
+        for patch in self._met(offset, length):
+            data = _exchanged(bytes(data), offset, patch, patch.new, patch.old)
         return data
 
     def write_at(self, data: Buffer, offset: int) -> None:
