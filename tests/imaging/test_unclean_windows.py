@@ -24,14 +24,13 @@ from twofold.disk.blocks import FileBlocks
 from twofold.disk.ntfs import open_ntfs
 from twofold.events import Event, Notice, ignore
 from twofold.imaging import ImageRequest, capture, estimate, open_source
+from twofold.imaging.wiping import HEAD, TAIL
 from twofold.platform import current
 
 pytestmark = pytest.mark.skipif(not may_mount(), reason="may not mount")
 
 CLUSTER = 4096
 SIZE = 32 << 20
-EDGE = 1 << 20
-"""Bytes at both ends of a disk from which a restore removes what it was known by."""
 PAGES = 18 << 20
 """Bytes of a page file that takes most of the volume, and makes way for what is saved last."""
 
@@ -185,7 +184,7 @@ def test_the_map_alone_would_lose_files(crash: Crash, world: ImageWorld, room: P
     assert outcome.root.bytes_total == in_use(clean)
     same = same_clusters(clean, back)
     assert len(inside - same) > 1000, "the page file"
-    free = set(range(EDGE // CLUSTER, (SIZE - EDGE) // CLUSTER)) - inside
+    free = set(range(HEAD // CLUSTER, (SIZE - TAIL) // CLUSTER)) - inside
     assert len(free) > 1000 and not free & same
 
 
