@@ -174,17 +174,17 @@ class PatchedTarget:
 
     def read(self, offset: int, length: int) -> bytes:
         """As the image has it, where the target has what it should."""
-        data = self._target.read(offset, length)
-        for patch in self._met(offset, length):
-            data = _exchanged(data, offset, patch, patch.new, patch.old)
-        return data
+        return bytes(self._as_imaged(self._target.read(offset, length), offset))
 
     def read_stored(self, offset: int, length: int) -> Buffer:
         """The same of what is stored, where the target can be read past the system's cache."""
         if not isinstance(self._target, StoredBlocks):
             return self.read(offset, length)
-        data = self._target.read_stored(offset, length)
-        for patch in self._met(offset, length):
+        return self._as_imaged(self._target.read_stored(offset, length), offset)
+
+    def _as_imaged(self, data: Buffer, offset: int) -> Buffer:
+        """Old ids for new ones; copied only where there are any."""
+        for patch in self._met(offset, len(data)):
             data = _exchanged(bytes(data), offset, patch, patch.new, patch.old)
         return data
 
