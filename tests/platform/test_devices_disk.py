@@ -248,6 +248,24 @@ def test_what_is_stored_is_read_as_usual_where_there_is_no_way_past(
             assert disk.read_stored(700, MIB) == data[700 : 700 + MIB]
 
 
+def test_a_device_in_use_is_read_as_it_is_now(tmp_path: Path) -> None:
+    """The file system that is mounted from it writes files past the memory of the device."""
+    image = new_image(tmp_path / "image", SIZE)
+    run("mkfs.ext4", "-q", "-F", "-b", "4096", image)
+    with loop(image) as device, mounted(device, tmp_path / "mnt") as place:
+        (place / "file").write_bytes(b"before" * 700)
+        run("sync", "-f", place)
+        at = image.read_bytes().index(b"before" * 600)
+        with opened(device) as disk:
+            assert disk.read(at, 4096)[:6] == b"before"
+        with (place / "file").open("r+b") as file:
+            file.write(b"after!")
+        run("sync", "-f", place)
+        assert image.read_bytes()[at : at + 6] == b"after!"
+        with opened(device) as disk:
+            assert disk.read(at, 4096) == image.read_bytes()[at : at + 4096]
+
+
 def cached(image: Path) -> int:
     """Bytes of a file in the memory of the system, as fincore says."""
     return int(run("fincore", "--bytes", "--noheadings", "--output", "RES", image))
