@@ -37,7 +37,8 @@ _READING = (
     click.option(
         "--skip-unchanged",
         is_flag=True,
-        help="Do not read what the file system proves unchanged since the image before.",
+        help="Do not read files that their file system calls unchanged since the image before."
+        " It does not know of every change, above all after a crash: see the manual.",
     ),
     click.option(
         "--page-files", is_flag=True, help="Keep the contents of page and hibernation files too."

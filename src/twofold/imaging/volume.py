@@ -29,6 +29,10 @@ from twofold.imaging.units import UnitSet
 from twofold.pipeline import Run, write_segments
 from twofold.pipeline.extents import write_extents
 
+_BY_BOOT_LOADERS = frozenset({1024, 65_536, 67_584})
+"""Sizes of files that boot loaders write past the file system, so that no stamp tells of it: the
+environment of GRUB, the records that Windows keeps of its starts (bootstat.dat)."""
+
 OpenedT = TypeVar("OpenedT")
 OpenedT_co = TypeVar("OpenedT_co", covariant=True)
 
@@ -195,6 +199,8 @@ class VolumeCapture:
         run = self._run
         if before is None or not self._options.skip_unchanged or run.doomed or run.index.absent:
             return {}
+        if not _is_of(before, self._facts):
+            return {}
         pages = PageStore(run.repository.blob_reader(run.index))
         found: dict[int, ExtentEntry] = {}
         positions = {wanted.key: position for position, wanted in enumerate(streams)}
@@ -280,9 +286,20 @@ class VolumeCapture:
         )
 
 
+def _is_of(before: VolumeRecord, facts: Facts) -> bool:
+    """Whether an earlier image is of the same file system, not of another one in its place.
+
+    Another one may well have files with the same stamps: tools that fill a volume from a folder
+    give them the times of its files.
+    """
+    known = before.system, before.serial, before.unit, before.origin
+    return known == (facts.kind, limited(facts.serial), facts.unit, facts.origin)
+
+
 def _same(wanted: Wanted, entry: ExtentEntry) -> bool:
     return (
         bool(wanted.stamp)
+        and wanted.size not in _BY_BOOT_LOADERS
         and wanted.stamp == entry.stamp
         and wanted.size == entry.size
         and wanted.runs == entry.runs

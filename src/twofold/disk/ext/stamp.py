@@ -16,7 +16,12 @@ There is no stamp where that proves nothing:
   clock that was set back is not seen either, where i_version is not counted;
 - the volume is not clean: the journal may hold newer times or (``data=journal``) newer content.
 
-Writing past the file system (debugfs, a disk editor) is not seen, nor is decay of the medium.
+Not seen either is what was written shortly before a crash: contents may be on the disk and the
+inode's new time only in a transaction that was never finished, or with ``lazytime`` only in memory.
+Once the volume was mounted and unmounted again nothing tells of that.
+
+Writing past the file system (debugfs, a disk editor, a boot loader, swapping to a file) is not
+seen, nor is decay of the medium.
 """
 
 from hashlib import blake2b
