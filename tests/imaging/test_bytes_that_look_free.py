@@ -111,6 +111,36 @@ def test_a_damaged_map_of_blocks(world: ImageWorld, tmp_path: Path, options: str
     )
 
 
+@pytest.mark.parametrize(("state", "words"), [(0, "it was not unmounted"), (3, "errors were met")])
+def test_maps_of_before_a_crash_without_a_journal(
+    world: ImageWorld, tmp_path: Path, state: int, words: str
+) -> None:
+    """A file and its folder were written out, and the maps that call both free had yet to be."""
+    disk, before = tmp_path / "disk", tmp_path / "before"
+    make_ext4(disk, world.source, 32 * MIB, "-O", _OLD)
+    (tmp_path / "empty").mkdir()
+    make_ext4(before, tmp_path / "empty", 32 * MIB, "-O", _OLD)
+    (group,) = (
+        line
+        for line in run("debugfs", "-R", "stats", disk).splitlines()
+        if line.startswith(b" Group  0:")
+    )
+    maps = (int(word.rstrip(b",")) for word in group.split()[5:10:4])
+    data, old = bytearray(disk.read_bytes()), before.read_bytes()
+    for block in (1, *maps):  # the table of groups counts what is free
+        place = slice(block * 4096, (block + 1) * 4096)
+        data[place] = old[place]
+    data[1024 + 58] = state
+    disk.write_bytes(data)
+    same, _, told = _round(world, disk)
+    assert same
+    assert any(words in note for note in told)
+    back = disk.with_suffix(".back")
+    subprocess.run(["e2fsck", "-fy", back], check=False, capture_output=True)
+    expected = (world.source / "file").read_bytes()
+    assert run("debugfs", "-R", "cat /file", back) == expected
+
+
 def test_what_only_a_snapshot_of_a_logical_volume_has(world: ImageWorld, tmp_path: Path) -> None:
     """A file that was deleted since: the snapshot reads it from blocks that are free now."""
     volume, disk = tmp_path / "volume", tmp_path / "disk"

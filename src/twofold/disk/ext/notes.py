@@ -69,12 +69,10 @@ def _fixed(sb: Superblock, doubtful: int) -> list[str]:
     unknown = [name for name in feature_names(sb) if name.startswith("FEATURE_")]
     if unknown:
         found.append(f"features that are not known: {' '.join(unknown)}")
-    if sb.group_number:
-        found.append(f"the superblock is damaged; its copy in group {sb.group_number} was read")
+    if sb.unsettled:
+        found.append(f"{sb.unsettled}, so all of it counts as in use")
     if doubtful:
         found.append(f"the descriptors of {doubtful} groups are damaged; all of these are kept")
     if sb.compat & features.HAS_JOURNAL and not sb.long(224):
         found.append("the journal is on another device")
-    if sb.short(58) & 2:
-        found.append("errors were met when it was last in use")
     return found

@@ -20,6 +20,8 @@ MAGIC = 0xEF53
 LEAST_BLOCKS_PER_GROUP = 256
 _LARGEST_INODE_SIZE = 65536
 _ALL = 0xFFFFFFFF
+_UNMOUNTED, _ERRORS = 1, 2
+"""The state; while a volume with a journal is mounted, that alone says so."""
 
 
 class Superblock(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,10 +79,22 @@ class Superblock(msgspec.Struct, frozen=True, kw_only=True):
         return str(UUID(bytes=self.raw[104:120]))
 
     @property
+    def unsettled(self) -> str:
+        """Why maps may not tell all that is in use, even once a journal was followed; "" if none.
+
+        Only the check of the file system finds such blocks then, by going through all inodes.
+        """
+        if self.group_number:  # copies are not told of what happens between two checks
+            return f"the superblock is damaged; its copy in group {self.group_number} was read"
+        if self.short(58) & _ERRORS:
+            return "errors were met when it was last in use"
+        return "" if self.short(58) & _UNMOUNTED else "it was not unmounted"
+
+    @property
     def clean(self) -> bool:
         """Whether it was unmounted properly and no error was met."""
         waiting = self.incompat & features.RECOVER or self.ro_compat & features.ORPHAN_PRESENT
-        return self.short(58) & 3 == 1 and not waiting and not self.long(232)
+        return not (self.unsettled or waiting or self.long(232))
 
     @property
     def written(self) -> int:

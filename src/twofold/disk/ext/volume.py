@@ -62,7 +62,7 @@ class ExtVolume:
             unit=sb.unit,
             units=sb.units,
             origin=sb.first_block * sb.block_size,
-            clean=sb.clean and not sb.group_number and not self._groups.doubtful,
+            clean=sb.clean and not self._groups.doubtful,
             version=f"revision {sb.long(76)}: {' '.join(feature_names(sb)) or 'no features'}",
             notes=self._notes.sentences(),
         )
@@ -71,11 +71,12 @@ class ExtVolume:
         """Bitmaps of all groups; damaged groups count as in use.
 
         While a journal waits: what is in use before and after it; all if it cannot be followed. All
-        as well where the root directory is none: these may be tables of a file system that was here
-        before, with something else over them.
+        as well of a volume that was not unmounted and has none, or has errors, and where the root
+        directory is none: these may be tables of a file system that was here before, with something
+        else over them.
         """
         self._notes.rootless = not self._has_root()
-        if self._replay.lost or self._notes.rootless:
+        if self._replay.lost or self._sb.unsettled or self._notes.rootless:
             return bitmap.full(self._sb.units)
         found, self._notes.unfit = allocation.read(
             self._reader, self._sb, self._groups, settled=True
