@@ -19,7 +19,7 @@ from twofold.errors import (
     TwofoldError,
     UsageError,
 )
-from twofold.events import Event, Phase, Progress, ignore
+from twofold.events import Event, Notice, Phase, Progress, ignore
 
 __all__ = ["place", "template"]
 
@@ -70,6 +70,26 @@ def test_an_export_is_the_disk(place: Place, disk: Path, folder: Path, ending: s
     (phase,) = [each for each in told if isinstance(each, Phase)]
     done = [each.done_bytes for each in told if isinstance(each, Progress)]
     assert (phase.total_bytes, done[-1]) == (result.bytes_held, result.bytes_held)
+
+
+def test_a_vmdk_says_what_it_is_called(place: Place, disk: Path, folder: Path) -> None:
+    """Programs look for the disk under the name in the descriptor."""
+    image_of(place, disk)
+    out = folder / "my disk.vmdk"
+    result = export.run(options(place, out), ignore)
+    text = out.read_bytes()[512 : 21 * 512].rstrip(b"\0").decode()
+    assert f'RW {disk.stat().st_size // 512} SPARSE "my disk.vmdk"\n' in text
+    assert f"CID={int.from_bytes(result.snapshot[:4]) & 0x7FFFFFFF:08x}\n" in text
+
+
+def test_large_sectors_are_told(place: Place, disk: Path, folder: Path) -> None:
+    """Only a VHDX says of itself that the partition table counts in others than of 512 bytes."""
+    image_of(place, disk, change_page=lambda page: replace(page, table_sector=4096))
+    for ending, count in (("vhdx", 0), ("qcow2", 1), ("raw", 1)):
+        told = list[Event]()
+        export.run(options(place, folder / f"out.{ending}"), told.append)
+        found = [each.text for each in told if isinstance(each, Notice)]
+        assert sum("sectors of 4096 bytes" in text for text in found) == count
 
 
 def test_one_partition_is_a_raw_file(place: Place, disk: Path, folder: Path) -> None:

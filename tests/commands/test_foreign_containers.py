@@ -41,6 +41,24 @@ def test_what_is_wrong_with_a_further_file_is_told(
         image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
 
 
+def test_a_link_to_elsewhere_is_not_followed(access: RepositoryAccess, tmp_path: Path) -> None:
+    """A folder from anybody would have files of ours read. Within it a link does no harm."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    raw = make_disk(tmp_path / "raw", 4 << 20, [(1000, 5000)])
+    disk, flat = folder / "disk.vmdk", folder / "disk-flat.vmdk"
+    qemu_img("convert", "-O", "vmdk", "-o", "subformat=monolithicFlat", raw, disk)
+    flat.rename(folder / "other")
+    flat.symlink_to("other")
+    (tmp_path / "linked").symlink_to(folder)
+    options = image.ImageOptions(access=access, disks=(os.fsencode(tmp_path / "linked/disk.vmdk"),))
+    assert image.run(options, ignore).disks[0].bytes_disk == 4 << 20
+    flat.unlink()
+    flat.symlink_to(raw)
+    with pytest.raises(SourceDamaged, match="leads out of its folder"):
+        image.run(options, ignore)
+
+
 def test_where_a_file_ends_too_early_is_told(access: RepositoryAccess, tmp_path: Path) -> None:
     raw = make_disk(tmp_path / "raw", 4 << 20, [(1000, 5000), (3 << 20, 9000)])
     disk = tmp_path / "disk.vmdk"

@@ -258,6 +258,34 @@ def test_a_disk_that_is_missing(laptop: Path, access: RepositoryAccess) -> None:
     assert "the disk of D: is not there" in warnings(told)[0].reason
 
 
+@pytest.mark.parametrize("content", [None, specs([])])
+def test_a_backup_without_disks(
+    laptop: Path, access: RepositoryAccess, content: bytes | None
+) -> None:
+    """It is told, and costs no other backup."""
+    empty = laptop.parent / "Backup 2023-01-01 000000"
+    empty.mkdir()
+    if content is not None:
+        (empty / "BackupSpecs.xml").write_bytes(content)
+    told: list[Event] = []
+    result = imported_telling(access, told, laptop.parent, dry_run=True)
+    assert (result.exit_code, len(result.disks)) == (3, 2)
+    assert warnings(told) == [SourceWarning(os.fsencode(empty), "import", "no disk is in it")]
+    assert imported(access, empty).exit_code == 1
+
+
+def test_two_disks_of_one_volume_and_time(laptop: Path, access: RepositoryAccess) -> None:
+    """Windows does not tell capitals from small letters; only one of them can be that disk."""
+    first, second = laptop / f"{D.upper()}.vhdx", laptop / f"{D}.vhdx"
+    shutil.copy(laptop / "Esp.vhdx", first)
+    told: list[Event] = []
+    result = imported_telling(access, told, laptop, laptop, dry_run=True)
+    assert (result.exit_code, result.refused, len(result.disks)) == (3, 1, 2)
+    (warning,) = warnings(told)
+    assert warning.path == os.fsencode(second)
+    assert f"the same volume and time as '{first}'" in warning.reason
+
+
 def test_nothing_can_be_taken_over(laptop: Path, access: RepositoryAccess) -> None:
     for disk in laptop.glob("*.vhdx"):
         disk.write_bytes(b"vhdxfile" + bytes(100))

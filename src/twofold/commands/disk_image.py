@@ -156,15 +156,23 @@ def opened(path: bytes, emit: Emit) -> Iterator[BlockReader]:
         if is_device:
             yield disk
             return
-        folder = Path(shown).parent
 
         def sibling(name: str) -> BlockReader:
-            return open_file(os.fsencode(folder / Path(name).name))[0]
+            return open_file(os.fsencode(_beside(Path(shown), name)))[0]
 
         container = _container(disk, sibling, shown)
         for note in container.notes:
             emit(Notice(f"{shown}: {note[0].lower()}{note[1:].rstrip('.')}"))
         yield _Inside(container, shown)
+
+
+def _beside(file: Path, name: str) -> Path:
+    """A file of the same folder. ``FormatError`` for a link that leads out of it."""
+    path = file.parent / Path(name).name
+    real = path.resolve()
+    if real.parent not in (file.parent.resolve(), file.resolve().parent):
+        raise FormatError(f"'{path}' leads out of its folder, to '{real}'")
+    return path
 
 
 def _container(disk: BlockReader, sibling: Sibling, shown: str) -> SparseReader:

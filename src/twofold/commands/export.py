@@ -8,6 +8,7 @@ one that comes into being meanwhile; a run that fails leaves none.
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,7 @@ from twofold.commands.new_file import new_file
 from twofold.commands.reading import Reading, read_snapshot, tell_absent
 from twofold.disk.base import BlockReader
 from twofold.disk.containers import (
+    Details,
     Extent,
     ImageKind,
     write_qcow2,
@@ -28,7 +30,7 @@ from twofold.disk.containers import (
     write_vmdk,
 )
 from twofold.errors import RefusedUnsafe, UsageError
-from twofold.events import Emit, Phase, Progress
+from twofold.events import Emit, Notice, Phase, Progress
 from twofold.format.image import PartName
 from twofold.format.segments import Absence
 from twofold.native import keep_memory
@@ -46,6 +48,9 @@ KINDS: dict[str, tuple[ImageKind, Write]] = {
     ".qcow2": (ImageKind.QCOW2, write_qcow2),
     ".vmdk": (ImageKind.VMDK, write_vmdk),
 }
+SECTOR = 512
+"""Bytes of the sectors of a disk of which a file tells nothing."""
+_CONTENT = 0x7FFFFFFF  # content IDs of other bits may stand for "none"
 _STEP = 1 << 20
 _FRAMES_KEPT = 96 << 20
 """Bytes of decoded frames: small files that lie side by side on a disk come from many of them."""
@@ -110,6 +115,10 @@ def run(options: ExportOptions, emit: Emit) -> ExportResult:
         source = _source(reading, part)
         held = sum(length for _, length in source.extents())
         written = 0
+        if part is None:
+            _tell_sectors(source.sector_size, kind, emit)
+        if kind is ImageKind.VMDK:
+            write = partial(write_vmdk, details=_details(options.file, reading.snapshot.id))
         if not options.dry_run:
             emit(Phase("export", held))
             keep_memory()
@@ -164,6 +173,21 @@ def _check_part(part: PartName | None, kind: ImageKind) -> None:
 def _source(reading: Reading, part: PartName | None) -> ImageDisk | ImageVolume:
     disk = ImageDisk(reading.pages, reading.snapshot.root)
     return disk if part is None else disk.partition(part)
+
+
+def _tell_sectors(size: int, kind: ImageKind, emit: Emit) -> None:
+    if size != SECTOR and kind is not ImageKind.VHDX:
+        emit(
+            Notice(
+                f"the disk had sectors of {size} bytes, which no {kind.value} file tells: whoever"
+                " shows it as a disk has to say so; a .vhdx file does"
+            )
+        )
+
+
+def _details(file: str, snapshot: bytes) -> Details:
+    """What a VMDK says of itself: programs look for the file by the name in it."""
+    return Details(os.path.basename(file), int.from_bytes(snapshot[:4]) & _CONTENT)
 
 
 def _pieces(extents: Iterator[Extent]) -> Iterator[Extent]:

@@ -123,6 +123,8 @@ class BackupFolder:
         disks = [each for each in files if is_disk(os.fsdecode(each.name))]
         self._tell_unknown(each for each in entries if each not in disks)
         volumes = self._volumes(files)
+        if not disks and not volumes:
+            self._refuse(folder, "no disk is in it")
         for each in disks:
             name = os.fsdecode(each.name)
             guid = volume_guid(name)

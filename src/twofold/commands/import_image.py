@@ -9,7 +9,7 @@ could not be read, 1 when nothing could.
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import ClassVar
 
@@ -123,8 +123,19 @@ class _Import:
             if len(disks) != 1:
                 raise UsageError(f"one time cannot be that of {len(disks)} disks")
             disks = [replace(disks[0], time_ns=options.time_ns)]
-        once = {(disk.host, disk.time_ns, disk.source): disk for disk in disks}
-        return sorted(once.values(), key=lambda disk: disk.time_ns)
+        return sorted(self._once(disks), key=lambda disk: disk.time_ns)
+
+    def _once(self, disks: list[VirtualDisk]) -> Iterable[VirtualDisk]:
+        """One for each volume and time; another file that claims to be the same is told."""
+        once: dict[tuple[str, int, bytes], VirtualDisk] = {}
+        for disk in {each.path: each for each in disks}.values():
+            first = once.setdefault((disk.host, disk.time_ns, disk.source), disk)
+            if first.path != disk.path:
+                self.refused += 1
+                same = os.fsdecode(first.path)
+                reason = f"it is of the same volume and time as '{same}'"
+                self._emit(SourceWarning(disk.path, "import", reason))
+        return once.values()
 
     def _at(self, path: bytes) -> Iterator[VirtualDisk]:
         shown = os.fsdecode(path)

@@ -85,6 +85,39 @@ def test_one_vmdk_table_for_the_whole_disk() -> None:
         list(container.extents())
 
 
+@pytest.mark.parametrize(("write", "size"), [(write_vhd, 2 * MIB), (write_vhdx, MIB)])
+def test_one_block_for_the_whole_disk(write: Write, size: int) -> None:
+    """Each entry of 4 or 8 bytes would be megabytes to read."""
+    data = _written(write, MemoryBlocks(b"\x01" * 4 * size), [Extent(0, 512), Extent(size, 512)])
+    table, width = (1536, 4) if write is write_vhd else (3 * MIB, 8)
+    assert open_container(MemoryBlocks(bytes(data))).read(size, 512) == b"\x01" * 512
+    data[table + width : table + 2 * width] = data[table : table + width]
+    container = open_container(MemoryBlocks(bytes(data)))
+    assert container.read(0, size)[:513] == b"\x01" * 512 + b"\0"
+    with pytest.raises(FormatError, match="one place"):
+        list(container.extents())
+
+
+def test_a_large_qcow2_of_small_clusters() -> None:
+    """Its first table may have 32 MiB, as in QEMU."""
+    data = _written(write_qcow2, MemoryBlocks(b""), [])
+    entries = 1 << 22
+    struct.pack_into(">IQ", data, 20, 9, entries * 32 * 1024)
+    struct.pack_into(">I", data, 36, entries)
+    data += bytes(65536 + entries * 8 - len(data))
+    data[65536:] = bytes(entries * 8)
+    container = open_container(MemoryBlocks(bytes(data)))
+    assert (container.size, list(container.extents())) == (128 * GIB, [])
+
+
+@pytest.mark.parametrize("size", [1 << 49, 1 << 62, 999_999_999_999_999_999 * 512])
+def test_a_disk_larger_than_any(size: int) -> None:
+    """Nothing of it need be stored: few bytes would be looked at for days."""
+    text = f"# Disk DescriptorFile\nRW {size // 512} ZERO\n"
+    with pytest.raises(FormatError, match="larger than any"):
+        open_container(MemoryBlocks(text.encode()))
+
+
 @pytest.mark.parametrize(
     ("at", "field", "value"),
     [

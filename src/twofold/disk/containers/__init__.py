@@ -16,10 +16,12 @@ from twofold.disk.containers.raw import RawImage, write_raw
 from twofold.disk.containers.vhd_write import write_vhd
 from twofold.disk.containers.vhdx_write import write_vhdx
 from twofold.disk.containers.vmdk import Sibling
-from twofold.disk.containers.vmdk_write import write_vmdk
+from twofold.disk.containers.vmdk_write import Details, write_vmdk
+from twofold.errors import FormatError
 
 __all__ = [
     "Container",
+    "Details",
     "Extent",
     "ImageKind",
     "Sibling",
@@ -50,6 +52,8 @@ _OPENERS: dict[ImageKind, Callable[[BlockReader], Container]] = {
     ImageKind.VHDX: vhdx.open_vhdx,
     ImageKind.QCOW2: qcow2.open_qcow2,
 }
+_LARGEST = 1 << 48
+"""Bytes that a small file may claim to hold: what is empty costs time and memory, too."""
 _MAGICS = (
     (vhdx_layout.IDENTIFIER, ImageKind.VHDX),
     (qcow2.MAGIC, ImageKind.QCOW2),
@@ -77,6 +81,8 @@ def open_container(
     damage, and for images that are encrypted or hold only changes to another one.
     """
     kind = kind or kind_of(reader)
-    if kind is ImageKind.VMDK:
-        return vmdk.open_vmdk(reader, sibling)
-    return _OPENERS[kind](reader)
+    is_vmdk = kind is ImageKind.VMDK
+    disk = vmdk.open_vmdk(reader, sibling) if is_vmdk else _OPENERS[kind](reader)
+    if disk.size > max(_LARGEST, reader.size):
+        raise FormatError(f"a disk of {disk.size:,} bytes is larger than any that there is")
+    return disk

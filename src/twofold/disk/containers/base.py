@@ -123,6 +123,24 @@ class Tables:
         return (len(rest) - len(rest.lstrip(byte))) // width
 
 
+class Owners:
+    """Which block of the disk is at each place of a file: no place can be that of two.
+
+    Else a small file could describe more than anybody can read. Blocks that lie one upon the other
+    in part are not all found, but then a file describes at most twice its size.
+    """
+
+    def __init__(self, block: int) -> None:
+        """``block``: bytes of a block."""
+        self._block = block
+        self._numbers: dict[int, int] = {}
+
+    def check(self, at: int, number: int) -> None:
+        """FormatError when what is at a byte of the file was another block's before."""
+        if self._numbers.setdefault(at // self._block, number) != number:
+            raise FormatError(f"two blocks of the disk lie at one place of the file (byte {at})")
+
+
 def _read_page(reader: BlockReader, number: int) -> bytes:
     at = number * _PAGE
     return reader.read(at, max(min(_PAGE, reader.size - at), 0))

@@ -31,7 +31,7 @@ DEFLATE, ZSTD = 0, 1
 COMPRESSED_ENTRY = 1 << 62
 ZERO_ENTRY = 1
 OFFSET = 0x00FFFFFFFFFFFE00
-_FIRST_LEVEL_LIMIT = 1 << 20
+_FIRST_LEVEL_LIMIT = 1 << 22  # 32 MiB, as in QEMU
 _FEATURES = (
     (EXTERNAL_DATA, "its data in another file"),
     (EXTENDED_L2, "extended tables (subclusters)"),

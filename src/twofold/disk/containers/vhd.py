@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
-from twofold.disk.containers.base import SECTOR, Container, Place, Tables, refused
+from twofold.disk.containers.base import SECTOR, Container, Owners, Place, Tables, refused
 from twofold.errors import FormatError
 
 COOKIE = b"conectix"
@@ -129,6 +129,7 @@ class DynamicVhd(Container):
             raise FormatError("the block allocation table of the VHD lies outside of the file")
         self._reader = reader
         self._tables = Tables(reader, "big")
+        self._owners = Owners(self._block)
         self._bitmap_size = -(-self._block // (SECTOR * 8) // SECTOR) * SECTOR
         self._bits = self._block // SECTOR
         self._bitmap = lru_cache(64)(partial(_read_bitmap, reader, self._bits))
@@ -142,6 +143,7 @@ class DynamicVhd(Container):
             blocks = self._tables.repeats(at, 4, b"\xff")
             return Place(None, 0, blocks * self._block - inside)
         block = entry * SECTOR
+        self._owners.check(block, number)
         sector, rest = divmod(inside, SECTOR)
         stored, run = _run(self._bitmap(block), self._bits, sector)
         length = run * SECTOR - rest

@@ -6,7 +6,7 @@ a state in its lowest three bits and the place of the block in MiB.
 """
 
 from twofold.disk.base import BlockReader
-from twofold.disk.containers.base import Container, Place, Tables
+from twofold.disk.containers.base import Container, Owners, Place, Tables
 from twofold.disk.containers.vhdx_layout import (
     BLOCK_TABLE,
     IDENTIFIER,
@@ -60,6 +60,7 @@ class Vhdx(Container):
         self._ratio = chunk_ratio(shape.block, shape.sector)
         self._table = table[0]
         self._tables = Tables(file, "little")
+        self._owners = Owners(shape.block)
 
     def place(self, offset: int) -> Place:
         """By the table."""
@@ -76,4 +77,5 @@ class Vhdx(Container):
         place = (entry >> 20) * MIB
         if state != PRESENT or not place:
             raise FormatError(f"a block of the VHDX file is in the impossible state {state}")
+        self._owners.check(place, number)
         return Place(self._file, place + inside, left)

@@ -33,6 +33,7 @@ REDUNDANT, ZERO_GRAINS, COMPRESSED, MARKERS = 2, 4, 0x10000, 0x20000
 NEWLINES = b"\n \r\n"
 AT_END = 0xFFFFFFFFFFFFFFFF
 _TABLE_LIMIT = 1 << 20
+_WHOLE = "name the descriptor, the small .vmdk file that names all parts"
 _GRAIN_LIMIT = 1024 * 1024
 
 Sibling = Callable[[str], BlockReader]
@@ -65,7 +66,9 @@ def open_vmdk(reader: BlockReader, sibling: Sibling | None = None) -> Container:
     """
     if reader.read(0, 4) == MAGIC:
         return _open_sparse(reader)
-    descriptor = parse_descriptor(reader.read(0, min(reader.size, TEXT_LIMIT)))
+    if reader.size > TEXT_LIMIT:  # a raw disk, on which somebody wrote what would name our files
+        raise FormatError("it begins as the descriptor of a VMDK does, and is too large for one")
+    descriptor = parse_descriptor(reader.read(0, reader.size))
     if not descriptor.extents:
         raise FormatError("the descriptor of the VMDK names no extents")
     return JoinedVmdk([(line.size, _extent(line, sibling)) for line in descriptor.extents])
@@ -74,11 +77,12 @@ def open_vmdk(reader: BlockReader, sibling: Sibling | None = None) -> Container:
 def _open_sparse(reader: BlockReader) -> Container:
     """A sparse file that holds its descriptor. Parts of a disk in several files have none."""
     header = read_header(reader)
-    length = min(header.descriptor_length * SECTOR, TEXT_LIMIT)
-    if header.descriptor and length:
-        descriptor = parse_descriptor(reader.read(header.descriptor * SECTOR, length))
-        if len(descriptor.extents) > 1:
-            raise FormatError("a sparse VMDK file names further files")
+    length = min(header.descriptor_length * SECTOR, TEXT_LIMIT) if header.descriptor else 0
+    descriptor = parse_descriptor(reader.read(header.descriptor * SECTOR, length))
+    if not descriptor.extents:
+        raise FormatError("this file holds only a part of a disk", hint=_WHOLE)
+    if len(descriptor.extents) > 1:
+        raise FormatError("a sparse VMDK file names further files")
     return SparseVmdk(reader, header)
 
 
@@ -178,7 +182,10 @@ class JoinedVmdk(Container):
     """Extents one behind the other; None stands for zeros."""
 
     def __init__(self, extents: list[tuple[int, BlockReader | None]]) -> None:
-        super().__init__(sum(size for size, _ in extents))
+        notes = dict.fromkeys(
+            note for _, part in extents if isinstance(part, Container) for note in part.notes
+        )
+        super().__init__(sum(size for size, _ in extents), notes=tuple(notes))
         self._extents = [extent for extent in extents if extent[0]]
         self._starts: list[int] = []
         start = 0

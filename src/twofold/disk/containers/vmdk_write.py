@@ -44,6 +44,7 @@ _END_MARKER, _TABLE_MARKER, _DIRECTORY_MARKER, _FOOTER_MARKER = range(4)
 _DESCRIPTOR_TEXT = """\
 # Disk DescriptorFile
 version=1
+encoding="UTF-8"
 CID={identity:08x}
 parentCID=ffffffff
 createType="{kind}"
@@ -68,7 +69,7 @@ class Details(NamedTuple):
     name: str = "disk.vmdk"
     """That of the file itself."""
     identity: int = 0x2F01D001
-    """Content ID, 32 bits: changes with every change of the content."""
+    """Content ID, 32 bits, not all of them set: changes with every change of the content."""
 
 
 def write_vmdk(
@@ -195,7 +196,7 @@ class _Sparse:
             identity=self.details.identity,
             kind=self.kind,
             sectors=self.sectors,
-            name=self.details.name.replace('"', "_"),
+            name="".join(_kept(each) for each in self.details.name),
             cylinders=cylinders,
             heads=heads,
             per_track=per_track,
@@ -237,6 +238,11 @@ class _Streamed(_Sparse):
 
     def _mark(self, kind: int, sectors: int) -> None:
         self.append(struct.pack("<QII", sectors, 0, kind).ljust(SECTOR, b"\0"))
+
+
+def _kept(character: str) -> str:
+    """A character of a name where a line and quotation marks go around it."""
+    return character if character.isprintable() and character != '"' else "_"
 
 
 def _packed(numbers: Iterable[int]) -> bytes:
