@@ -195,6 +195,16 @@ def test_passwords_are_the_bytes_that_were_given(monkeypatch: pytest.MonkeyPatch
     assert "p" not in repr(origin.read())
 
 
+@pytest.mark.parametrize(
+    "contents",
+    [b"\xef\xbb\xbfp\xc3\xa4ss\r\n", "p\u00e4ss\r\nmore".encode("utf-16"), b"p\xc3\xa4ss"],
+)
+def test_marks_of_windows_are_no_part_of_a_password(tmp_path: Path, contents: bytes) -> None:
+    (tmp_path / "pw").write_bytes(contents)
+    origin = passwords.Origin("--password-file", "password_file", str(tmp_path / "pw"))
+    assert origin.read().reveal() == b"p\xc3\xa4ss"
+
+
 def test_too_large_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(bytes(passwords.LONGEST + 1))
     with pytest.raises(UsageError, match="too large"):

@@ -1,6 +1,8 @@
 """What the verbs say and do, from words to text, and the same verb before and after options."""
 
 import os
+import shlex
+import subprocess
 import time
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from twofold.cli.verbs.ls import permissions
 
-from .world import PASSWORD, Outcome, Program
+from .world import COMMAND, PASSWORD, Outcome, Program
 
 
 def test_the_main_job(twofold: Program, sample: Path) -> None:
@@ -84,6 +86,38 @@ def test_standard_input_becomes_a_file(twofold: Program) -> None:
     twofold("backup", "--stdin-name", "dump.sql", stdin=b"select 1;\n", code=0)
     twofold("restore", "latest", "--to", "out", code=0)
     assert (twofold.place / "out" / "dump.sql").read_bytes() == b"select 1;\n"
+
+
+def test_what_cannot_be_read_from_standard_input_is_told(twofold: Program) -> None:
+    zero = twofold("backup", "--files-from", "-", stdin=b"sample\0other\n", code=2)
+    assert "--files-from0" in zero.err
+    # the shell leaves the program without standard input, or with one that only takes
+    for redirected, code in (("<&-", 2), ("0>/dev/null", 1)):
+        words = shlex.join([*COMMAND, "backup", "--stdin-name", "dump"])
+        done = subprocess.run(
+            f"{words} {redirected}", shell=True, env=twofold.env, capture_output=True, check=False
+        )
+        assert done.returncode == code
+        assert done.stderr.startswith(b"error: ")
+        assert b"bug" not in done.stderr
+
+
+def test_a_repository_that_is_reached_through_a_link_is_not_backed_up(twofold: Program) -> None:
+    (twofold.place / "link").symlink_to("repository")
+    twofold("-r", "link", "backup", ".", code=0)
+    found = twofold("--json", "find", "config.copy", code=0)
+    assert found.summary["entries"] == 0
+
+
+def test_a_folder_that_is_gone_is_no_place_to_start_from(twofold: Program) -> None:
+    """What is named by its whole path is found even so."""
+    words = shlex.join([*COMMAND, "backup", "sample"])
+    (twofold.place / "gone").mkdir()
+    command = f"cd gone && rmdir ../gone && {words}"
+    done = subprocess.run(
+        command, shell=True, env=twofold.env, cwd=twofold.place, capture_output=True, check=False
+    )
+    assert (done.returncode, b"folder you are in is gone" in done.stderr) == (2, True)
 
 
 def test_filters_of_snapshots(twofold: Program, sample: Path) -> None:

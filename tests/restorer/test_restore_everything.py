@@ -12,6 +12,7 @@ import pytest
 
 from tests.platform.oracles import HOSTILE_NAMES
 from tests.restorer.place import Place, differences, differences_below, has_attributes, room, rsync
+from twofold.platform.linux import mounts
 
 ROOT = os.geteuid() == 0
 
@@ -173,6 +174,19 @@ def data_of(path: Path) -> tuple[int, bytes]:
                     found.append(b"%d:" % place + block)
             at = end
     return size, b"".join(found)
+
+
+def test_names_of_one_file_where_inode_numbers_do_not_last(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on overlays, and on most of what is mounted through FUSE."""
+    monkeypatch.setattr(mounts, "stable_inodes", lambda _fs_type: False)
+    (place.source / "d").mkdir()
+    (place.source / "d/a").write_bytes(b"x")
+    os.link(place.source / "d/a", place.source / "b")
+    place.backup()
+    place.restore()
+    assert differences(place.source, place.target) == []
 
 
 def test_holes_stay_holes_and_zeros_take_room(place: Place) -> None:

@@ -210,6 +210,8 @@ class SameDirectory(msgspec.Struct, eq=False):
             node, owner = old.owned if old.owned is not None else (None, None)
             record, child = old.record + old.name, old_listings.get(old.name)
             item = changed.get(old.name)
+            if item is not None and item.gone:
+                continue
             if item is not None:
                 child = item.below.listing if item.below else None
                 record = item.record or record

@@ -61,6 +61,14 @@ class Place(NamedTuple):
     started: int
 
 
+class Linked(NamedTuple):
+    """The first name of a file of several that was read, and the state its content belongs to."""
+
+    job: FileJob
+    item: Item
+    entry: Entry
+
+
 class EntryReader:
     """Sorts out and reads the entries of directories, for one run."""
 
@@ -69,7 +77,7 @@ class EntryReader:
         self._maker = maker
         self._rules = rules
         self._ledger = ledger
-        self._links: dict[tuple[int, int], tuple[FileJob, Item]] = {}
+        self._links: dict[tuple[int, int], Linked] = {}
 
     def sort_out(
         self,
@@ -175,7 +183,7 @@ class EntryReader:
     def _read_alone(self, todo: Todo, directory: SourceDir, path: bytes) -> None:
         link = (directory.device, todo.entry.inode)
         known = self._links.get(link) if todo.entry.links > 1 and todo.entry.inode else None
-        if known is not None:
+        if known is not None and _is_same_state(known.entry, todo.entry):
             self._link(todo, known, path)
             return
         job = FileJob()
@@ -187,11 +195,11 @@ class EntryReader:
             return
         self._stored(todo, job, result, place)
         if todo.entry.links > 1 and todo.entry.inode:
-            self._links[link] = (job, todo.item)
+            self._links[link] = Linked(job, todo.item, result.entry)
 
-    def _link(self, todo: Todo, known: tuple[FileJob, Item], path: bytes) -> None:
+    def _link(self, todo: Todo, known: Linked, path: bytes) -> None:
         """A further name of a file read already."""
-        job, first = known
+        job, first, _ = known
         node = first.node
         assert node is not None
         todo.item.node = _renamed(node, todo.item.name)
@@ -273,6 +281,11 @@ def _is_small(entry: Entry) -> bool:
     )
 
 
+def _is_same_state(one: Entry, other: Entry) -> bool:
+    """Whether nothing happened to a file between two looks at it."""
+    return one[_SIZE:_LINKS_END] == other[_SIZE:_LINKS_END]
+
+
 def _is_as_listed(listed: Entry, read: Entry, settled: int) -> bool:
     """Whether a file is still what the listing says, and nothing can hide behind its times."""
     inode, _, mtime, ctime, *_, flags, _ = listed
@@ -280,7 +293,7 @@ def _is_as_listed(listed: Entry, read: Entry, settled: int) -> bool:
         not flags
         and mtime <= settled
         and ctime <= settled
-        and listed[_SIZE:_LINKS_END] == read[_SIZE:_LINKS_END]
+        and _is_same_state(listed, read)
         and (not inode or inode == read[0])
     )
 
@@ -289,7 +302,7 @@ def _record_read(todo: Todo, entry: Entry) -> bytes:
     """The record of a file as it was when it was read: mostly the one that was listed."""
     listed = todo.entry
     moved = listed.inode and listed.inode != entry.inode
-    if not moved and not listed.flags and entry[_SIZE:_LINKS_END] == listed[_SIZE:_LINKS_END]:
+    if not moved and not listed.flags and _is_same_state(listed, entry):
         return todo.item.record
     inode = listed.inode and entry.inode
     return record_of(todo.item.name, entry._replace(inode=inode, flags=0))

@@ -3,7 +3,8 @@
 Reading happens in the walker's thread while the directory is open; hashing and sealing happen in
 the flow's workers. A file's content is ready when its job is ``done``. What was read belongs to one
 state of the file: if size, times or inode moved under the read, it is read again, and after three
-tries stored as it is and said so.
+tries stored as it is and said so. Nothing is read far beyond the size it had when it was opened:
+who writes faster than we read would never let us go.
 """
 
 import stat
@@ -194,7 +195,8 @@ class FileReader:
         holes = list(handle.holes(size)) if size >= SKIP_HOLE else []
         parts.holes = kept_holes(holes)
         skipped = [h for h in holes if h.length >= SKIP_HOLE and _reads_zero(handle, h)]
-        stream = _Stream(self, StreamCutter(self._chunker), handle, parts)
+        most = max(size, LARGE_BUFFER)
+        stream = _Stream(self, StreamCutter(self._chunker), handle, parts, most)
         for hole in skipped:
             stream.read_to(hole.start)
             if stream.at != hole.start:
@@ -212,15 +214,21 @@ class FileReader:
 
 
 class _Stream:
-    """One pass over a file: buffers, rests, holes."""
+    """One pass over a file, ``most`` bytes of it: buffers, rests, holes."""
 
     def __init__(
-        self, reader: FileReader, cutter: StreamCutter, handle: SourceFile, parts: Parts
+        self,
+        reader: FileReader,
+        cutter: StreamCutter,
+        handle: SourceFile,
+        parts: Parts,
+        most: int,
     ) -> None:
         self._reader = reader
         self._cutter = cutter
         self._handle = handle
         self._parts = parts
+        self._most = most
         self._rest: bytes = b""
         self._ended = False
         self.at = 0
@@ -240,11 +248,11 @@ class _Stream:
         have = len(self._rest)
         lease.view[:have] = self._rest
         room = len(lease.view) - have
-        want = room if end is None else min(room, end - self.at)
+        want = min(room, (self._most if end is None else end) - self.at)
         count = self._handle.read_into(lease.view[have : have + want], self.at) if want else 0
         self.at += count
         self._reader.bytes_read += count
-        ended = self._ended = count < want
+        ended = self._ended = count < want or (end is None and self.at == self._most)
         reached = end is not None and self.at == end
         view = lease.view[: have + count]
         pieces, used = self._cutter.split(view, final=ended, hole_follows=reached and not ended)

@@ -9,15 +9,11 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from twofold.errors import UsageError
+from twofold.gitignore import GitIgnore
 from twofold.platform import Entry
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 CACHE_TAG = b"CACHEDIR.TAG"
 CACHE_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
@@ -45,10 +41,10 @@ class Rules:
         """Raises ``UsageError`` for a pattern that is none."""
         self.options = options
         self._never = frozenset(options.never)
-        self._spec = _compile(options.patterns) if options.patterns else None
+        self._patterns = GitIgnore(options.patterns) if options.patterns else None
         self.digest = hashlib.sha256(repr(options).encode()).digest()[:16]
         self._marks = frozenset(options.if_present) | ({CACHE_TAG} if options.caches else set())
-        self._simple = not self._spec and options.larger_than is None
+        self._simple = self._patterns is None and options.larger_than is None
         self._guarded = frozenset(os.path.dirname(path) for path in self._never)
 
     def trivial_in(self, directory: bytes) -> bool:
@@ -62,15 +58,14 @@ class Rules:
         limit = self.options.larger_than
         if limit is not None and stat.S_ISREG(entry.mode) and entry.size > limit:
             return "larger"
-        return self._pattern(path, entry) if self._spec is not None else ""
+        return self._pattern(path, entry)
 
     def _pattern(self, path: bytes, entry: Entry) -> str:
-        text = os.fsdecode(path).lstrip("/") + ("/" if stat.S_ISDIR(entry.mode) else "")
-        assert self._spec is not None
-        result = self._spec.check_file(text)
-        if result.include and result.index is not None:
-            return self.options.patterns[result.index]
-        return ""
+        if self._patterns is None:
+            return ""
+        text = os.fsdecode(path).lstrip("/")
+        position = self._patterns.decides(text, folder=stat.S_ISDIR(entry.mode))
+        return self.options.patterns[position] if position is not None else ""
 
     def excludes_file_system(self, fs_type: str, device: int, top_device: int) -> str:
         """The rule that keeps us from entering a mounted file system, empty when none does."""
@@ -92,12 +87,3 @@ class Rules:
     def has_marks(self) -> bool:
         """Whether directories can be left out by a file in them."""
         return bool(self._marks)
-
-
-def _compile(patterns: tuple[str, ...]) -> "GitIgnoreSpec":
-    import pathspec  # noqa: PLC0415 - only runs with patterns pay for it
-
-    try:
-        return pathspec.GitIgnoreSpec.from_lines(patterns)
-    except ValueError as error:
-        raise UsageError(f"an exclude pattern cannot be understood: {error}") from error

@@ -10,7 +10,7 @@ from twofold.archiver.nodes import FAILED, NodeMaker, flagged, record_of
 from twofold.archiver.reading import LARGE_BUFFER, FileJob, FileReader
 from twofold.archiver.rules import Rules
 from twofold.chunker import StreamCutter
-from twofold.errors import UsageError
+from twofold.errors import TwofoldError, UsageError
 from twofold.events import Emit, Phase, Progress
 from twofold.pipeline import ListingWriter, NodeWriter, Outcome, Parts, Run, write_segments
 from twofold.platform import Entry, Extras, Platform
@@ -27,7 +27,7 @@ def backup_stream(
     name: bytes,
     emit: Emit,
 ) -> Outcome:
-    """Store everything ``stream`` gives as the file ``/name``; its OSError ends the run."""
+    """Store everything ``stream`` gives as the file ``/name``. ``TwofoldError`` if it fails."""
     if not name or b"/" in name or b"\0" in name or name in (b".", b".."):
         raise UsageError(f"{name!r} cannot be the name of a file")
     with Run.begin(repository, platform, request.spec, emit) as run:
@@ -51,7 +51,7 @@ def _read(run: Run, stream: BinaryIO, name: bytes, emit: Emit) -> FileJob:
         try:
             have = len(rest)
             lease.view[:have] = rest
-            while have < LARGE_BUFFER and (count := stream.readinto(lease.view[have:])):  # type: ignore[attr-defined]
+            while have < LARGE_BUFFER and (count := _next(stream, lease.view[have:])):
                 have += count
             final = have < LARGE_BUFFER
             pieces, used = cutter.split(lease.view[:have], final=final)
@@ -63,6 +63,14 @@ def _read(run: Run, stream: BinaryIO, name: bytes, emit: Emit) -> FileJob:
     job = FileJob()
     job.settle(parts)
     return job
+
+
+def _next(stream: BinaryIO, view: memoryview) -> int:
+    """Read what there is, at most so much; 0 at the end."""
+    try:
+        return stream.readinto(view)  # type: ignore[attr-defined, no-any-return]
+    except OSError as error:
+        raise TwofoldError(f"standard input cannot be read: {error.strerror}") from error
 
 
 def _close(

@@ -264,8 +264,8 @@ class Walk:
                 totals = parent.totals_if_same(scan)
             except DamageFound:
                 continue  # a damaged parent proves nothing; everything is read again
-            if totals is None:
-                continue
+            if totals is None or (way is not None and totals.excluded):
+                continue  # a rule left out then what is named now
             self._ledger.unchanged(totals.stored, totals.bytes, totals.excluded)
             directory = SameDirectory(
                 trail, parent, self._flow.save_page, self._page_key, handle.identity, step.item

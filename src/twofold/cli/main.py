@@ -31,6 +31,7 @@ Failure = tuple[str, str, str]
 """Kind, message and hint."""
 
 RESUME = "run again to resume; what is stored already is not stored again"
+ELSEWHERE = "go to another one, or name all places by their whole paths"
 NO_MEMORY = "end other programs, or give this one more memory, and run again"
 
 
@@ -82,7 +83,17 @@ def _outcome(this: Run, words: list[str]) -> tuple[str, Failure | None, int]:
     except MemoryError:
         return "", ("NoMemory", "there is not enough memory", NO_MEMORY), 1
     except Exception as error:  # noqa: BLE001 (the last line of defence: it is told, and the run ends)
-        return "", bugs.told(error, verbose=(this.given("verbose") or 0) > 1), 1
+        return "", *_unexpected(this, error)
+
+
+def _unexpected(this: Run, error: Exception) -> tuple[Failure, int]:
+    """A bug, unless no relative path could be found from where we were started."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        if isinstance(error, FileNotFoundError):
+            return ("UsageError", "the folder you are in is gone", ELSEWHERE), UsageError.exit_code
+    return bugs.told(error, verbose=(this.given("verbose") or 0) > 1), 1
 
 
 def _misunderstood(error: click.UsageError) -> Failure:

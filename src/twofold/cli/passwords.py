@@ -9,6 +9,7 @@ The first row that has an answer decides; two answers in one row are an error. P
 start do not inherit TWOFOLD_PASSWORD.
 """
 
+import codecs
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -139,10 +140,20 @@ def _contents(place: str, what: str) -> bytes:
 
 
 def _first_line(data: bytes, label: str) -> Secret:
-    line = data.split(b"\n", 1)[0].removesuffix(b"\r")
+    line = _as_typed(data, label).split(b"\n", 1)[0].removesuffix(b"\r")
     if not line:
         raise UsageError(f"the password from {label} is empty")
     return Secret(line)
+
+
+def _as_typed(data: bytes, label: str) -> bytes:
+    """Without the marks that editors and shells of Windows begin a text with."""
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.removeprefix(codecs.BOM_UTF8)
+    try:
+        return data.decode("utf-16").encode()
+    except UnicodeError:
+        raise UsageError(f"the password from {label} is no text in UTF-16, as it begins") from None
 
 
 def _output(command: str | Sequence[str]) -> bytes:

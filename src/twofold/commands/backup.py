@@ -7,6 +7,7 @@ read: the snapshot exists then, and its ledger names them.
 import os
 import sys
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import msgspec
 
@@ -21,6 +22,7 @@ from twofold.archiver import (
 from twofold.commands.access import open_at, own_folder, remember_head, tell_missing_heads
 from twofold.errors import NothingDone, UsageError
 from twofold.events import Emit, Notice
+from twofold.gitignore import lines_of
 from twofold.options import Options, RepositoryAccess
 from twofold.pipeline import Outcome
 from twofold.platform import current
@@ -96,7 +98,7 @@ def _stream(options: BackupOptions, repository: Repository, emit: Emit) -> Outco
         raise UsageError("standard input cannot be backed up together with paths")
     name = os.fsencode(options.stdin_name or "")
     request = _with_sources(options, (b"/" + name,), repository)
-    return backup_stream(repository, current(), request, sys.stdin.buffer, name, emit)
+    return backup_stream(repository, current(), request, _standard_input(), name, emit)
 
 
 def _request(options: BackupOptions, repository: Repository) -> BackupRequest:
@@ -136,28 +138,37 @@ def _with_sources(
 def _never(repository: Repository) -> tuple[bytes, ...]:
     """A repository never backs up itself."""
     folder = own_folder(repository)
-    return () if folder is None else (absolute(folder),)
+    return () if folder is None else (os.path.realpath(folder),)
 
 
 def _listed(options: BackupOptions) -> Iterator[bytes]:
     for source, separator in ((options.files_from, b"\n"), (options.files_from0, b"\0")):
         if source is not None:
             for path in _read(source).split(separator):
+                if b"\0" in path:
+                    raise UsageError(
+                        f"a path in '{source}' holds a zero byte",
+                        hint="--files-from0 takes lists in which such bytes end the paths",
+                    )
                 if path.strip(b"\r\n"):
                     yield path.rstrip(b"\r") if separator == b"\n" else path
 
 
 def _pattern_files(files: tuple[str, ...]) -> Iterator[str]:
     for file in files:
-        for line in os.fsdecode(_read(file)).splitlines():
-            if line.strip() and not line.startswith("#"):
-                yield line
+        yield from lines_of(os.fsdecode(_read(file)))
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise UsageError("there is no standard input: whoever started this has closed it")
+    return sys.stdin.buffer
 
 
 def _read(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
     try:
+        if file == "-":
+            return _standard_input().read()
         with open(file, "rb") as source:
             return source.read()
     except OSError as error:

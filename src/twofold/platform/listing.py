@@ -5,6 +5,8 @@ name. Reading trusts nothing: a listing may come from a damaged or hostile repos
 name in it will be handed to system calls. Bytes that break a rule raise FormatError.
 """
 
+import stat
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
@@ -14,6 +16,7 @@ from twofold.platform.base import FLAG_FAR_TIME, RECORD, RECORD_SIZE, Entry
 MAX_NAME = 0xFFFF
 """Longest name a record can carry, bytes."""
 
+_MODE_AND_LINKS = struct.Struct("<32xI8xI")  # of a record
 _TWO_63 = 1 << 63
 _TWO_64 = 1 << 64
 _FLAGS = 9  # position in an unpacked record
@@ -90,10 +93,15 @@ def with_flags(listing: bytes, flags: Mapping[bytes, int]) -> bytes:
 
 
 def without_inodes(listing: bytes) -> bytes:
-    """The listing with all inode numbers 0, to compare where they do not survive a remount."""
+    """The listing without inode numbers, to compare where they do not survive a remount.
+
+    Files of several names keep theirs: nothing else tells which names are one file.
+    """
     out: list[bytes] = []
     for name, head in records(listing):
-        out += (bytes(8), head[8:], name)
+        mode, links = _MODE_AND_LINKS.unpack_from(head)
+        kept = links > 1 and not stat.S_ISDIR(mode)
+        out += (head if kept else bytes(8) + head[8:], name)
     return b"".join(out)
 
 

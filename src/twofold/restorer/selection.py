@@ -12,16 +12,14 @@ only when that is met.
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 import msgspec
 
 from twofold.errors import SnapshotNotFound, UsageError
 from twofold.format.pages import Node, NodeKind
+from twofold.gitignore import GitIgnore
 from twofold.view import FileTree, Found, Path, find_typed, path_text
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 Way = dict[bytes, Optional["Way"]]
 """Names that lead to what is wanted; None is "this and all below"."""
@@ -43,8 +41,8 @@ class Selection(msgspec.Struct, frozen=True):
     start: Found
     top: Wish
     gives_start: bool
-    include: "GitIgnoreSpec | None" = None
-    exclude: "GitIgnoreSpec | None" = None
+    include: GitIgnore | None = None
+    exclude: GitIgnore | None = None
 
     def below(self, wish: Wish, parent: Path, node: Node) -> Wish | None:
         """What is wanted of an entry in a directory, None when nothing is."""
@@ -55,11 +53,10 @@ class Selection(msgspec.Struct, frozen=True):
             way = wish.way[node.name]
         chosen = way is None
         if self.include is not None or self.exclude is not None:
-            text = self._text(parent, node)
-            if self.exclude is not None and self.exclude.match_file(text):
+            if self._matches(self.exclude, parent, node):
                 return None
             if self.include is not None and not wish.chosen:
-                chosen = chosen and self.include.match_file(text)
+                chosen = chosen and self._matches(self.include, parent, node)
         if not chosen and node.kind != NodeKind.DIRECTORY:
             return None
         return Wish(way, chosen)
@@ -72,9 +69,11 @@ class Selection(msgspec.Struct, frozen=True):
         """A path below the start as it is in the snapshot."""
         return path_text((*self.start.path, *path))
 
-    def _text(self, parent: Path, node: Node) -> str:
-        joined = b"/".join((*self.start.path, *parent, node.name))
-        return os.fsdecode(joined) + ("/" if node.kind == NodeKind.DIRECTORY else "")
+    def _matches(self, patterns: GitIgnore | None, parent: Path, node: Node) -> bool:
+        if patterns is None:
+            return False
+        text = os.fsdecode(b"/".join((*self.start.path, *parent, node.name)))
+        return patterns.decides(text, folder=node.kind == NodeKind.DIRECTORY) is not None
 
 
 def select(
@@ -97,7 +96,7 @@ def select(
         start, way = _found(tree, at.path[:-1]), {at.path[-1]: None}
     wish = Wish(way, way is None and not include)
     gives_start = wish.chosen and bool(start.path)
-    return Selection(start, wish, gives_start, _compile(include), _compile(exclude))
+    return Selection(start, wish, gives_start, _compiled(include), _compiled(exclude))
 
 
 def _found(tree: FileTree, path: Path) -> Found:
@@ -131,12 +130,5 @@ def _way(tree: FileTree, at: Found, paths: Sequence[Path]) -> Way | None:
     return top if paths else None
 
 
-def _compile(patterns: Sequence[str]) -> "GitIgnoreSpec | None":
-    if not patterns:
-        return None
-    import pathspec  # noqa: PLC0415 - only runs with patterns pay for it
-
-    try:
-        return pathspec.GitIgnoreSpec.from_lines(patterns)
-    except ValueError as error:
-        raise UsageError(f"a pattern cannot be understood: {error}") from error
+def _compiled(patterns: Sequence[str]) -> GitIgnore | None:
+    return GitIgnore(patterns) if patterns else None
