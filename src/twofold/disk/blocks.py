@@ -43,6 +43,13 @@ def unread_in(reader: BlockReader, offset: int, length: int) -> list[tuple[int, 
     return unread(offset, length) if unread is not None else []
 
 
+def forget(reader: BlockReader) -> None:
+    """Have any reader drop what is remembered of a disk, which may have changed since."""
+    drop: Callable[[], None] | None = getattr(reader, "forget", None)
+    if drop is not None:
+        drop()
+
+
 class Refused(Exception):
     """The disk did not give something at once; ``read`` may get it, or most of it."""
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from twofold.disk.base import BlockReader
-from twofold.disk.blocks import glance, hole_at, physical_sector, unread_in
+from twofold.disk.blocks import forget, glance, hole_at, physical_sector, unread_in
 from twofold.errors import DamageFound
 from twofold.events import Emit, Notice, Phase, Progress
 from twofold.format.image import IMAGE, ImagePage, VolumeRecord, limited
@@ -92,6 +92,7 @@ class _Capture:
         records: dict[int, VolumeRecord] = {}
         waiting: list[VolumeCapture] = []
         for part in self._source.parts:
+            forget(self._source.reader)  # what was looked at may be hours old, if it is in use
             work = VolumeCapture(self._run, self._reader, part, _for(part, options))
             work.read(previous.volume(part) if previous is not None else None)
             if work.is_waiting:

@@ -94,8 +94,8 @@ class LinuxDisk:
         )  # locked, for who had it before may have changed it
         self.sector_size = block_calls.sector_size(fd) if self.is_device else _FILE_SECTOR
         self.physical_sector = block_calls.physical_sector(fd) if self.is_device else 0
-        if self.is_device and not write:
-            self._forget()
+        if not write:
+            self.forget()
         self._read = traffic.Traffic(fd, written=False)
         self._written = traffic.Traffic(fd, written=True)
 
@@ -109,14 +109,15 @@ class LinuxDisk:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
                 raise
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Drop what the system remembers of a device, so that it is read as it is now.
 
         A mounted file system writes files, and a partition all of its bytes, past the memory of
         the device that is read here; and that is kept for as long as anything is mounted.
         """
-        with suppress(OSError):
-            block_calls.forget(self._fd, 0, 0, written=False)
+        if self.is_device:
+            with suppress(OSError):
+                block_calls.forget(self._live(), 0, 0, written=False)
 
     def _live(self) -> int:
         return system.live(self._fd)
