@@ -23,6 +23,24 @@ def test_they_are_refused(access: RepositoryAccess, tmp_path: Path, kind: str) -
 
 
 @pytest.mark.parametrize(
+    ("magic", "words"),
+    [
+        (b"COWD\1\0\0\0", "disk of ESX,"),
+        (b"\xbe\xba\xfe\xca\0\0\0\0", "SEsparse"),
+        (b"Bochs Virtual HD Image\0", "Bochs"),
+    ],
+)
+def test_they_are_no_cut_files(
+    access: RepositoryAccess, tmp_path: Path, magic: bytes, words: str
+) -> None:
+    """Also where their name is that of another kind: that one is not said to be cut short."""
+    disk = tmp_path / "disk.vmdk"
+    disk.write_bytes(magic.ljust(4096, b"\0"))
+    with pytest.raises(SourceDamaged, match=words):
+        image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         (Path.unlink, "disk-flat.vmdk': No such file"),

@@ -15,17 +15,27 @@ from contextlib import suppress
 
 _COLLECT_AFTER = 50_000
 """Objects made before rings among them are looked for: we make millions, and next to no rings."""
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """The ``twofold`` command."""
+    _mend_streams()
+    try:
+        code = _run()
+    except KeyboardInterrupt:  # while modules are loaded, before anybody listens to signals
+        sys.stderr.write("error: interrupted\n")
+        code = _INTERRUPTED
+    _end(code)
+
+
+def _run() -> int:
     gc.disable()
     from twofold.cli.main import run
 
-    _mend_streams()
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
     gc.enable()
-    _end(run(sys.argv[1:]))
+    return run(sys.argv[1:])
 
 
 def _end(code: int) -> None:

@@ -28,6 +28,9 @@ _FOREIGN = (
     (0, b"QED\0", "a QED disk"),
     (0, b"WithoutFreeSpace", "a disk of Parallels"),
     (0, b"WithouFreSpacExt", "a disk of Parallels"),
+    (0, b"Bochs Virtual HD Image", "a disk of Bochs"),
+    (0, b"COWD", "a sparse disk of ESX"),
+    (0, b"\xbe\xba\xfe\xca\0\0\0\0", "a sparse disk of ESXi (SEsparse)"),
 )
 """Where containers that are not understood have their signatures, and what they are."""
 
@@ -179,6 +182,8 @@ def _container(disk: BlockReader, sibling: Sibling, shown: str) -> SparseReader:
     """What is in the file. One without the signature of its kind was cut short, and is not raw."""
     try:
         kind = kind_of(disk)
+        if kind is ImageKind.RAW:
+            _refuse_foreign(disk, shown)
         named = Path(shown).suffix.lower().removeprefix(".")
         if kind is ImageKind.RAW and named in {each.value for each in ImageKind} - {kind.value}:
             hint = "if it is a raw disk, give it a name that ends with .raw"
@@ -186,8 +191,6 @@ def _container(disk: BlockReader, sibling: Sibling, shown: str) -> SparseReader:
                 f"'{shown}' has not the form of a {named} file; it may have been cut short",
                 hint=hint,
             )
-        if kind is ImageKind.RAW:
-            _refuse_foreign(disk, shown)
         return open_container(disk, kind=kind, sibling=sibling)
     except FormatError as error:
         raise _damaged(shown, error) from error

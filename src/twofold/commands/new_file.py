@@ -167,7 +167,7 @@ def _told(error: OSError, path: Path) -> TwofoldError:
     if isinstance(error, FileExistsError):
         return RefusedUnsafe(f"'{path}' is there already")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NoSpace(message)
+        return NoSpace(message, hint="free some space there and run again; no part of it was left")
     if isinstance(error, PermissionError):
         return NeedsRights(message)
     return TwofoldError(message)

@@ -61,7 +61,7 @@ def open_qcow2(reader: BlockReader) -> Container:
     """The disk in a QCOW2 file. FormatError on damage and for kinds that are not read."""
     header = Header(*HEADER.unpack(reader.read(0, HEADER.size)))
     if header.magic != MAGIC or header.version not in (2, 3):
-        raise FormatError("this is not a QCOW2 file of version 2 or 3")
+        raise refused("this is not a QCOW2 file of version 2 or 3")
     if header.backing_offset:
         raise refused("this QCOW2 file holds only the changes to another image, its backing file")
     if header.encryption:
@@ -69,7 +69,7 @@ def open_qcow2(reader: BlockReader) -> Container:
     features, compression = _features(reader, header.version)
     for feature, words in _FEATURES:
         if features & feature & 0xFFFFFFFFFFFFFFFF:
-            raise refused(f"this QCOW2 file uses {words}")
+            raise refused(f"this QCOW2 file has {words}")
     notes = ("The image is marked as corrupt by QEMU.",) if features & CORRUPT else ()
     return Qcow2(reader, header, compression, notes)
 
