@@ -156,22 +156,6 @@ def test_files_change_their_size_and_devices_do_not(tmp_path: Path) -> None:
         assert disk.size == SIZE
 
 
-def test_holes_divide_the_data(tmp_path: Path, ext4: Path) -> None:
-    image = new_image(ext4 / "image", 20 * MIB)
-    with opened(image, write=True) as disk:
-        assert list(disk.data_ranges()) == []
-        for at in (MIB, 5 * MIB, 19 * MIB):
-            disk.write_at(b"\1" * MIB, at)
-        wanted = [(MIB, MIB), (5 * MIB, MIB), (19 * MIB, MIB)]
-        assert list(disk.data_ranges()) == wanted
-        disk.write_zeros(5 * MIB, MIB)
-        assert list(disk.data_ranges()) == [wanted[0], wanted[2]]
-        disk.write_at(b"\1" * MIB, 0)
-        assert next(disk.data_ranges()) == (0, 2 * MIB)
-    with loop(image) as device, opened(device) as disk:
-        assert list(disk.data_ranges()) == [(0, 20 * MIB)]
-
-
 def test_several_threads_read_and_write(target: tuple[str, Path]) -> None:
     path, image = target
     part = SIZE // 8

@@ -220,6 +220,3 @@ def _shared(reading: Reading, losses: Losses) -> Sharing:
     snapshots = reading.repository.snapshots()
     around = Surroundings(reading.pages, reading.index, snapshots, lost, losses.step)
     return sharing_of(around, reading.snapshot)
-
-
-# two backups

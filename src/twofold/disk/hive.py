@@ -38,7 +38,6 @@ _MOST_VALUES = 65536
 _LONGEST, _LONGEST_TEXT = 1 << 20, 64 << 10
 _TEXTS = frozenset((1, 2))  # REG_SZ, REG_EXPAND_SZ
 _NUMBERS = {4: ("little", 4), 5: ("big", 4), 11: ("little", 8)}
-_EPOCH = 116444736000000000  # 1970 in steps of 100 ns since 1601
 
 
 class BaseBlock(NamedTuple):
@@ -120,7 +119,7 @@ class Hive:
             raise FormatError("a key of a registry hive has an impossible name")
         raw = bytes(self._data[start + _NAME_OF_KEY : start + _NAME_OF_KEY + length])
         name = _name(raw, narrow=bool(found[1] & _NARROW_KEY))
-        return Key(self, name, found[2], (found[5], found[7]), (found[9], found[10]))
+        return Key(self, name, (found[5], found[7]), (found[9], found[10]))
 
     def cell(self, offset: int) -> tuple[int, int]:
         """(start, size) of the data of a cell in use. ``FormatError``."""
@@ -217,16 +216,10 @@ class Key(NamedTuple):
 
     hive: Hive
     name: str
-    written: int
     below: tuple[int, int]
     """How many keys, and where their list is."""
     held: tuple[int, int]
     """The same of values."""
-
-    @property
-    def written_ns(self) -> int:
-        """When it was changed last, ns since 1970."""
-        return filetime_ns(self.written)
 
     def subkeys(self) -> Iterator["Key"]:
         """The keys below. ``FormatError``."""
@@ -279,11 +272,6 @@ class Key(NamedTuple):
             data = self.hive.data(value)[:length]
             return str(int.from_bytes(data, "big" if order == "big" else "little"))
         return None
-
-
-def filetime_ns(filetime: int) -> int:
-    """ns since 1970 of a time of Windows."""
-    return (filetime - _EPOCH) * 100
 
 
 def _name(raw: bytes, *, narrow: bool) -> str:

@@ -32,7 +32,7 @@ from twofold.platform.base import (
     TargetDir,
     TargetFile,
 )
-from twofold.platform.devices import Disk, DiskInfo, Mount, PartitionInfo, Span
+from twofold.platform.devices import Disk, DiskInfo, Mount, PartitionInfo
 from twofold.platform.listing import (
     iterate,
     pack_listing,
@@ -72,7 +72,6 @@ __all__ = [
     "SmallRead",
     "SourceDir",
     "SourceFile",
-    "Span",
     "Steps",
     "TargetCache",
     "TargetDir",

@@ -5,17 +5,9 @@ offsets; whoever writes it has asked ``uses_of`` before, and holds a device for 
 to closing, so that nothing can be mounted from it in between.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import msgspec
-
-
-class Span(NamedTuple):
-    """Bytes of a disk: where they begin and how many they are."""
-
-    offset: int
-    length: int
 
 
 class Disk(Protocol):
@@ -67,10 +59,6 @@ class Disk(Protocol):
 
         What the range reads as afterwards is not known.
         """
-        ...
-
-    def data_ranges(self) -> Iterator[Span]:
-        """What may hold anything but zeros, ascending; all of a device."""
         ...
 
     def resize(self, size: int) -> None:

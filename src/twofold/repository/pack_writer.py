@@ -23,7 +23,7 @@ from twofold.format.compression import (
     Search,
     decompress,
 )
-from twofold.format.envelope import ALIGNMENT, HEADER, TAG_SIZE, mirror, padme
+from twofold.format.envelope import ALIGNMENT, TAG_SIZE, mirror, padme
 from twofold.format.index import PackEntry, PackInfo
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
@@ -218,7 +218,3 @@ class PackBuilder:
         end = parts.parity_offset + len(shards) + len(table) + len(digests) + FOOTER.size
         footer = Footer(self.id, table_offset, len(table), len(digests), groups, end)
         return (data, digests, gap, shards, table, digests, footer.encode())
-
-
-MINIMUM_PACK = HEADER.size + FOOTER.size
-"""No pack is smaller than this many bytes."""

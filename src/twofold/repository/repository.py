@@ -36,7 +36,6 @@ from twofold.repository.index import (
     Index,
     extend_index,
     load_index,
-    orphan_packs,
     present_packs,
 )
 from twofold.repository.index import adopt as adopt_orphans
@@ -165,10 +164,6 @@ class Repository:
 
     def _index_cache(self) -> IndexCache:
         return IndexCache(cache_folder("index", self.id), self.keys.cache_key)
-
-    def orphan_packs(self, index: Index) -> list[bytes]:
-        """Packs in no loaded index."""
-        return orphan_packs(self.backend, index)
 
     def blob_reader(self, index: Index) -> BlobReader:
         """Reader over a loaded index."""

@@ -69,11 +69,6 @@ class Inode:
         return self.short(26)
 
     @property
-    def generation(self) -> int:
-        """Changes when the number is used again."""
-        return self.long(100)
-
-    @property
     def fast_link(self) -> bool:
         """Whether the target of a symbolic link stands in the inode itself."""
         return self.size < MAP_SIZE and not self.flags & (EXTENTS | INLINE_DATA)

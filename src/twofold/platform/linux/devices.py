@@ -10,14 +10,12 @@ import fcntl
 import os
 import stat
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from threading import Lock
 
 from twofold.errors import FormatError, NeedsRights, RefusedUnsafe, UsageError
 from twofold.platform.base import Buffer
-from twofold.platform.devices import Span
-from twofold.platform.linux import block_calls, direct, source, system, traffic
+from twofold.platform.linux import block_calls, direct, system, traffic
 
 assert sys.platform == "linux"
 
@@ -247,16 +245,6 @@ class LinuxDisk:
                 call(self._live(), at, min(_PIECE, end - at)) for at in range(start, end, _PIECE)
             )
         return False
-
-    def data_ranges(self) -> Iterator[Span]:
-        """What is between the holes of a file; all of a device."""
-        at = 0
-        for hole in iter(()) if self.is_device else source.find_holes(self._live(), self.size):
-            if hole.start > at:
-                yield Span(at, hole.start - at)
-            at = hole.start + hole.length
-        if at < self.size:
-            yield Span(at, self.size - at)
 
     def resize(self, size: int) -> None:
         """Set the length of a file; new bytes read as zeros. OSError (EINVAL for a device)."""

@@ -9,13 +9,11 @@ the system does not cache whole disks.
 import errno
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from threading import Lock
 
 from twofold.errors import FormatError, NeedsRights, RefusedUnsafe
 from twofold.platform.base import Buffer
-from twofold.platform.devices import Span
 from twofold.platform.windows import inventory, storage, system, uses
 
 assert sys.platform == "win32"
@@ -201,13 +199,6 @@ class WindowsDisk:
         except OSError:
             return False
         return True
-
-    def data_ranges(self) -> Iterator[Span]:
-        """What has storage in a file; all of a device."""
-        ranges = None if self.is_device else system.allocated_ranges(self._live(), self.size)
-        for offset, length in [(0, self.size)] if ranges is None else ranges:
-            if offset < self.size:
-                yield Span(offset, min(length, self.size - offset))
 
     def resize(self, size: int) -> None:
         """Set the length of a file; new bytes read as zeros. OSError (EINVAL for a device)."""
