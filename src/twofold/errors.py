@@ -27,6 +27,9 @@ problems are always exceptions. The codes are the contract of the command line (
 
 from typing import ClassVar
 
+INCOMPLETE = 3
+"""Exit code of what was done although some of its source could not be had: no error is raised."""
+
 
 class TwofoldError(Exception):
     """Base of all deliberate errors: one sentence, an exit code and a hint."""

@@ -20,15 +20,13 @@ from twofold.archiver import (
     backup_stream,
 )
 from twofold.commands.access import open_at, own_folder, remember_head, tell_missing_heads
-from twofold.errors import NothingDone, UsageError
+from twofold.errors import INCOMPLETE, NothingDone, UsageError
 from twofold.events import Emit, Notice
 from twofold.gitignore import lines_of
 from twofold.options import Options, RepositoryAccess
 from twofold.pipeline import Outcome
 from twofold.platform import current
 from twofold.repository import Repository
-
-INCOMPLETE = 3
 
 
 class BackupOptions(Options, frozen=True, kw_only=True):

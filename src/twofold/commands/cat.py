@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from twofold.commands.reading import INCOMPLETE, read_snapshot
+from twofold.commands.reading import read_snapshot
 from twofold.disk import Content
-from twofold.errors import FormatError, SnapshotNotFound, TwofoldError, UsageError
+from twofold.errors import INCOMPLETE, FormatError, SnapshotNotFound, TwofoldError, UsageError
 from twofold.events import Emit, Finding, Severity
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind

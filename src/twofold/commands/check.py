@@ -15,7 +15,7 @@ import msgspec
 from twofold import clock
 from twofold.commands.access import open_at
 from twofold.commands.reading import reader_session
-from twofold.errors import UsageError
+from twofold.errors import DamageFound, UsageError
 from twofold.events import Emit, Finding, Phase, Progress, Severity, ignore
 from twofold.format.names import BlobKind
 from twofold.graph import Affected, PageStore, Verifier
@@ -33,7 +33,6 @@ from twofold.repository import (
     check_stored,
 )
 
-DAMAGED = 5
 UPDATE = "update Twofold on this computer"
 _PAGES_PER_EVENT = 64
 _NAMED = 5
@@ -223,7 +222,7 @@ class _Check:
     def _result(self) -> CheckResult:
         survey, report = self._survey, self._report
         return CheckResult(
-            exit_code=DAMAGED if report.damaged else 0,
+            exit_code=DamageFound.exit_code if report.damaged else 0,
             repository=self._repository.id,
             location=self._repository.backend.location,
             snapshots=len(survey.snapshots),

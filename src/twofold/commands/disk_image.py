@@ -21,7 +21,6 @@ from twofold.options import Options, RepositoryAccess
 from twofold.platform import current
 from twofold.repository import Repository
 
-INCOMPLETE = 3
 _LOOKING = 60.0  # seconds that bad sectors may cost before the image itself is begun
 _FOREIGN = (
     (64, b"\x7f\x10\xda\xbe", "a disk of VirtualBox (VDI)"),

@@ -13,7 +13,6 @@ import msgspec
 from twofold import clock
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.commands.disk_image import (
-    INCOMPLETE,
     CaptureOptions,
     DiskImaged,
     image_disk,
@@ -21,7 +20,7 @@ from twofold.commands.disk_image import (
     opened,
     tell_writable_mounts,
 )
-from twofold.errors import NothingDone
+from twofold.errors import INCOMPLETE, NothingDone
 from twofold.events import Emit
 from twofold.imaging import Estimate
 from twofold.platform import current

@@ -19,7 +19,6 @@ from msgspec.structs import replace
 from twofold import clock
 from twofold.commands.access import open_at, tell_missing_heads
 from twofold.commands.disk_image import (
-    INCOMPLETE,
     CaptureOptions,
     DiskImaged,
     image_disk,
@@ -29,14 +28,19 @@ from twofold.commands.disk_image import (
 )
 from twofold.commands.import_folder import BackupFolder, VirtualDisk
 from twofold.disk.windows_image_backup import volume_name
-from twofold.errors import NeedsRights, NothingDone, SourceDamaged, TwofoldError, UsageError
+from twofold.errors import (
+    INCOMPLETE,
+    NeedsRights,
+    NothingDone,
+    SourceDamaged,
+    TwofoldError,
+    UsageError,
+)
 from twofold.events import Emit, ItemDone, Notice, SourceWarning
 from twofold.format.records import Root
 from twofold.imaging import Estimate, Source
 from twofold.platform import current
 from twofold.repository import Repository, Snapshot
-
-FAILED = 1
 
 
 class ImportOptions(CaptureOptions, frozen=True, kw_only=True):
@@ -97,7 +101,7 @@ def run(options: ImportOptions, emit: Emit) -> ImportResult:
         done = work.take_over(disks, repository)
     code = 0
     if work.refused or any(disk.failed for disk in done):
-        code = INCOMPLETE if done else FAILED
+        code = INCOMPLETE if done else TwofoldError.exit_code
     seconds = clock.monotonic() - started
     return ImportResult(code, options.dry_run, seconds, work.refused, tuple(done))
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import msgspec
 
 from twofold.commands.access import open_at, tell_missing_heads
-from twofold.errors import NeedsRights, NoSpace, StoreError
+from twofold.errors import INCOMPLETE, NeedsRights, NoSpace, StoreError
 from twofold.events import Emit, Finding, Notice, Severity
 from twofold.format.records import Root
 from twofold.format.segments import Absence
@@ -96,10 +96,6 @@ class Library:
         snapshot = resolve(address, self.snapshots)
         address.refuse_partition(snapshot)
         return Reading(self.repository, snapshot, self.index, self.pages)
-
-
-INCOMPLETE = 3
-"""Exit code when all that is stored was given, but the backup does not hold all of it."""
 
 
 def tell_absent(absent: Absent, subject: str, emit: Emit) -> int:

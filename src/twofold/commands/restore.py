@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from twofold import clock
-from twofold.commands.reading import INCOMPLETE, Reading, read_snapshot
-from twofold.errors import DamageFound, NoSpace, TwofoldError
+from twofold.commands.reading import Reading, read_snapshot
+from twofold.errors import INCOMPLETE, DamageFound, NoSpace, TwofoldError
 from twofold.events import Emit, Phase
 from twofold.options import Options, RepositoryAccess
 from twofold.platform import current

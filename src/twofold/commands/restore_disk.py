@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from twofold import clock
 from twofold.commands.access import open_at, refuse_own_folder, tell_missing_heads
 from twofold.commands.reading import reader_session, tell_absent
-from twofold.errors import NoSpace, RefusedUnsafe, TwofoldError, UsageError
+from twofold.errors import DamageFound, NoSpace, RefusedUnsafe, TwofoldError, UsageError
 from twofold.events import Emit, Notice
 from twofold.format.names import BlobKind
 from twofold.format.segments import Absence
@@ -37,8 +37,6 @@ from twofold.options import Options, RepositoryAccess
 from twofold.platform import Disk, current
 from twofold.repository import Repository, Snapshot
 from twofold.view import ImageDisk, parse_address, resolve
-
-DAMAGED = 5
 
 
 class RestoreDiskOptions(Options, frozen=True, kw_only=True):
@@ -270,7 +268,7 @@ def _result(
 ) -> RestoreDiskResult:
     what = done or DiskRestored()
     return RestoreDiskResult(
-        exit_code=DAMAGED if what.damaged else int(bool(what.wrong)),
+        exit_code=DamageFound.exit_code if what.damaged else int(bool(what.wrong)),
         snapshot=snapshot,
         target=plan.target.path,
         dry_run=options.dry_run,
