@@ -285,15 +285,19 @@ class IndexRun:
 
         ``FormatError`` unless the packs divide the frames among them in their order.
         """
+        for pack, numbers in self._divided():
+            for number in numbers:
+                yield pack, self._frame(number)
+
+    def _divided(self) -> Iterator[tuple[PackInfo, range]]:
+        """Every pack with the numbers of its frames. ``FormatError`` as ``frames``."""
         taken = 0
         rows = self._data[self._packs : self._frames]
         for pack, size, first, count, salt, epoch, aead in INDEX_PACK.iterate(rows):
             if first != taken or count > self._frame_count - taken:
                 raise FormatError("an index object gives a frame to two packs or to none")
             taken += count
-            info = PackInfo(pack, size, salt, epoch, aead)
-            for number in range(first, taken):
-                yield info, self._frame(number)
+            yield PackInfo(pack, size, salt, epoch, aead), range(first, taken)
         if taken != self._frame_count:
             raise FormatError("an index object lists a frame without a pack")
 
@@ -309,19 +313,10 @@ class IndexRun:
         ``FormatError`` unless the packs divide the frames among them in their order.
         """
         blobs = self._blobs_by_frame()
-        entries = []
-        taken = 0
-        rows = self._data[self._packs : self._frames]
-        for pack, size, first, count, salt, epoch, aead in INDEX_PACK.iterate(rows):
-            if first != taken or count > self._frame_count - taken:
-                raise FormatError("an index object gives a frame to two packs or to none")
-            taken += count
-            frames = (self._with_blobs(n, blobs) for n in range(first, first + count))
-            info = PackInfo(pack, size, salt, epoch, aead)
-            entries.append(PackEntry(info, tuple(frames)))
-        if taken != self._frame_count:
-            raise FormatError("an index object lists a frame without a pack")
-        return entries
+        return [
+            PackEntry(pack, tuple(self._with_blobs(number, blobs) for number in numbers))
+            for pack, numbers in self._divided()
+        ]
 
     def _with_blobs(
         self, number: int, blobs: dict[int, list[tuple[int, bytes, int]]]

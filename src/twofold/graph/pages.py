@@ -82,7 +82,7 @@ class PageStore:
         """One entry of a directory, reading one page per level."""
         ident = tree.id
         for level in range(tree.level, 0, -1):
-            ident = _descend(self.references(ident, level), name)
+            ident = page_with(self.references(ident, level), name)
         page = decode_page(self.blobs.read(BlobKind.META, ident), NodePage)
         check_names(page.nodes, b"")
         return next((owned for owned in _owned(page) if owned.node.name == name), None)
@@ -189,8 +189,11 @@ def _owned(page: NodePage) -> Iterator[Owned]:
         yield new(Owned, (node, owners[node.owner]))
 
 
-def _descend(refs: list[Reference], name: bytes) -> bytes:
-    """The page whose first name is the last one not above ``name``."""
+def page_with(refs: Sequence[Reference], name: bytes) -> bytes:
+    """The page on which a name would be: the last whose first name is not above it.
+
+    ``FormatError`` when there are no pages.
+    """
     if not refs:
         raise FormatError("a metadata page is empty")
     chosen = refs[0].id

@@ -8,10 +8,10 @@ hold such entries, and found anew from the last place asked for.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from twofold.errors import FormatError
-from twofold.format.pages import ListingPage, Node, Reference
+from twofold.format.pages import ListingPage, Node
 from twofold.format.records import PageRef
 from twofold.graph import PageStore
+from twofold.graph.pages import page_with
 from twofold.platform import iterate
 from twofold.view.base import Group
 
@@ -59,7 +59,7 @@ class LinkGroups:
     def _leaf_for(self, listing: PageRef, name: bytes) -> _Leaf:
         ident = listing.id
         for level in range(listing.level, 0, -1):
-            ident = _descend_to(self._pages.references(ident, level), name)
+            ident = page_with(self._pages.references(ident, level), name)
         if ident != self._leaf_id:
             page = next(iter(self._pages.listing(PageRef(ident))))
             self._leaf, self._leaf_id = _decode(page), ident
@@ -73,15 +73,3 @@ def _decode(page: ListingPage) -> _Leaf:
         if entry.links > 1 and entry.inode
     }
     return _Leaf(groups, {child.name: child.ref for child in page.children})
-
-
-def _descend_to(refs: Sequence[Reference], name: bytes) -> bytes:
-    """The page whose first name is the last one not above ``name``."""
-    if not refs:
-        raise FormatError("a metadata page is empty")
-    chosen = refs[0].id
-    for ref in refs:
-        if not isinstance(ref.key, bytes) or ref.key > name:
-            break
-        chosen = ref.id
-    return chosen

@@ -34,6 +34,10 @@ def plain_fields(record: object) -> dict[str, Json]:
     """The fields of a struct as JSON members. ``TypeError`` for anything else."""
     if not isinstance(record, msgspec.Struct):
         raise TypeError(f"{type(record).__name__} is not for showing")
+    return _fields(record)
+
+
+def _fields(record: msgspec.Struct) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for name in _own_fields(type(record)):
         _put(found, name, getattr(record, name))
@@ -82,7 +86,7 @@ def plain(value: object) -> Json:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, msgspec.Struct):
-        return plain_fields(value)
+        return _fields(value)
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, Iterable):

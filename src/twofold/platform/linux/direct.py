@@ -24,34 +24,35 @@ class Direct:
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes, which lie inside. OSError."""
-        first = offset // self._sector * self._sector
-        size = -(-(offset + length - first) // self._sector) * self._sector
+        first, skip, size = self._sectors(offset, length)
         with mmap.mmap(-1, max(size, 1)) as buffer:  # pages of its own, so it is aligned
-            done = 0
-            while done < offset + length - first:
-                with memoryview(buffer)[done:size] as view:
-                    count = os.preadv(self._fd, [view], first + done)
-                if not count or count % self._sector:
-                    raise OSError("a direct read was cut short")
-                done += count
-            return buffer[offset - first : offset - first + length]
+            with memoryview(buffer)[:size] as view:
+                self._fill(view, first, skip + length)
+            return buffer[skip : skip + length]
 
     def borrow(self, offset: int, length: int) -> memoryview:
         """The same in memory that the thread's next call fills anew: no page is taken or copied.
 
         OSError also where such reads are not to be had.
         """
-        first = offset // self._sector * self._sector
-        skip = offset - first
-        size = -(-(skip + length) // self._sector) * self._sector
+        first, skip, size = self._sectors(offset, length)
         view = self._memory(size)
+        self._fill(view[:size], first, skip + length)
+        return view[skip : skip + length]
+
+    def _sectors(self, offset: int, length: int) -> tuple[int, int, int]:
+        """The sectors that hold a range: (first byte, bytes of them before the range, bytes)."""
+        skip = offset % self._sector
+        return offset - skip, skip, -(-(skip + length) // self._sector) * self._sector
+
+    def _fill(self, view: memoryview, first: int, wanted: int) -> None:
+        """Read whole sectors until so many bytes are there; a file may end before its last one."""
         done = 0
-        while done < skip + length:
-            count = os.preadv(self._fd, [view[done:size]], first + done)
-            if not count or (count % self._sector and done + count < skip + length):
+        while done < wanted:
+            count = os.preadv(self._fd, [view[done:]], first + done)
+            if not count or (count % self._sector and done + count < wanted):
                 raise OSError("a direct read was cut short")
             done += count
-        return view[skip : skip + length]
 
     def _memory(self, size: int) -> memoryview:
         """At least so many bytes, the same for all calls of a thread as far as they suffice."""
