@@ -10,7 +10,7 @@ import pytest
 from tests.restorer.place import Place, differences
 from twofold.errors import NoSpace
 from twofold.platform.linux.target import LinuxTargetDir
-from twofold.restorer import jobs, runner
+from twofold.restorer import contents, jobs
 
 EACH = 7
 
@@ -18,8 +18,8 @@ EACH = 7
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "WINDOW_ENTRIES", EACH)
-    monkeypatch.setattr(runner, "GATHERED_FILES", 3)
-    monkeypatch.setattr(runner, "ROUND_BYTES", 100_000)
+    monkeypatch.setattr(contents, "GATHERED_FILES", 3)
+    monkeypatch.setattr(contents, "ROUND_BYTES", 100_000)
 
 
 def tangled(top: Path) -> None:

@@ -1,7 +1,6 @@
 """Executing windows: contents to writers, then links, then directories as they were left.
 
-    files ─► rounds of bounded size ─► contents by frame ─► small: batches per directory
-                                                         └► large: parts, in any order, then the end
+    files ─► ``FileContents``
     all written ─► links to what is there now (or a copy) ─► metadata of directories, deepest first
 
 One window runs at a time, in a thread of its own, while the engine decides about the next one. What
@@ -10,45 +9,28 @@ so that neither readers nor writers stand still in between.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable
 
-from twofold.disk import Content
-from twofold.errors import DamageFound, FormatError
-from twofold.format.layout import Buffer
-from twofold.format.names import BLOB_ID_SIZE
+from twofold.errors import DamageFound
 from twofold.format.pages import NodeKind
-from twofold.format.segments import BLOB, Segment, iterate, pack_blob
 from twofold.native import keep_memory
-from twofold.parallel import Threads
 from twofold.repository import BlobReader
+from twofold.restorer.contents import FileContents
 from twofold.restorer.directory import Navigator, way_through
-from twofold.restorer.jobs import FileJob, LeftDirectory, LinkJob, Window, without
+from twofold.restorer.jobs import FileJob, LeftDirectory, LinkJob, Window
 from twofold.restorer.others import make_other
 from twofold.restorer.target import Target, stop_when_full
-from twofold.restorer.writer import Batch, Tools, Writer, is_zero
-from twofold.view import Absent, Contents, Piece, absent_in
+from twofold.restorer.writer import Tools
 
-ROUND_BYTES = 128 << 20
-ROUND_LARGE = 8
-BATCH_FILES = 256
-BATCH_BYTES = 1 << 20
-GATHERED_FILES = 1024
-"""So many small files at most wait for others of their directory."""
 GIVEN_TOGETHER = 64
 """So many directories at most are given their metadata in one go."""
-ONE_BLOB = len(pack_blob(bytes(BLOB_ID_SIZE), 0))
-"""Length of a list of contents that is a single blob."""
 
-_READERS = 2
-_WRITERS = 2
 _HANDLES = 16
 _POLL_SECONDS = 0.1
-_STEP = 1 << 20
 
 
 class Runner:
-    """Threads that execute windows. Use as a context; leaving it by an error drops open work."""
+    """Threads that execute windows; ``close`` drops what is not done."""
 
     def __init__(self, target: Target, reader: BlobReader, tools: Tools) -> None:
         keep_memory()
@@ -57,46 +39,45 @@ class Runner:
         self._root = target.another()
         self._folders = Navigator(self._root, _HANDLES)
         self._sources = Navigator(self._root, _HANDLES // 2)
-        self._threads = Threads(_READERS, "reader")
-        self._contents: Contents[FileJob] = Contents(reader, self._threads, _READERS)
-        self._writers = [Writer(target.another(), tools, f"writer-{i}") for i in range(_WRITERS)]
-        self._batches: dict[int, Batch] = {}
-        self._pool = ThreadPoolExecutor(1, "window")
-        self._running: Future[None] | None = None
-        self._turn = 0
-        self._gathered = 0
+        self._files = FileContents(target, reader, tools)
+        self._running: threading.Thread | None = None
         self._handed_out: tuple[Window, list[threading.Event]] | None = None
 
     def submit(self, window: Window) -> None:
         """Execute a window after the one before. Raises what stopped the run."""
         self._await()
-        self._running = self._pool.submit(self._noting, lambda: self._run(window))
+        self._begin(lambda: self._run(window))
 
     def wait(self) -> None:
         """Wait until all windows are executed. Raises what stopped the run."""
         self._await()
-        self._running = self._pool.submit(self._noting, self._finish)
+        self._begin(self._finish)
         self._await()
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        self._running = threading.Thread(
+            target=self._noting, args=(work,), name="window", daemon=True
+        )
+        self._running.start()
 
     def _await(self) -> None:
         """Wait for the window under way, telling what happens."""
         while self._running is not None:
-            done, _ = wait([self._running], _POLL_SECONDS)
+            self._running.join(_POLL_SECONDS)
             self._report.flush()
-            if done:
-                running, self._running = self._running, None
-                running.result()
+            if not self._running.is_alive():
+                self._running = None
+                self._tools.trouble.raise_error()
 
     def _noting(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised where the window is waited for
             self._tools.trouble.note(error)
-            raise
 
     def _run(self, window: Window) -> None:
-        self._files(window.files)
-        written = [writer.mark() for writer in self._writers]
+        self._files.write(window.files)
+        written = self._files.mark()
         self._finish()
         self._handed_out = window, written
 
@@ -114,187 +95,6 @@ class Runner:
             self._tools.trouble.raise_error()
             self._give_many(window.left[at : at + GIVEN_TOGETHER])
 
-    # files
-
-    def _files(self, jobs: list[FileJob]) -> None:
-        for pieces, ended in self._rounds(jobs):
-            self._round(pieces)
-            for job in ended:
-                self._end(job)
-            self._flush()
-
-    def _rounds(self, jobs: list[FileJob]) -> Iterator[tuple[list[Piece[FileJob]], list[FileJob]]]:
-        """(pieces to read, large files that end with them)."""
-        pieces: list[Piece[FileJob]] = []
-        ended: list[FileJob] = []
-        size = 0
-        for job in jobs:
-            try:
-                for piece in self._pieces(job):
-                    pieces.append(piece)
-                    size += piece.length
-                    if size >= ROUND_BYTES:
-                        yield pieces, ended
-                        pieces, ended, size = [], [], 0
-                        if job.spoiled:
-                            break
-            except DamageFound as error:
-                self._spoil(job, error)
-            if not job.small:
-                ended.append(job)
-                if len(ended) >= ROUND_LARGE:
-                    yield pieces, ended
-                    pieces, ended, size = [], [], 0
-        yield pieces, ended
-
-    def _pieces(self, job: FileJob) -> Iterator[Piece[FileJob]]:
-        """The blobs of a file. ``DamageFound`` when the list of them is lost.
-
-        Content that must be decoded has none and is written at once.
-        """
-        node = job.node
-        packed = node.content
-        if job.small and node.ref is None and len(packed) == ONE_BLOB and packed[0] == BLOB:
-            blob, length = next(iterate(packed))
-            if length != node.size:
-                raise FormatError(f"the content of {node.name!r} does not add up to its size")
-            job.missing = 1
-            return iter((Piece(job, 0, bytes(blob or b""), length),))
-        content = self._tools.tree.content(node)
-        if content is not None:
-            self._decoded(job, content)
-            return iter(())
-        segments = self._tools.tree.segments(node)
-        return self._small(job, segments) if job.small else self._large(job, segments)
-
-    def _small(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece[FileJob]]:
-        """Room is made for a file of several parts; one without any is whole already."""
-        parts = list(segments)
-        job.missing = sum(isinstance(segment.blob, bytes) for segment in parts)
-        if job.missing == 0:
-            self._ready(job, bytes(job.node.size))
-        elif len(parts) > 1:
-            job.buffer = bytearray(job.node.size)
-        offset, absent = 0, Absent()
-        for blob, length in parts:
-            if isinstance(blob, bytes):
-                yield Piece(job, offset, blob, length)
-            elif blob is not None:
-                absent.add(blob, length)
-            offset += length
-        self._tell_absent(job, absent)
-
-    def _large(self, job: FileJob, segments: Iterable[Segment]) -> Iterator[Piece[FileJob]]:
-        zeros: list[tuple[int, int]] = []
-        self._turn += 1
-        job.turn = self._turn
-        job.zeros = zeros
-        job.holes = self._tools.tree.holes(job.node)
-        offset, absent = 0, Absent()
-        for blob, length in segments:
-            if isinstance(blob, bytes):
-                yield Piece(job, offset, blob, length)
-            else:
-                zeros.append((offset, offset + length))
-                if blob is not None:
-                    absent.add(blob, length)
-            offset += length
-        self._tell_absent(job, absent)
-
-    def _tell_absent(self, job: FileJob, absent: Absent) -> None:
-        if absent:
-            self._report.absent(job.directory, job.node.name, absent.words)
-
-    def _decoded(self, job: FileJob, content: Content) -> None:
-        """A file whose content a parser gives; its zeros take no room. ``DamageFound``."""
-        if content.size != job.node.size:
-            raise FormatError(f"the content of {job.node.name!r} is not as long as its size")
-        if job.small:
-            self._ready(job, _all_of(content, 0, job.node.size))
-            self._tell_absent(job, absent_in(content))
-            return
-        for start, end in without(0, job.node.size, self._tools.tree.holes(job.node)):
-            for offset in range(start, end, _STEP):
-                data = _all_of(content, offset, min(_STEP, end - offset))
-                if not is_zero(memoryview(data)):
-                    self._write(job, offset, data)
-        self._tell_absent(job, absent_in(content))
-
-    def _write(self, job: FileJob, offset: int, data: Buffer) -> None:
-        writer = self._writer(job)
-        writer.put(lambda: writer.write_piece(job, offset, data))
-
-    def _round(self, pieces: list[Piece[FileJob]]) -> None:
-        for data, wanted in self._contents.read(pieces):
-            self._tools.trouble.raise_error()
-            for piece in wanted:
-                if isinstance(data, DamageFound):
-                    self._spoil(piece.job, data)
-                elif not piece.job.spoiled:
-                    self._arrived(piece, data)
-
-    def _arrived(self, piece: Piece[FileJob], data: Buffer) -> None:
-        job = piece.job
-        if not job.small:
-            self._write(job, piece.offset, data)
-            return
-        job.missing -= 1
-        if job.buffer is None:
-            self._ready(job, data)
-            return
-        job.buffer[piece.offset : piece.offset + piece.length] = data
-        if not job.missing:
-            self._ready(job, job.buffer)
-            job.buffer = None
-
-    def _ready(self, job: FileJob, data: Buffer) -> None:
-        """A small file is whole."""
-        serial = job.directory.serial
-        batch = self._batches.get(serial)
-        if batch is None:
-            batch = self._batches[serial] = Batch(job.directory)
-        batch.add(job, data)
-        if batch.size >= BATCH_BYTES or len(batch.jobs) >= BATCH_FILES:
-            del self._batches[serial]
-            self._put(self._writer(job), [batch])
-        self._gathered += 1
-        if self._gathered >= GATHERED_FILES:
-            self._flush()
-
-    def _flush(self) -> None:
-        """Hand over all batches, many small ones at a time: a task costs more than a small file."""
-        batches, self._batches, self._gathered = self._batches, {}, 0
-        gathered: dict[Writer, list[Batch]] = {}
-        for batch in batches.values():
-            writer = self._writer(batch.jobs[0])
-            waiting = gathered.setdefault(writer, [])
-            waiting.append(batch)
-            if sum(len(each.jobs) for each in waiting) >= BATCH_FILES:
-                self._put(writer, gathered.pop(writer))
-        for writer, waiting in gathered.items():
-            self._put(writer, waiting)
-
-    def _put(self, writer: Writer, batches: list[Batch]) -> None:
-        writer.put(lambda: writer.write_batches(batches))
-
-    def _end(self, job: FileJob) -> None:
-        writer = self._writer(job)
-        writer.put(lambda: writer.finish(job))
-
-    def _spoil(self, job: FileJob, error: DamageFound) -> None:
-        if not job.spoiled:
-            job.spoiled = True
-            job.buffer = None
-            if job.state is not None:
-                job.state.damaged = True
-            self._damaged(job, error)
-
-    def _writer(self, job: FileJob) -> Writer:
-        return self._writers[(job.directory.serial + job.turn) % len(self._writers)]
-
-    def _damaged(self, job: FileJob, error: DamageFound) -> None:
-        self._report.damaged(job.directory, job.node.name, error, job.node.size)
-
     # links
 
     def _links(self, links: list[LinkJob]) -> None:
@@ -310,7 +110,8 @@ class Runner:
                     if not self._link(link):
                         self._copy(link.file, copies)
                 elif state.damaged:
-                    self._damaged(link.file, _SAME_FILE)
+                    job = link.file
+                    self._report.damaged(job.directory, job.node.name, _SAME_FILE, job.node.size)
                 elif id(state) in begun:
                     later.append(link)
                 else:
@@ -318,9 +119,8 @@ class Runner:
                     state.directory, state.name = link.file.directory, link.file.node.name
                     link.file.state = state
                     self._copy(link.file, copies)
-            self._files(copies)
-            for writer in self._writers:
-                writer.drain()
+            self._files.write(copies)
+            self._files.drain()
             links = later
 
     def _link(self, link: LinkJob) -> bool:
@@ -386,20 +186,12 @@ class Runner:
     def close(self) -> None:
         """Stop the threads; what is not finished is removed."""
         self._tools.trouble.note(RuntimeError("the restore was stopped"))
-        self._pool.shutdown(cancel_futures=True)
-        for writer in self._writers:
-            writer.close()
-        self._threads.close()
+        if self._running is not None:
+            self._running.join()
+        self._files.close()
         self._folders.close()
         self._sources.close()
         self._root.close()
-
-
-def _all_of(content: Content, offset: int, length: int) -> bytes:
-    data = content.read(offset, length)
-    if len(data) != length:
-        raise FormatError("the content of a file ends before its size")
-    return data
 
 
 _SAME_FILE = DamageFound("another name of it could not be restored either")

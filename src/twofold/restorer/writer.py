@@ -236,10 +236,6 @@ class Writer:
         self._report.lost(losses)
         self._finished(job.directory, [job])
 
-    def discard(self, job: FileJob) -> None:
-        """A large file cannot be completed: the repository did not give all of it."""
-        self._drop(job)
-
     # steps
 
     def _begin(self, job: FileJob) -> Open:
