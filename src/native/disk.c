@@ -57,9 +57,22 @@ append_stream(PyObject *into, const struct stream_makers *makers, const struct s
 }
 
 int
-append_number(PyObject *into, uint64_t number)
+set_has(PyObject *set, uint64_t number)
 {
+    if (PySet_Size(set) <= 0)
+        return PyErr_Occurred() ? -1 : 0;
     PyObject *made = PyLong_FromUnsignedLongLong(number);
+    int found = made ? PySet_Contains(set, made) : -1;
+    Py_XDECREF(made);
+    return found;
+}
+
+int
+append_asked(PyObject *into, enum told told, uint64_t index)
+{
+    if (told != ASK)
+        return told == TOLD ? 0 : -1;
+    PyObject *made = PyLong_FromUnsignedLongLong(index);
     int failed = made == NULL || PyList_Append(into, made) < 0;
     Py_XDECREF(made);
     return failed ? -1 : 0;

@@ -62,8 +62,11 @@ PyObject *named_tuple(PyObject *type, PyObject *fields);
 int append_stream(PyObject *into, const struct stream_makers *makers, const struct stream *stream,
                   PyObject *stamp);
 
-/* Appends a number; -1 on failure. */
-int append_number(PyObject *into, uint64_t number);
+/* Whether a set has a number; -1 with an exception set. */
+int set_has(PyObject *set, uint64_t number);
+
+/* Appends the index of a file that Python is to be asked about; -1 on failure, also on one before. */
+int append_asked(PyObject *into, enum told told, uint64_t index);
 
 PyObject *ntfs_streams(PyObject *module, PyObject *arguments);
 PyObject *ext_streams(PyObject *module, PyObject *arguments);

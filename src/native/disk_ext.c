@@ -176,9 +176,7 @@ of_inode(const struct volume *volume, uint64_t index, PyObject *into)
     uint32_t flags = le32(inode + 32);
     if (number < FIRST_USER_INODE)
         return ASK;
-    PyObject *made = PyLong_FromUnsignedLongLong(number);
-    int owned = made ? PySet_Contains(volume->own, made) : -1;
-    Py_XDECREF(made);
+    int owned = set_has(volume->own, number);
     if (owned)
         return owned < 0 ? FAILED : ASK;
     if (flags & INLINE_DATA || (kind != REGULAR && kind != DIRECTORY && kind != LINK))
@@ -204,7 +202,7 @@ of_table(const struct volume *volume, PyObject *indexes)
             PyErr_SetString(PyExc_ValueError, "an inode outside of the table");
         else
             told = of_inode(volume, index, into);
-        if (told == FAILED || (told == ASK && append_number(into, index) < 0))
+        if (append_asked(into, told, index) < 0)
             Py_CLEAR(into);
     }
     return into;

@@ -222,18 +222,6 @@ tell(const struct volume *volume, const struct record *record, uint64_t number, 
     return append_stream(into, &volume->makers, &stream, stamp) < 0 ? FAILED : TOLD;
 }
 
-/* Whether a set has a number; -1 on failure. */
-static int
-has(PyObject *set, uint64_t number)
-{
-    if (PySet_Size(set) <= 0)
-        return PyErr_Occurred() ? -1 : 0;
-    PyObject *made = PyLong_FromUnsignedLongLong(number);
-    int found = made ? PySet_Contains(set, made) : -1;
-    Py_XDECREF(made);
-    return found;
-}
-
 static enum told
 of_record(const struct volume *volume, uint64_t index, PyObject *into)
 {
@@ -248,7 +236,7 @@ of_record(const struct volume *volume, uint64_t index, PyObject *into)
         return ASK;
     if (!record.stored_count)
         return TOLD;
-    int owned = has(volume->own, number);
+    int owned = set_has(volume->own, number);
     if (owned)
         return owned < 0 ? FAILED : ASK;
     Py_ssize_t before = PyList_Size(into);
@@ -269,9 +257,9 @@ of_block(const struct volume *volume)
     for (uint64_t index = 0; into && index < count; index++) {
         if (!(block[index * (uint64_t)volume->record + 22] & 1))
             continue; /* not in use */
-        int damaged = has(volume->damaged, index);
+        int damaged = set_has(volume->damaged, index);
         enum told told = damaged < 0 ? FAILED : damaged ? TOLD : of_record(volume, index, into);
-        if (told == FAILED || (told == ASK && append_number(into, index) < 0))
+        if (append_asked(into, told, index) < 0)
             Py_CLEAR(into);
     }
     return into;
