@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.imaging.disks import MIB, mounted_ntfs, run
+from tests.imaging.disks import mounted_ntfs, new_ntfs
 from tests.restorer.processes import needs_root
 from twofold.commands import new_file as module
 from twofold.commands.new_file import new_file
@@ -119,10 +119,7 @@ def test_a_killed_run_leaves_nothing(tmp_path: Path) -> None:
 @needs_root
 def test_where_there_are_only_names(tmp_path: Path) -> None:
     """NTFS through ntfs-3g, which knows no nameless files."""
-    volume, mount = tmp_path / "volume", tmp_path / "mnt"
-    volume.write_bytes(b"")
-    os.truncate(volume, 16 * MIB)
-    run("mkntfs", "-q", "-F", "-f", volume)
+    volume, mount = new_ntfs(tmp_path / "volume"), tmp_path / "mnt"
     with mounted_ntfs(volume, mount):
         assert not module._holds_nameless(mount / "file")
         write(mount / "file")

@@ -13,13 +13,13 @@ import pytest
 from msgspec.structs import replace
 
 from tests.disk.ext_volumes import may_mount
-from tests.imaging.disks import MIB, gpt_disk, make_ext4, run, starts
+from tests.format.volumes import volume_of
+from tests.imaging.disks import MIB, gpt_disk, make_ext4, new_ntfs, run, starts
 from twofold import imaging
 from twofold.commands import image, restore_disk
 from twofold.errors import NoSpace, NothingDone, RefusedUnsafe, StoreError, TwofoldError, UsageError
 from twofold.events import Event, Notice, Progress, ignore
-from twofold.format.image import IMAGE, ImagePage, VolumeRecord
-from twofold.format.records import PageRef
+from twofold.format.image import IMAGE, ImagePage
 from twofold.imaging import DiskPlan
 from twofold.imaging.plan import Target, plan_restore
 from twofold.options import RepositoryAccess
@@ -235,24 +235,8 @@ def test_a_disk_of_no_bytes_is_no_image(access: RepositoryAccess, tmp_path: Path
 
 @pytest.mark.parametrize("table", ["gpt", "none"])
 def test_sectors_of_another_size_are_refused_or_told(table: str) -> None:
-    volume = VolumeRecord(
-        number=1,
-        start=0,
-        size=MIB,
-        sort="",
-        name="",
-        guid="",
-        system="fat32",
-        label="",
-        serial="",
-        unit=512,
-        units=MIB // 512,
-        origin=0,
-        used=MIB,
-        exact=False,
-        entries=PageRef(bytes(16)),
-    )
-    page = ImagePage(IMAGE, MIB, 4096, 4096, table, 4096, "", [volume])
+    record = volume_of(MIB, system="fat32", used=MIB)
+    page = ImagePage(IMAGE, MIB, 4096, 4096, table, 4096, "", [record])
     device = Target(b"/dev/x", MIB, 512, is_device=True, fresh=False)
     file = Target(b"x", 0, 512, is_device=False, fresh=True)
     words = "and would not be understood" if table == "gpt" else "the disk had 4096"
@@ -270,11 +254,8 @@ def test_new_signature_of_an_mbr(access: RepositoryAccess, tmp_path: Path) -> No
     disk.write_bytes(b"")
     os.truncate(disk, 24 * MIB)
     run("bash", "-c", f"echo 'label: dos\nlabel-id: 0x11223344\n2048,32768,7' | sfdisk -q {disk}")
-    volume = tmp_path / "ntfs"
-    volume.write_bytes(b"")
-    os.truncate(volume, 16 * MIB)
-    run("mkntfs", "-q", "-F", "-f", volume)
-    run("dd", f"if={volume}", f"of={disk}", "bs=1M", "seek=1", "conv=notrunc")
+    ntfs = new_ntfs(tmp_path / "ntfs")
+    run("dd", f"if={ntfs}", f"of={disk}", "bs=1M", "seek=1", "conv=notrunc")
     image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
     result = restore_disk.run(options(access, to, new_ids=True), ignore)
     assert (result.exit_code, result.wrong) == (0, 0)

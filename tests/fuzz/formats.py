@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from tests.format.volumes import volume_of
 from tests.fuzz import layouts
 from tests.fuzz.structure import changed, records_changed
 from tests.hostile.format.test_hostile_codecs import ID, KEYS, SAMPLES
@@ -316,23 +317,8 @@ def image(data: bytes) -> None:
 
 
 def _volume(unit: int, units: int, origin: int = 0) -> VolumeRecord:
-    return VolumeRecord(
-        1,
-        0,
-        origin + unit * units,
-        "",
-        "",
-        "",
-        "",
-        "",
-        "",
-        unit,
-        units,
-        origin,
-        0,
-        False,
-        PageRef(_PAGE),
-    )
+    size = origin + unit * units
+    return volume_of(size, unit, units, origin=origin, entries=PageRef(_PAGE))
 
 
 VOLUMES = (_volume(4096, 1 << 14), _volume(512, 9000, 65536), _volume(0, 0), _volume(1, 1 << 27))

@@ -48,11 +48,17 @@ def make_ext4(image: Path, source: Path, size: int = 64 * MIB, *options: str) ->
     run("mke2fs", "-q", "-b", "4096", "-t", "ext4", *options, "-d", source, image)
 
 
-def make_ntfs(image: Path, source: Path, folder: Path, size: int = 64 * MIB) -> None:
-    """An NTFS volume filled through ntfs-3g."""
+def new_ntfs(image: Path, size: int = 16 * MIB, *options: str) -> Path:
+    """An empty NTFS volume."""
     image.write_bytes(b"")
     os.truncate(image, size)
-    run("mkntfs", "-q", "-F", "-f", "-L", "Windows", image)
+    run("mkntfs", "-q", "-F", "-f", *options, image)
+    return image
+
+
+def make_ntfs(image: Path, source: Path, folder: Path, size: int = 64 * MIB) -> None:
+    """An NTFS volume filled through ntfs-3g."""
+    new_ntfs(image, size, "-L", "Windows")
     with mounted_ntfs(image, folder):
         run("cp", "-r", "--no-preserve=all", f"{source}/.", folder)
 

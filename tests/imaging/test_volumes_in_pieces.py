@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.disk.lvm_builder import PE_START, SECTOR, Group, Logical
+from tests.format.volumes import volume_of
 from tests.imaging.disks import MIB, make_ext4, run, tree
 from tests.imaging.world import ImageWorld
 from twofold.events import Notice
-from twofold.format.image import EntryRole, ExtentEntry, VolumeRecord, pack_runs
-from twofold.format.records import PageRef
+from twofold.format.image import EntryRole, ExtentEntry, pack_runs
 from twofold.format.segments import pack_blob
 from twofold.graph import PageStore
 from twofold.imaging.placing import Part, Pieces, Span, parts_of
@@ -160,23 +160,18 @@ def test_metadata_that_are_damaged_are_kept_and_told(world: ImageWorld, tmp_path
 # where parts of a stream lie
 
 
-def volume(size: int, unit: int) -> VolumeRecord:
-    names = ("", "", "", "", "", "")
-    return VolumeRecord(7, 0, size, *names, unit, size // unit, 0, 0, False, PageRef(ID))
-
-
 def test_parts_are_cut_where_pieces_end() -> None:
     """Bytes of the stream, and the zeros behind its end, each where they belong."""
     pieces = Pieces([(1000, 700), (5000, 100), (200, 1248)])
     entry = ExtentEntry(5, b"", EntryRole.FILE, 900, pack_runs([(0, 2)]), pack_blob(ID, 900))
-    found = list(parts_of(PageStore(None), volume(2048, 512), entry, 0, pieces))  # type: ignore[arg-type]
+    found = list(parts_of(PageStore(None), volume_of(2048, 512), entry, 0, pieces))  # type: ignore[arg-type]
     assert found == [Part(ID, 900, (Span(1000, 700), Span(5000, 100), Span(200, 100)), 124)]
 
 
 def test_zeros_behind_a_stream_may_lie_apart() -> None:
     pieces = Pieces([(1000, 950), (5000, 50), (200, 1048)])
     entry = ExtentEntry(5, b"", EntryRole.FILE, 900, pack_runs([(0, 2)]), pack_blob(ID, 900))
-    found = list(parts_of(PageStore(None), volume(2048, 512), entry, 0, pieces))  # type: ignore[arg-type]
+    found = list(parts_of(PageStore(None), volume_of(2048, 512), entry, 0, pieces))  # type: ignore[arg-type]
     assert found == [
         Part(ID, 900, (Span(1000, 900),)),
         Part(None, 124, (Span(1900, 50), Span(5000, 50), Span(200, 24))),

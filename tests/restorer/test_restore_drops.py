@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.imaging.disks import MIB, mounted_ntfs, run
+from tests.imaging.disks import mounted_ntfs, new_ntfs, run
 from tests.restorer.place import NOBODY, Place
 from tests.restorer.processes import needs_root
 from twofold.commands import image
@@ -25,11 +25,8 @@ LISTS = "extended attributes or access lists are not kept by this file system"
 @contextmanager
 def stick(base: Path, options: str = "") -> Iterator[Path]:
     """An NTFS file system, mounted as people have it."""
-    volume, folder = base / "stick.img", base / "stick"
-    volume.write_bytes(b"")
-    os.truncate(volume, 16 * MIB)
+    volume, folder = new_ntfs(base / "stick.img"), base / "stick"
     folder.mkdir()
-    run("mkntfs", "-q", "-F", "-f", volume)
     run("ntfs-3g", *(["-o", options] if options else []), volume, folder)
     try:
         yield folder
@@ -117,10 +114,7 @@ def test_to_look_changes_nothing(tmp_path: Path) -> None:
 
 @needs_root
 def test_files_of_windows_have_no_permissions_to_lose(place: Place, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.write_bytes(b"")
-    os.truncate(disk, 16 * MIB)
-    run("mkntfs", "-q", "-F", "-f", disk)
+    disk = new_ntfs(tmp_path / "disk")
     with mounted_ntfs(disk, tmp_path / "mnt") as top:
         (top / "file").write_bytes(b"of Windows")
     image.run(image.ImageOptions(access=place.access, disks=(os.fsencode(disk),)), ignore)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.imaging.disks import MIB, mounted_ntfs, run
+from tests.imaging.disks import mounted_ntfs, new_ntfs
 from tests.restorer.place import Craft, Place
 from tests.restorer.processes import needs_root
 from twofold.commands import image
@@ -32,10 +32,7 @@ HELD = {"short", FITS, "d/x"}
 
 @pytest.fixture
 def imaged(place: Place, tmp_path: Path) -> Place:
-    volume = tmp_path / "ntfs"
-    volume.write_bytes(b"")
-    os.truncate(volume, 16 * MIB)
-    run("mkntfs", "-q", "-F", "-f", volume)
+    volume = new_ntfs(tmp_path / "ntfs")
     with mounted_ntfs(volume, tmp_path / "mnt") as top:
         for name in INSIDE:
             (top / name).parent.mkdir(parents=True, exist_ok=True)
@@ -80,11 +77,7 @@ def test_what_lies_in_a_folder_that_cannot_be_made(imaged: Place) -> None:
 @needs_root
 def test_a_target_that_holds_them(imaged: Place, tmp_path: Path) -> None:
     """Through ntfs-3g, which says itself that names end at 255 bytes."""
-    volume = tmp_path / "other"
-    volume.write_bytes(b"")
-    os.truncate(volume, 16 * MIB)
-    run("mkntfs", "-q", "-F", "-f", volume)
-    with mounted_ntfs(volume, tmp_path / "stick") as target:
+    with mounted_ntfs(new_ntfs(tmp_path / "other"), tmp_path / "stick") as target:
         assert os.pathconf(target, "PC_NAME_MAX") == 255
         done = imaged.restore("latest:p1:/", target=os.fsencode(target))
         assert (done.exit_code, done.failed, done.plan.failed) == (0, 0, 0)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.format.volumes import volume_of
 from tests.restorer.place import LATER, Craft, Place
 from twofold.disk import BlockReader, FileSystem, Role, Stream
 from twofold.disk.blocks import FileBlocks, Window
@@ -247,24 +248,9 @@ def crafted(
 
     def make(craft: Craft) -> Root:
         builder = Builder(craft)
-        volume = VolumeRecord(
-            number=1,
-            start=0,
-            size=size,
-            sort="",
-            name="",
-            guid="",
-            system="",
-            label="",
-            serial="",
-            unit=unit,
-            units=(size - origin) // unit if units is None else units,
-            origin=origin,
-            used=0,
-            exact=False,
-            entries=builder.entries_page(build(builder)),
-        )
-        page = ImagePage(IMAGE, size, 512, 0, "none", 512, "", [volume])
+        entries = builder.entries_page(build(builder))
+        record = volume_of(size, unit, units, origin=origin, entries=entries)
+        page = ImagePage(IMAGE, size, 512, 0, "none", 512, "", [record])
         ident = craft.flow.save_page(encode_page(page))
         return Root(kind="image", image=PageRef(ident), time_ns=LATER)
 
