@@ -297,6 +297,21 @@ def test_a_page_file_is_left_out_and_told(tmp_path: Path) -> None:
     assert warnings(told) == ["/pagefile.sys"]
     broken.image(keep_discardable=True)
     assert not any(missing for _, missing in broken.entries())
+    write_past_the_file_system(disk)
+    broken.image(keep_discardable=True, skip_unchanged=True)
+    world.restore_image(tmp_path / "back")
+    pages = run("ntfscat", tmp_path / "back", "pagefile.sys")
+    assert pages == run("ntfscat", disk, "pagefile.sys")
+    assert pages.startswith(b"other pages")
+
+
+def write_past_the_file_system(disk: Path) -> None:
+    """Into the page file, as Windows does it."""
+    pages = run("ntfscat", disk, "pagefile.sys")
+    at = disk.read_bytes().index(pages[:4096])
+    with disk.open("r+b") as file:
+        file.seek(at)
+        file.write(b"other pages")
 
 
 SPAN = st.tuples(st.integers(0, 60), st.integers(1, 20))

@@ -19,6 +19,8 @@ Not proven by it: writes through a handle that was told to leave times alone, on
 change journal; writes through a handle that is still open, for which times may wait in memory and
 the journal gets one entry only; drivers that write without a log and set times back; the clock's
 grain. Whoever trusts stamps must know that. META streams change without their record: no stamp.
+Nor has any file that may be thrown away one: page files and shadow copies are written cluster by
+cluster, past the file system, and somebody may want them to be kept.
 
 Of a volume whose tables may not be up to date (``state``) nothing is proven: no stream has a stamp,
 and the clusters of a page file may be those of another file by now, so none is to be thrown away.
@@ -169,7 +171,8 @@ class Scan:
                 continue
             if content and stored.kind == at.DATA:
                 throw = discard and not stored.name
-                stream = self._content(number, stored, stamp, discard=throw and sure)
+                proof = b"" if throw else stamp  # Windows writes these past the file system
+                stream = self._content(number, stored, proof, discard=throw and sure)
                 asleep = throw and not sure and number == self._state.memory
                 found.append(stream._replace(asleep=True) if asleep else stream)
             else:
