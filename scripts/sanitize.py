@@ -11,6 +11,7 @@ as the interpreter never frees everything. Needs gcc and Linux.
 """
 
 import argparse
+import hashlib
 import os
 import shutil
 import subprocess
@@ -42,23 +43,39 @@ ADDRESS_OPTIONS = (
     "detect_stack_use_after_return=1",
 )
 FLAGS = (
-    "-shared -fPIC -O1 -g -std=c11 -fno-strict-aliasing -fno-omit-frame-pointer -Wall -Wextra "
+    "-fPIC -O1 -g -std=c11 -fno-strict-aliasing -fno-omit-frame-pointer -Wall -Wextra "
     "-fsanitize=address,undefined -fno-sanitize-recover=all -DPy_LIMITED_API=0x030B0000"
 ).split()
 
 
-def build(folder: Path, native: Path = ROOT / "src" / "native") -> Path:
+def build(
+    folder: Path, native: Path = ROOT / "src" / "native", objects: Path | None = None
+) -> Path:
     """Copy the package into a folder and compile the C files of ``native`` into it.
 
-    Returns the path of the extension. Raises CalledProcessError if a file does not compile.
+    ``objects``: a folder where compiled files are kept; whoever builds again with one file changed
+    waits for that one only. Returns the path of the extension. Raises CalledProcessError if a file
+    does not compile.
     """
     only_python = shutil.ignore_patterns("__pycache__", "*.so")
     shutil.copytree(ROOT / "src" / "twofold", folder / "twofold", ignore=only_python)
     extension = folder / "twofold" / "_native.abi3.so"
-    include = f"-I{sysconfig.get_path('include')}"
-    sources = sorted(str(path) for path in native.glob("*.c"))
-    subprocess.run(["gcc", *FLAGS, include, *sources, "-o", str(extension)], check=True)
+    headers = b"".join(path.read_bytes() for path in sorted(native.glob("*.h")))
+    with tempfile.TemporaryDirectory() as passing:
+        kept = objects or Path(passing)
+        compiled = [_compiled(source, headers, kept) for source in sorted(native.glob("*.c"))]
+        subprocess.run(["gcc", *FLAGS, "-shared", *compiled, "-o", str(extension)], check=True)
     return extension
+
+
+def _compiled(source: Path, headers: bytes, kept: Path) -> str:
+    """The object file of a C file, compiled unless it is kept from before."""
+    content = hashlib.sha256(headers + source.read_bytes()).hexdigest()
+    found = kept / f"{source.stem}-{content}.o"
+    if not found.exists():
+        include = f"-I{sysconfig.get_path('include')}"
+        subprocess.run(["gcc", *FLAGS, include, "-c", str(source), "-o", str(found)], check=True)
+    return str(found)
 
 
 def run(folder: Path, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":

@@ -73,7 +73,12 @@ def _step(name: str, words: Sequence[str]) -> tuple[str, float, int]:
     say(f"\n=== {name}: {' '.join(words)}")
     started = time.monotonic()
     suffix = ".exe" if os.name == "nt" else ""
-    code = subprocess.call([str(BIN / (words[0] + suffix)), *words[1:]], cwd=ROOT)
+    child = subprocess.Popen([str(BIN / (words[0] + suffix)), *words[1:]], cwd=ROOT)
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:
+        child.wait()  # interrupted as well, it tells how far it has come
+        raise
     return name, time.monotonic() - started, code
 
 

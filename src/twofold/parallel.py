@@ -76,8 +76,9 @@ class Threads:
 
     def __init__(self, count: int, name: str) -> None:
         self._calls: SimpleQueue[_Call[Any] | None] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._work, name=f"{name}_{number}") for number in range(count)
+        self._threads = [  # daemons: one that somebody forgot to close keeps no process alive
+            threading.Thread(target=self._work, name=f"{name}_{number}", daemon=True)
+            for number in range(count)
         ]
         for thread in self._threads:
             thread.start()

@@ -38,7 +38,7 @@ _FEATURES = (
     "-t ext4 -O ^flex_bg,sparse_super2,^resize_inode",
     "-t ext4 -O meta_bg,^resize_inode",
     "-t ext4 -O inline_data,ea_inode,large_dir",
-    "-t ext4 -O quota,project,orphan_file,verity,encrypt,mmp",
+    "-t ext4 -O quota,project,orphan_file,verity,encrypt",
     "-t ext4 -O casefold,inline_data,stable_inodes",
     "-t ext4 -O bigalloc",
     "-t ext4 -O bigalloc,^64bit,meta_bg,^resize_inode,inline_data -I 1024",
@@ -55,6 +55,7 @@ def _many() -> Iterator[Recipe]:
             if "bigalloc" in features:
                 words += f" -C {block_size * 4}"
             yield Recipe(words.strip(), 24 if block_size < 8192 else 96, seed)
+    yield Recipe("-t ext4 -O mmp")
 
 
 @pytest.mark.parametrize("recipe", FEW, ids=str)

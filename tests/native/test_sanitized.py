@@ -69,9 +69,14 @@ PLANTS = (
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("objects")
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory, objects: Path) -> Path:
     folder = tmp_path_factory.mktemp("sanitized")
-    extension = build(folder)
+    extension = build(folder, objects=objects)
     asked = run(folder, ["-c", "from twofold.native import EXTENSION as e; print(e.__file__)"])
     assert asked.stdout.strip() == str(extension), asked.stdout
     return folder
@@ -93,13 +98,13 @@ def test_fuzzing_finds_nothing(package: Path, part: str) -> None:
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: f"{plant.part} {plant.wrong}")
-def test_a_planted_fault_is_told(tmp_path: Path, plant: Plant) -> None:
+def test_a_planted_fault_is_told(tmp_path: Path, objects: Path, plant: Plant) -> None:
     native = tmp_path / "native"
     shutil.copytree(NATIVE, native)
     text = (native / plant.file).read_text("utf-8")
     assert plant.right in text
     (native / plant.file).write_text(text.replace(plant.right, plant.wrong), "utf-8")
-    build(tmp_path / "package", native)
+    build(tmp_path / "package", native, objects)
     done = run(tmp_path / "package", ["-m", "tests.native.fuzz", plant.part, "--runs", "2000"])
     assert done.returncode != 0
     assert re.search(plant.told, done.stdout)

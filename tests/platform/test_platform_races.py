@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("either_code")
 FILE = Attributes(mode=stat.S_IFREG | 0o666, mtime_ns=0, uid=0, gid=0, xattrs=(), flags=0)
 FOLDER = Attributes(mode=stat.S_IFDIR | 0o777, mtime_ns=0)
 
-Seconds = pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
+Seconds = pytest.mark.parametrize("seconds", [3, pytest.param(20, marks=pytest.mark.slow)])
 
 
 @contextmanager
