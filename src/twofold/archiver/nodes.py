@@ -11,6 +11,15 @@ _FLAGS = struct.Struct("<H")
 FLAGS_AT = 50
 """Where the flags lie in a listing record."""
 
+XATTR_LIMIT = 256 << 10
+"""Most bytes of extended attributes of one entry, so that it always fits a metadata page."""
+
+FAILED = FLAG_FAILED | FLAG_RACY
+"""Flags of a stored record whose entry failed: it differs from every scan, so it is tried again."""
+
+_WHOLE_SECONDS = Entry(0, 0, 0, 0, 0, 0, 0, 0, 0, b"")
+"""What makes a platform assume the coarsest steps of time."""
+
 
 def flagged(record: bytes, flags: int) -> bytes:
     """The record (with or without its name) with flags added."""
@@ -18,17 +27,6 @@ def flagged(record: bytes, flags: int) -> bytes:
         return record
     old = _FLAGS.unpack_from(record, FLAGS_AT)[0]
     return record[:FLAGS_AT] + _FLAGS.pack(old | flags) + record[FLAGS_AT + 2 :]
-
-
-XATTR_LIMIT = 256 << 10
-"""Most bytes of extended attributes of one entry, so that it always fits a metadata page."""
-
-FAILED = FLAG_FAILED | FLAG_RACY
-"""Flags of a stored record whose entry failed: it differs from every scan, so it is tried again."""
-
-
-_WHOLE_SECONDS = Entry(0, 0, 0, 0, 0, 0, 0, 0, 0, b"")
-"""What makes a platform assume the coarsest steps of time."""
 
 
 class NodeMaker:

@@ -38,7 +38,7 @@ def of_growth(
     earlier = resolve(since, reading.repository.snapshots(partial=True))
     since.refuse_partition(earlier)
     losses.emit(Phase("comparing folders"))
-    growths = Growths(top, teller(losses), losses.step)
+    growths = Growths(top, _teller(losses), losses.step)
     before, after = _Place(reading, earlier, since), _Place(reading, reading.snapshot, address)
     if before.whole_disk and after.whole_disk:
         _whole_disks(before, after, growths, losses)
@@ -70,7 +70,7 @@ def _figures(growth: Growth) -> tuple[int, int, int, int, int]:
     )
 
 
-def teller(losses: Losses) -> Callable[[Path, DamageFound], None]:
+def _teller(losses: Losses) -> Callable[[Path, DamageFound], None]:
     """Tells of damage below a path."""
 
     def tell(path: Path, error: DamageFound) -> None:

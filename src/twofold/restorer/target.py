@@ -21,6 +21,7 @@ from twofold.restorer.directory import Directory, Navigator
 Identity = tuple[int, int]
 
 _HANDLES = 4
+_MARK = b".twofold-unfinished"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -31,9 +32,6 @@ def stop_when_full(error: OSError) -> None:
             f"the target is full: {error.strerror}",
             hint="free some space and run the same restore again: it goes on where it stopped",
         ) from error
-
-
-_MARK = b".twofold-unfinished"
 
 
 class Target:
