@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -169,6 +170,21 @@ def test_signals_end_a_run_in_order(twofold: Program, number: str, code: int) ->
     assert process.returncode == code
     assert (out, err.partition(b"\n")[0]) == (b"", b"error: interrupted")
     assert b"Traceback" not in err
+
+
+def test_a_signal_while_all_is_loaded_ends_without_a_traceback() -> None:
+    statement = """
+import sys
+class Signal:
+    def find_spec(self, name, path, target=None):
+        if name == "twofold.cli.main":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Signal())
+from twofold.cli.start import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", statement], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_what_was_ignored_stays_ignored(twofold: Program) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from twofold.cli.verbs.ls import permissions
+from twofold.format.names import Kind
 
 from .world import COMMAND, PASSWORD, Outcome, Program
 
@@ -214,6 +215,18 @@ def test_check_of_a_damaged_repository(twofold: Program, sample: Path) -> None:
     (affected,) = records.of("affected")
     assert affected["paths"]
     assert "findings" not in records.summary
+
+
+def test_what_check_advises_brings_back_what_is_still_there(twofold: Program, sample: Path) -> None:
+    twofold("backup", "sample", code=0)
+    for pack in (twofold.place / "repository/packs").rglob("*"):
+        if pack.is_file() and pack.read_bytes()[10] == Kind.DATA_PACK:
+            pack.write_bytes(os.urandom(pack.stat().st_size))
+            assert "move that out" in twofold("check", "--read-data", code=5).err
+            pack.unlink()
+    twofold("backup", "sample", code=0)
+    twofold("restore", f"latest:{sample}", "--to", "back", code=0)
+    assert (twofold.place / "back/letter.txt").read_bytes() == (sample / "letter.txt").read_bytes()
 
 
 def test_status_says_how_to_start(bare: Program) -> None:

@@ -13,6 +13,8 @@ import sys
 import threading
 from contextlib import suppress
 
+INTERRUPTED = 130
+"""As ``main`` has it, which may not be loaded yet."""
 _COLLECT_AFTER = 50_000
 """Objects made before rings among them are looked for: we make millions, and next to no rings."""
 _INTERRUPTED = 130
@@ -31,7 +33,10 @@ def main() -> None:
 
 def _run() -> int:
     gc.disable()
-    from twofold.cli.main import run
+    try:
+        from twofold.cli.main import run
+    except KeyboardInterrupt:  # nothing was begun yet
+        os._exit(INTERRUPTED)
 
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
     gc.enable()
