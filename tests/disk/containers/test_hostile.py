@@ -88,7 +88,7 @@ def test_one_vmdk_table_for_the_whole_disk() -> None:
 @pytest.mark.parametrize(("write", "size"), [(write_vhd, 2 * MIB), (write_vhdx, MIB)])
 def test_one_block_for_the_whole_disk(write: Write, size: int) -> None:
     """Each entry of 4 or 8 bytes would be megabytes to read."""
-    data = _written(write, MemoryBlocks(b"\x01" * 4 * size), [Extent(0, 512), Extent(size, 512)])
+    data = _written(write, MemoryBlocks(b"\x01" * 6 * size), [Extent(0, 512), Extent(size, 512)])
     table, width = (1536, 4) if write is write_vhd else (3 * MIB, 8)
     assert open_container(MemoryBlocks(bytes(data))).read(size, 512) == b"\x01" * 512
     data[table + width : table + 2 * width] = data[table : table + width]

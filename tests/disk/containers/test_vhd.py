@@ -64,6 +64,22 @@ def test_sectors_that_were_never_written_are_zeros(image: Path) -> None:
     assert starts[:2] == [0, 3 * 512]
 
 
+def test_a_last_block_may_be_short(tmp_path: Path) -> None:
+    """What of it is behind the end of the disk need not be stored: another block is there."""
+    raw = make_disk(tmp_path / "raw", 3 * MIB, [(0, 3 * MIB)])
+    qemu_img("convert", "-O", "vpc", "-o", "force_size=on", "-f", "raw", raw, tmp_path / "image")
+    data = (tmp_path / "image").read_bytes()
+    first, last = (int.from_bytes(data[at : at + 4], "big") for at in (1536, 1540))
+    start, end = first * 512, last * 512
+    table = (first + 1 + 2048).to_bytes(4, "big") + first.to_bytes(4, "big")
+    head = data[:1536] + table + data[1544:start]
+    short = data[end : end + 512 + MIB]
+    image = tmp_path / "short"
+    image.write_bytes(head + short + data[start:end] + data[-512:])
+    qemu_img("compare", "-f", "raw", "-F", "vpc", raw, image)
+    assert_same(open_image(image), raw)
+
+
 def test_differencing_disks_are_refused(image: Path) -> None:
     data = image.read_bytes()
     footer = Footer(*FOOTER.unpack(data[-512:]))._replace(kind=4)

@@ -34,6 +34,7 @@ def opened(text: bytes, **files: bytes) -> Container:
         PLAIN.replace(" 0\n", " 0 partitionUUID\n"),
         PLAIN.replace("RW 1", "RW 0 ZERO\nRW 1"),
         PLAIN + "\0rubbish\n",
+        PLAIN + "ddb.cut",
     ],
 )
 def test_spellings(text: str) -> None:

@@ -127,16 +127,20 @@ class Owners:
     """Which block of the disk is at each place of a file: no place can be that of two.
 
     Else a small file could describe more than anybody can read. Blocks that lie one upon the other
-    in part are not all found, but then a file describes at most twice its size.
+    in part are not all found, but then a file describes at most twice its size. The last block is
+    not looked at: who does not store what of it is behind the disk has another one right there.
     """
 
-    def __init__(self, block: int) -> None:
-        """``block``: bytes of a block."""
+    def __init__(self, size: int, block: int) -> None:
+        """``size``: bytes of the disk; ``block``: of a block."""
         self._block = block
+        self._last = (size - 1) // block
         self._numbers: dict[int, int] = {}
 
     def check(self, at: int, number: int) -> None:
         """FormatError when what is at a byte of the file was another block's before."""
+        if number == self._last:
+            return
         if self._numbers.setdefault(at // self._block, number) != number:
             raise FormatError(f"two blocks of the disk lie at one place of the file (byte {at})")
 

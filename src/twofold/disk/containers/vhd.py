@@ -129,7 +129,7 @@ class DynamicVhd(Container):
             raise FormatError("the block allocation table of the VHD lies outside of the file")
         self._reader = reader
         self._tables = Tables(reader, "big")
-        self._owners = Owners(self._block)
+        self._owners = Owners(self.size, self._block)
         self._bitmap_size = -(-self._block // (SECTOR * 8) // SECTOR) * SECTOR
         self._bits = self._block // SECTOR
         self._bitmap = lru_cache(64)(partial(_read_bitmap, reader, self._bits))

@@ -60,7 +60,7 @@ class Vhdx(Container):
         self._ratio = chunk_ratio(shape.block, shape.sector)
         self._table = table[0]
         self._tables = Tables(file, "little")
-        self._owners = Owners(shape.block)
+        self._owners = Owners(shape.size, shape.block)
 
     def place(self, offset: int) -> Place:
         """By the table."""

@@ -26,7 +26,7 @@ _EXTENT = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _SETTING = re.compile(r'([\w.]+)\s*=\s*"?([^"]*)"?\s*$', re.ASCII)
-_OTHER = re.compile(rf"$|#|(?!{_ACCESS}\s)[^=]+=", re.ASCII | re.IGNORECASE)
+_OTHER = re.compile(rf"$|#|ddb\.|(?!{_ACCESS}\s)[^=]+=", re.ASCII | re.IGNORECASE)
 """How lines begin that are no extents: nothing, a comment, a setting of whatever form."""
 _LINE_END = re.compile(r"\r\n?|\n")
 _ENCODING = re.compile(rb'^\s*encoding\s*=\s*"?([\w-]+)', re.MULTILINE)
