@@ -2,6 +2,7 @@
 
     TwofoldError (1)
     ├── UsageError (2)                  wrong words on the command line or in the config
+    │   └── SnapshotNotFound            an address of a snapshot or partition that is not there
     ├── NothingDone (4)                 place absent, not due
     ├── DamageFound (5)
     │   ├── FormatError                 bytes that are not what the format says
@@ -18,7 +19,7 @@
     ├── RefusedUnsafe (17)
     ├── SourceDamaged (1)               a disk image that is to be read is not in order
     ├── NewerFormat (1)                 written by a newer Twofold
-    ├── SnapshotNotFound (1)
+    ├── PathNotFound (1)                a snapshot does not hold what is asked for
     └── Fenced (1)                      our session was ended by a pruner; run again
 
 Source problems (an unreadable file) are events, never exceptions of this tree; repository
@@ -156,10 +157,16 @@ class NewerFormat(TwofoldError):
     default_hint = "update Twofold on this computer"
 
 
-class SnapshotNotFound(TwofoldError):
-    """No snapshot answers to the address given."""
+class SnapshotNotFound(UsageError):
+    """No snapshot, or no partition of it, answers to the address given."""
 
     default_hint = "'twofold snapshots' lists what there is"
+
+
+class PathNotFound(TwofoldError):
+    """The snapshots asked hold no such path."""
+
+    default_hint = "'twofold ls' shows what a snapshot holds"
 
 
 class Fenced(TwofoldError):

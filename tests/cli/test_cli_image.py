@@ -131,7 +131,7 @@ def test_what_cannot_be(twofold: Program, disk: Path, sample: Path) -> None:
     twofold("backup", str(sample), code=0)
     twofold("restore-disk", "latest", "--to", "back", code=2)
     twofold("image", "disk", code=0)
-    twofold("restore-disk", "latest:p7", "--to", "back", code=1)
+    twofold("restore-disk", "latest:p7", "--to", "back", code=2)
     twofold("restore-disk", "latest:/x", "--to", "back", code=2)
     small = twofold.place / "small"
     small.write_bytes(bytes(MIB))

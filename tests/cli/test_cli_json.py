@@ -67,7 +67,7 @@ def definitions_that_fit(record: dict[str, object]) -> list[str]:
         (["backup", "sample", "-vv"], 0),
         (["backup", "sample", "-n"], 0),
         (["backup", "nowhere"], None),
-        (["ls", "latest"], 1),
+        (["ls", "latest"], 2),
         (["check"], 0),
         (["check", "--read-data"], 0),
         (["check", "--read-data=5%"], 0),

@@ -99,7 +99,7 @@ def test_versions_take_what_find_shows(twofold: Program, backups: Path) -> None:
     address = twofold("find", "notes.txt", "-q", code=0).out.splitlines()[0].split("  ")[-1]
     assert twofold("versions", address, code=0).out == plain
     assert twofold("versions", f"latest:{backups}/notes.txt", code=0).out == plain
-    assert "no snapshot's id" in twofold("versions", f"ffffffff:{backups}/notes.txt", code=1).err
+    assert "no snapshot's id" in twofold("versions", f"ffffffff:{backups}/notes.txt", code=2).err
     assert "not an image" in twofold("versions", "latest:p1:/notes.txt", code=2).err
     assert "names no file" in twofold("versions", "latest:/", code=2).err
 

@@ -1,4 +1,4 @@
-"""A partition that an image does not have: one answer of all verbs, as for a path or a backup."""
+"""A partition that an image does not have: one answer of all verbs, as for a backup."""
 
 from pathlib import Path
 
@@ -16,6 +16,7 @@ VERBS = {
     "diff": ["diff", "latest:p{}:/", "latest:p1:/"],
     "diff, second": ["diff", "latest:p1:/", "latest:p{}:/"],
     "stats": ["stats", "latest:p1:/", "latest:p{}:/"],
+    "versions": ["versions", "latest:p{}:/file"],
     "export": ["export", "latest:p{}", "out.raw"],
     "export --part": ["export", "latest", "--part", "{}", "out.raw"],
     "restore-disk": ["restore-disk", "latest:p{}", "--to", "out.raw", "--yes"],
@@ -38,10 +39,10 @@ def test_every_verb_says_the_same(imaged: Program) -> None:
         for verb, words in VERBS.items():
             asked = [word.format(number) for word in words]
             wanted = f"the image has no partition {number}"
-            said = imaged(*asked, code=1)
+            said = imaged(*asked, code=2)
             assert f"{wanted}\n" in said.err and "it has p1, p2" in said.err, verb
             if verb != "cat":  # which has no room for records
-                (error,) = imaged(*asked, "--json", code=1).of("error")
+                (error,) = imaged(*asked, "--json", code=2).of("error")
                 told = error["kind"], error["message"], error["hint"]
                 assert told == ("SnapshotNotFound", wanted, "it has p1, p2"), verb
     assert not list(imaged.place.glob("out*"))

@@ -137,7 +137,7 @@ def test_what_cannot_be(twofold: Program, sample: Path) -> None:
     assert "two backups" in twofold("stats", "latest:/x", code=2).err
     twofold("stats", "latest:p1", "latest:p1", code=2)
     assert "neither of the two" in twofold("stats", "latest:/no", "latest:/no", code=1).err
-    twofold("stats", "latest~7", code=1)
+    twofold("stats", "latest~7", code=2)
 
 
 def test_damage_is_an_exit_code(twofold: Program, sample: Path) -> None:

@@ -113,7 +113,10 @@ def test_restoring_over_something_is_confirmed(twofold: Program, sample: Path) -
         terminal = Terminal.start(twofold, *words)
         terminal.answer("Replace 1 entry for good? [y/N] ", answer)
         assert terminal.end() == code
-        assert "0 new, 1 replaced, 2 unchanged, 0 deleted; 1.17 KiB to write" in terminal.text
+        assert (
+            "0 files and folders new, 1 replaced, 2 unchanged, 0 deleted; 1.17 KiB to write"
+            in terminal.text
+        )
         assert letter.read_text("utf-8") == text
 
 

@@ -16,7 +16,8 @@ from .world import COMMAND, PASSWORD, Outcome, Program
 
 def test_the_main_job(twofold: Program, sample: Path) -> None:
     made = twofold("backup", "sample", code=0)
-    assert "  2 entries, 11.2 KiB in all\n" in made.out
+    folders = len(sample.relative_to("/").parts) + 1  # those above it, itself and the one in it
+    assert "  2 files, 11.2 KiB in all\n" in made.out
     listed = twofold("snapshots", code=0).out.splitlines()
     assert listed[0].split() == "id made host files size stored folders".split()
     assert listed[1].split()[-1] == str(sample)
@@ -26,7 +27,10 @@ def test_the_main_job(twofold: Program, sample: Path) -> None:
         f"{sample}/sub/",
     ]
     back = twofold("restore", f"latest:{sample}", "--to", "out", code=0)
-    assert "3 new, 0 replaced, 0 unchanged, 0 deleted; 11.2 KiB to write into out" in back.out
+    assert "3 files and folders new, 0 replaced, 0 unchanged, 0 deleted; 11.2 KiB to" in back.out
+    assert "\nrestored 3 files and folders, " in back.out
+    whole = twofold("restore", "latest", "--to", "whole", code=0)
+    assert f"\nrestored {2 + folders} files and folders, 11.2 KiB in " in whole.out
     for name in ("letter.txt", "sub/numbers"):
         assert (twofold.place / "out" / name).read_bytes() == (sample / name).read_bytes()
 
@@ -145,7 +149,7 @@ def test_restore_leaves_out_only_what_its_words_leave_out(twofold: Program, samp
 def test_restore_dry_run_writes_nothing(twofold: Program, sample: Path) -> None:
     twofold("backup", "sample", code=0)
     outcome = twofold("restore", f"latest:{sample}", "--to", "out", "-n", code=0)
-    assert outcome.out.startswith("3 new, 0 replaced")
+    assert outcome.out.startswith("3 files and folders new, 0 replaced")
     assert not (twofold.place / "out").exists()
 
 

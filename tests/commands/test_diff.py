@@ -27,7 +27,7 @@ from tests.restorer.conftest import place, template
 from tests.restorer.place import Craft, Place, changed
 from tests.view.images import image_of, partitioned
 from twofold.commands import diff
-from twofold.errors import SnapshotNotFound, UsageError
+from twofold.errors import PathNotFound, UsageError
 from twofold.events import Notice
 from twofold.format.image import ExtentEntry
 from twofold.format.pages import Node, NodeKind
@@ -166,7 +166,7 @@ def test_folders_and_files_by_path(twins: tuple[Place, Path, Path]) -> None:
     assert (entry.path, entry.change) == (os.fsencode(after / "large"), "content")
     result, entries = differences(place, f"latest:{after}/large", f"latest:{after}/large")
     assert (entries, result.unchanged) == ([], 1)
-    with pytest.raises(SnapshotNotFound, match="folder 4"):
+    with pytest.raises(PathNotFound, match="folder 4"):
         differences(place, "latest~1", "latest", os.fsencode(after / "folder 4"))
 
 

@@ -23,7 +23,7 @@ from tests.restorer.place import LATER, Craft, Place, changed
 from tests.view.images import image_of, partitioned
 from tests.view.test_image_files import read
 from twofold.commands import find
-from twofold.errors import SnapshotNotFound, TwofoldError, UsageError
+from twofold.errors import PathNotFound, SnapshotNotFound, TwofoldError, UsageError
 from twofold.events import Finding
 from twofold.format.image import ExtentEntry
 from twofold.format.pages import NodeKind
@@ -141,7 +141,10 @@ def test_whole_paths_begin_at_the_top_of_a_backup(backed_up: tuple[Place, Path])
     }
     assert len(found(place, "a.txt", snapshots=(f"{start}/Deep/a.txt",))) == 1
     assert found(place, "b.txt", snapshots=(f"{start}/Deep/a.txt",)) == []
-    assert found(place, "*", snapshots=("latest:p1:/nothing",)) == []
+    with pytest.raises(PathNotFound, match="no '/nothing'"):
+        found(place, "*", snapshots=("latest:p1:/nothing",))
+    both = found(place, "a.txt", snapshots=("latest:p1:/nothing", start))
+    assert both == found(place, "a.txt", snapshots=(start,))
 
 
 def test_what_is_the_same_is_marked(place: Place) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.restorer.conftest import place, template
 from tests.restorer.place import Craft, Place, changed
 from twofold.commands import ls
-from twofold.errors import SnapshotNotFound, UsageError
+from twofold.errors import PathNotFound, UsageError
 from twofold.format.pages import More, Node, NodeKind
 from twofold.format.records import TreeRef
 
@@ -104,9 +104,9 @@ def test_long_listings_tell_more(place: Place) -> None:
 def test_what_is_not_there(place: Place) -> None:
     fill(place.source)
     place.backup()
-    with pytest.raises(SnapshotNotFound, match="nothing"):
+    with pytest.raises(PathNotFound, match="nothing"):
         place.listed(f"latest:{place.source}/nothing")
-    with pytest.raises(SnapshotNotFound):
+    with pytest.raises(PathNotFound):
         place.listed(f"latest:{place.source}/a/b")
     with pytest.raises(UsageError, match="not an image"):
         place.listed("latest:p1:/")

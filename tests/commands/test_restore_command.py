@@ -6,7 +6,7 @@ import pytest
 
 from tests.restorer.conftest import place, template
 from tests.restorer.place import Place
-from twofold.errors import SnapshotNotFound, UsageError, WrongKey
+from twofold.errors import PathNotFound, SnapshotNotFound, UsageError, WrongKey
 from twofold.events import ItemDone, Phase, Progress
 from twofold.options import RepositoryAccess, Secret
 from twofold.restorer import RestorePlan
@@ -31,10 +31,13 @@ def test_each_snapshot_gives_what_it_held(place: Place) -> None:
 def test_what_is_not_there(place: Place) -> None:
     (place.source / "f").write_bytes(b"x")
     place.backup()
-    for address in ("latest~1", "ffffffff", "@2001-01-01", "latest:/nothing"):
+    for address in ("latest~1", "ffffffff", "@2001-01-01"):
         with pytest.raises(SnapshotNotFound):
             place.restore(address)
-    with pytest.raises(SnapshotNotFound, match="nothing"):
+    for address in ("latest:/nothing", f"latest:{place.source}/f/below"):
+        with pytest.raises(PathNotFound):
+            place.restore(address)
+    with pytest.raises(PathNotFound, match="nothing"):
         place.restore(paths=(b"nothing",))
     with pytest.raises(UsageError):
         place.restore(f"latest:{place.source}/f", paths=(b"x",))

@@ -15,7 +15,7 @@ from tests.view.images import image_of, partitioned
 from tests.view.test_image_files import read
 from twofold.archiver import RuleOptions
 from twofold.commands import versions
-from twofold.errors import SnapshotNotFound, UsageError
+from twofold.errors import PathNotFound, UsageError
 from twofold.format.pages import Node, NodeKind
 from twofold.format.records import Root, TreeRef
 from twofold.format.segments import pack_blob
@@ -91,7 +91,7 @@ def test_links_and_what_is_no_file(place: Place) -> None:
     assert [each.kind for each in result.versions] == ["symlink", "directory"]
     with pytest.raises(UsageError, match="folder"):
         versions_of(place, place.source)
-    with pytest.raises(SnapshotNotFound, match="nothing"):
+    with pytest.raises(PathNotFound, match="nothing"):
         versions_of(place, place.source / "nothing")
     with pytest.raises(UsageError):
         versions_of(place, "/")
@@ -145,7 +145,7 @@ def test_files_and_images_together(place: Place, tmp_path: Path) -> None:
         assert len(versions_of(place, f"p1:/{name}").versions) == 2
     assert versions_of(place, "p1:/small", place.source / "small").versions[0].partition is None
     assert versions_of(place, "latest:p1:/small").versions[0].partition == 1
-    with pytest.raises(SnapshotNotFound):
+    with pytest.raises(PathNotFound):
         versions_of(place, "p4:/small")
     with pytest.raises(UsageError, match="files lie on partitions"):
         versions_of(place, "latest:/small")

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from tests.restorer.place import Craft, Place
+from tests.disk import ntfs_volumes
+from tests.restorer.place import LATER, Craft, Place
+from tests.view.images import image_of
 from twofold.errors import DamageFound
 from twofold.format.records import PageRef, Root
 from twofold.graph import PageStore
 from twofold.graph.pages import LeafT
-from twofold.view import Growth, Growths, Side, Tree
+from twofold.view import Growth, Growths, Side, Tree, partition_tree
 from twofold.view import Path as Names
 
 Sizes = dict[str, int]
@@ -236,5 +239,113 @@ def test_one_side_only(place: Place) -> None:
 @pytest.mark.parametrize("moved", [0, 1])
 def test_nothing_moved_is_no_growth(moved: int) -> None:
     growths = Growths(3, refuse, lambda _: None)
-    growths.offer((b"a",), Growth(bytes_new=moved))
+    growths.offer(lambda: (b"a",), Growth(bytes_new=moved))
     assert len(growths.folders()) == moved
+
+
+def image_growth(place: Place, step: int = 1) -> tuple[Growth, dict[str, Growth]]:
+    """Of partition 1 of two images; with -1 as if the later one had been first."""
+    with place.open() as repository:
+        pages = PageStore(repository.blob_reader(repository.load_index()))
+        before, after = (
+            partition_tree(pages, each.root, 1) for each in repository.snapshots()[::step]
+        )
+        growths = Growths(1000, refuse, lambda _: None)
+        growths.compare((), Side(before, before.top), Side(after, after.top))
+        folders = {b"/".join(path).decode(): growth for path, growth in growths.folders()}
+        return growths.total, folders
+
+
+def moved(total: Growth) -> tuple[int, ...]:
+    return total.bytes_new, total.bytes_gone, total.files_new, total.files_gone
+
+
+def of_streams(top: Path) -> int:
+    """Bytes of all contents and further streams, each file once."""
+    sizes: dict[int, int] = {}
+    for path in [top, *top.rglob("*")]:
+        info = path.lstat()
+        sizes[info.st_ino] = info.st_size if path.is_file() else 0
+        for name in os.listxattr(path):
+            if name.startswith("user."):
+                sizes[info.st_ino] += len(os.getxattr(path, name))
+    return sum(sizes.values())
+
+
+def test_streams_and_names_of_one_file_on_ntfs(place: Place, tmp_path: Path) -> None:
+    """What ntfs-3g shows of contents, streams and links is what came and what went."""
+    image = tmp_path / "ntfs"
+    ntfs_volumes.make(image, size=8 << 20, cluster=4096)
+    counts = []
+    for deed in (_begin, _go_on):
+        with ntfs_volumes.mounted(image, "streams_interface=xattr") as top:
+            deed(top)
+            counts.append(of_streams(top))
+        image_of(place, image, time_ns=LATER + len(counts))
+    total, folders = image_growth(place)
+    assert total.bytes_new - total.bytes_gone == counts[1] - counts[0]
+    # the stream of the folder, that of "more", "new" by one of its names; a stream of "less"
+    assert moved(total) == (40_000 + 30_000 + 5_000, 20_000, 1, 0)
+    assert total.files_changed == 2
+    assert figures(folders)["folder"] == (40_000 + 5_000, 0)
+    back, _ = image_growth(place, -1)
+    assert moved(back) == (20_000, 75_000, 0, 1)
+
+
+def _begin(top: Path) -> None:
+    (top / "folder").mkdir()
+    for name in ("more", "less", "same"):
+        (top / name).write_bytes(b"content" * 500)
+        os.setxattr(top / name, "user.stream", b"s" * 20_000)
+    (top / "one name").write_bytes(b"linked" * 1000)
+
+
+def _go_on(top: Path) -> None:
+    os.setxattr(top / "folder", "user.of folder", b"f" * 40_000)
+    os.setxattr(top / "more", "user.another", b"m" * 30_000)
+    os.removexattr(top / "less", "user.stream")
+    os.link(top / "one name", top / "another name")
+    (top / "new").write_bytes(b"x" * 5_000)
+    os.link(top / "new", top / "folder" / "new")
+
+
+def test_names_of_one_file_in_backups_of_files(place: Place) -> None:
+    (place.source / "a").mkdir()
+    (place.source / "a" / "old").write_bytes(b"o" * 700)
+    (place.source / "kept").write_bytes(b"k" * 300)
+    os.link(place.source / "kept", place.source / "name of kept")
+    place.backup()
+    os.link(place.source / "a" / "old", place.source / "a" / "a new name")
+    (place.source / "name of kept").unlink()
+    for number in range(30):
+        folder = place.source / f"n{number}"
+        folder.mkdir()
+        (folder / "first").write_bytes(b"%02d" % number * 500)
+        os.link(folder / "first", folder / "second")
+        os.link(folder / "first", place.source / f"third of {number}")
+    place.backup()
+    for top in (1000, 1):
+        total, folders = grown(place, top)
+        assert moved(total) == (30 * 1000, 0, 30, 0)
+        assert total.files_changed == 0
+        assert figures(folders)[""] == (30_000, 0)
+
+
+def test_the_bottom_of_a_deep_tree_is_counted(place: Place) -> None:
+    """Deeper than any path that a system call takes."""
+
+    def deep(craft: Craft) -> Root:
+        node = craft.file(b"bottom", b"12345")
+        for _ in range(5000):
+            node = craft.folder(b"d", node)
+            assert node.ref is not None
+            ref = type(node.ref)(node.ref.id, node.ref.level, 0, 1, 5)
+            node = msgspec.structs.replace(node, ref=ref)
+        return Root(tree=craft.directory(node), time_ns=4 * 10**18 + 1)
+
+    place.craft_root(lambda craft: Root(tree=craft.directory(), time_ns=4 * 10**18))
+    place.craft_root(deep)
+    with trees(place) as (before, after):
+        growths = Growths(10_000, refuse, lambda _: None)
+        growths.compare((), Side(before, before.top), Side(after, after.top))
+    assert growths.total.bytes_new == 5

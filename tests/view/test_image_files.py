@@ -15,7 +15,7 @@ from tests.disk.ext_volumes import Recipe
 from tests.restorer.place import LATER, Place, rsync
 from tests.view.images import image_of
 from twofold.commands import cat, ls
-from twofold.errors import SnapshotNotFound, TwofoldError, UsageError
+from twofold.errors import PathNotFound, SnapshotNotFound, TwofoldError, UsageError
 from twofold.format.image import EntryRole, ExtentEntry
 from twofold.format.layout import Buffer
 from twofold.format.segments import iterate, pack_zeros
@@ -275,7 +275,7 @@ def test_streams_are_listed_and_read_by_name(place: Place, tmp_path: Path) -> No
     assert read(place, "latest:p1:/d/file:small é") == b"small"
     assert read(place, "latest:p1:/d:of folder") == b"a folder's"
     for missing in ("d/file:none", "d/none:large", "d/file:", "none:/large"):
-        with pytest.raises(SnapshotNotFound, match="holds no"):
+        with pytest.raises(PathNotFound, match="holds no"):
             read(place, f"latest:p1:/{missing}")
 
 
@@ -405,7 +405,7 @@ def test_cat_of_a_backup_of_files(place: Place) -> None:
     for path, kind in (("link", "symlink"), ("", "directory")):
         with pytest.raises(UsageError, match=kind):
             read(place, f"latest:{place.source}/{path}")
-    with pytest.raises(SnapshotNotFound, match="nothing"):
+    with pytest.raises(PathNotFound, match="nothing"):
         read(place, f"latest:{place.source}/nothing")
     with pytest.raises(UsageError, match="not an image"):
         read(place, "latest:p1:/file")
@@ -429,7 +429,7 @@ def test_what_an_image_cannot_tell(place: Place, ext: Path, tmp_path: Path) -> N
             ask("latest:/etc")
         with pytest.raises(SnapshotNotFound, match="no partition 2"):
             ask("latest:p2:/")
-        with pytest.raises(SnapshotNotFound, match="nothing"):
+        with pytest.raises(PathNotFound, match="nothing"):
             ask("latest:p1:/nothing")
     with pytest.raises(UsageError, match="partition"):
         place.restore("latest")
@@ -466,3 +466,17 @@ def test_a_directory_inside_itself_ends(place: Place, tmp_path: Path) -> None:
     assert not (place.target / "a/b/c/again").exists()
     listed, _ = place.listed("latest:p1:/", recursive=True)
     assert (listed.exit_code, listed.damaged) == (5, 1)
+
+
+def test_a_path_that_is_not_there_says_where_it_goes_through_a_link(place: Place) -> None:
+    (place.source / "folder").mkdir()
+    (place.source / "folder" / "file").touch()
+    (place.source / "link").symlink_to("folder")
+    place.backup()
+    for path in ("link/file", "link/none"):
+        with pytest.raises(PathNotFound, match=f"holds no '{place.source}/{path}'") as caught:
+            place.listed(f"latest:{place.source}/{path}")
+        assert caught.value.hint.startswith(f"'{place.source}/link' is a link to 'folder'")
+    with pytest.raises(PathNotFound) as caught:
+        place.listed(f"latest:{place.source}/folder/none")
+    assert "link" not in caught.value.hint

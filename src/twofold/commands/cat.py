@@ -9,7 +9,7 @@ import msgspec
 
 from twofold.commands.reading import read_snapshot
 from twofold.disk import Content
-from twofold.errors import INCOMPLETE, FormatError, SnapshotNotFound, TwofoldError, UsageError
+from twofold.errors import INCOMPLETE, FormatError, TwofoldError, UsageError
 from twofold.events import Emit, Finding, Severity
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
@@ -23,6 +23,7 @@ from twofold.view import (
     Path,
     absent_in,
     find_typed,
+    get_typed,
     named_stream,
     parse_address,
     path_text,
@@ -54,11 +55,11 @@ class CatResult(msgspec.Struct, frozen=True):
 
 
 def run(options: CatOptions, emit: Emit) -> CatResult:
-    """Write the file. ``UsageError`` for what is no file, ``SnapshotNotFound``, ``DamageFound``."""
+    """Write the file. ``UsageError`` for what is none, ``SnapshotNotFound``, ``PathNotFound``."""
     address = parse_address(options.address)
     with read_snapshot(options.access, address, "cat", emit) as reading:
         tree, path = reading.tree(address), path_text(address.path or ())
-        shown = path.decode("utf-8", "replace")
+        shown = path.decode("utf-8", "surrogateescape")
         absent = Absent()
         size = 0
         for data in _wanted(tree, address.path or (), shown, reading.pages.blobs, absent):
@@ -77,14 +78,12 @@ def _wanted(
     tree: FileTree, path: Path, shown: str, blobs: BlobReader, absent: Absent
 ) -> Iterator[Buffer]:
     """The content at a path, which may name a further stream of a file."""
-    found = find_typed(tree, path)
-    if found is not None:
-        _check(tree, found.node, shown)
-        return _pieces(tree, found.node, blobs, absent)
-    stream = named_stream(tree, path)
-    if stream is None:
-        raise SnapshotNotFound(f"the snapshot holds no '{shown}'")
-    return _all_of(stream, stream.size, absent)
+    stream = None if find_typed(tree, path) is not None else named_stream(tree, path)
+    if stream is not None:
+        return _all_of(stream, stream.size, absent)
+    node = get_typed(tree, path).node
+    _check(tree, node, shown)
+    return _pieces(tree, node, blobs, absent)
 
 
 def _check(tree: FileTree, node: Node, shown: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from twofold.commands.reading import Library, Reading, is_disk, read_repository
-from twofold.errors import DamageFound, SnapshotNotFound
+from twofold.errors import DamageFound
 from twofold.events import Emit, Finding, Notice, Phase, Progress, Severity, SourceWarning
 from twofold.format.image import PartName, VolumeRecord
 from twofold.format.pages import NodeKind
@@ -26,7 +26,7 @@ from twofold.view import (
     Start,
     Told,
     files_of,
-    find_typed,
+    get_typed,
     parse_address,
     parse_argument,
     part_order,
@@ -102,7 +102,7 @@ class DiffResult(msgspec.Struct, frozen=True):
 
 
 def run(options: DiffOptions, emit: Emit) -> DiffResult:
-    """Compare. ``SnapshotNotFound`` when a path is not there."""
+    """Compare. ``SnapshotNotFound``; ``PathNotFound`` when a path is not there."""
     before, after = parse_address(options.before), parse_address(options.after)
     below = parse_argument(options.path) if options.path is not None else ()
     with read_repository(options.access, "diff", emit) as library:
@@ -131,11 +131,7 @@ def _note_sources(one: Reading, other: Reading, emit: Emit) -> None:
 def _start(reading: Reading, address: Address, below: Path) -> Start:
     tree = reading.tree(address)
     path = (*(address.path or ()), *below)
-    found = find_typed(tree, path)
-    if found is None:
-        shown = path_text(path).decode("utf-8", "replace")
-        raise SnapshotNotFound(f"'{address.text}' holds no '{shown}'")
-    return Start(tree, found)
+    return Start(tree, get_typed(tree, path, within=f"'{address.text}'"))
 
 
 class _Diff:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from twofold.commands.reading import Library, read_repository
-from twofold.errors import DamageFound, TwofoldError, UsageError
+from twofold.errors import DamageFound, PathNotFound, TwofoldError, UsageError
 from twofold.events import Emit, Finding, Phase, Progress, Severity
 from twofold.format.image import PartName, VolumeRecord
 from twofold.format.pages import NodeKind
@@ -85,7 +85,7 @@ class FindResult(msgspec.Struct, frozen=True):
 
 
 def run(options: FindOptions, emit: Emit) -> FindResult:
-    """Search. ``UsageError`` for what is no pattern, ``SnapshotNotFound``."""
+    """Search. ``UsageError`` for what is no pattern, ``SnapshotNotFound``, ``PathNotFound``."""
     patterns = Patterns(options.patterns, fold=options.ignore_case)
     with read_repository(options.access, "find", emit) as library:
         places = _places(library, options)
@@ -99,6 +99,7 @@ def run(options: FindOptions, emit: Emit) -> FindResult:
                 options.found(entry)
                 entries += 1
                 versions += not entry.again
+        searching.tell_absent(len(places))
         code = DamageFound.exit_code if searching.damaged else 0
         return FindResult(code, len(places), entries, versions, searching.damaged)
 
@@ -134,6 +135,7 @@ class _Searching:
         self._emit = emit
         self._met: set[int] = set()
         self._noted: set[tuple[PartName, str, str]] = set()
+        self._absent: list[tuple[str, PathNotFound]] = []
 
     def entries(self, snapshot: Snapshot, address: Address | None) -> Iterator[FoundEntry]:
         """What matches in one snapshot."""
@@ -146,8 +148,17 @@ class _Searching:
                 tell = self._teller(snapshot, None)
                 for found in self._finder.in_files(snapshot.root, path, tell):
                     yield self._entry(snapshot, None, found)
+        except PathNotFound as error:
+            self._absent.append((self._library.name(snapshot), error))
         except DamageFound as error:
             self._teller(snapshot, partition)(path, error)
+
+    def tell_absent(self, places: int) -> None:
+        """Which of the places do not hold the folder named; ``PathNotFound`` if none does."""
+        if self._absent and len(self._absent) == places:
+            raise self._absent[0][1]
+        for name, error in self._absent:
+            self._emit(Finding(Severity.NOTE, name, error.message, ""))
 
     def _in_image(
         self, snapshot: Snapshot, partition: PartName | None, path: Path

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from twofold.commands.reading import Reading, is_disk, read_snapshot
-from twofold.errors import DamageFound, SnapshotNotFound
+from twofold.errors import DamageFound
 from twofold.events import Emit, Finding, Severity
 from twofold.format.image import PartName
 from twofold.format.pages import Node, NodeKind, Owner
@@ -21,7 +21,7 @@ from twofold.view import (
     Found,
     ImageDisk,
     Path,
-    find_typed,
+    get_typed,
     parse_address,
     path_text,
 )
@@ -106,16 +106,13 @@ class LsResult(msgspec.Struct, frozen=True):
 
 
 def run(options: LsOptions, emit: Emit) -> LsResult:
-    """List. ``SnapshotNotFound`` when there is no such path."""
+    """List. ``SnapshotNotFound``; ``PathNotFound`` when it does not hold the path."""
     address = parse_address(options.address)
     with read_snapshot(options.access, address, "ls", emit) as reading:
         if is_disk(reading.snapshot.root, address):
             return _partitions(options, reading)
         tree = reading.tree(address)
-        found = find_typed(tree, address.path or ())
-        if found is None:
-            shown = path_text(address.path or ()).decode("utf-8", "replace")
-            raise SnapshotNotFound(f"the snapshot holds no '{shown}'")
+        found = get_typed(tree, address.path or ())
         listing = _Listing(tree, emit, recursive=options.recursive)
         entries = size = 0
         for path, node, owner in listing.entries(found):

@@ -11,7 +11,7 @@ from twofold.commands.stats_results import (
     Losses,
     StatsResult,
 )
-from twofold.errors import DamageFound, SnapshotNotFound, TwofoldError, UsageError
+from twofold.errors import DamageFound, PathNotFound, TwofoldError, UsageError
 from twofold.events import Phase
 from twofold.format.image import PartName
 from twofold.repository import Snapshot
@@ -34,7 +34,10 @@ from twofold.view import (
 def of_growth(
     reading: Reading, address: Address, since: Address, top: int, losses: Losses
 ) -> StatsResult:
-    """The ``top`` folders in which most came or went. ``SnapshotNotFound``, ``UsageError``."""
+    """The ``top`` folders in which most came or went.
+
+    ``SnapshotNotFound``, ``PathNotFound``, ``UsageError``.
+    """
     earlier = resolve(since, reading.repository.snapshots(partial=True))
     since.refuse_partition(earlier)
     losses.emit(Phase("comparing folders"))
@@ -102,8 +105,8 @@ class _Place(msgspec.Struct, frozen=True):
 def _one_pair(before: _Place, after: _Place, growths: Growths) -> None:
     left, right = before.side(), after.side()
     if left is None and right is None:
-        shown = path_text(after.address.path or ()).decode("utf-8", "replace")
-        raise SnapshotNotFound(f"neither of the two backups holds '{shown}'")
+        shown = path_text(after.address.path or ()).decode("utf-8", "surrogateescape")
+        raise PathNotFound(f"neither of the two backups holds '{shown}'")
     growths.compare(after.address.path or (), left, right)
 
 

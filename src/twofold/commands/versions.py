@@ -13,7 +13,7 @@ from typing import ClassVar
 import msgspec
 
 from twofold.commands.reading import Library, read_repository
-from twofold.errors import DamageFound, SnapshotNotFound, TwofoldError, UsageError
+from twofold.errors import DamageFound, PathNotFound, TwofoldError, UsageError
 from twofold.events import Emit, Finding, Phase, Progress, Severity
 from twofold.format.image import PartName
 from twofold.format.pages import Node, NodeKind
@@ -116,7 +116,7 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 def run(options: VersionsOptions, emit: Emit) -> VersionsResult:
-    """Look into every snapshot. ``SnapshotNotFound`` when none holds the file."""
+    """Look into every snapshot. ``SnapshotNotFound``; ``PathNotFound`` when none holds the file."""
     places = [_parse(place) for place in options.places]
     with read_repository(options.access, "versions", emit) as library:
         for place in places:
@@ -127,7 +127,7 @@ def run(options: VersionsOptions, emit: Emit) -> VersionsResult:
         versions = versions_of(sightings)
         if not versions and not looking.damaged:
             shown = ", ".join(_text(place) for place in options.places)
-            raise SnapshotNotFound(
+            raise PathNotFound(
                 f"no backup holds '{shown}'",
                 hint="'twofold find NAME' looks for a name everywhere",
             )
@@ -180,6 +180,8 @@ def _check_backup(place: _Place, library: Library) -> None:
         reading = library.reading(place.backup)
         if place.kind != reading.snapshot.root.kind:
             reading.tree(place.backup)  # tells what is missing
+        if place.partition is not None:
+            ImageDisk(reading.pages, reading.snapshot.root).partition(place.partition)
 
 
 def _parse(place: bytes) -> _Place:

@@ -16,10 +16,10 @@ from typing import NamedTuple, Optional
 
 import msgspec
 
-from twofold.errors import SnapshotNotFound, UsageError
+from twofold.errors import UsageError
 from twofold.format.pages import Node, NodeKind
 from twofold.gitignore import GitIgnore
-from twofold.view import FileTree, Found, Path, find_typed, path_text
+from twofold.view import FileTree, Found, Path, get_typed, path_text
 
 Way = dict[bytes, Optional["Way"]]
 """Names that lead to what is wanted; None is "this and all below"."""
@@ -86,27 +86,17 @@ def select(
 ) -> Selection:
     """The selection for an address with further paths below it.
 
-    ``SnapshotNotFound`` names what the snapshot does not hold; ``UsageError`` for a bad pattern.
+    ``PathNotFound`` names what the snapshot does not hold; ``UsageError`` for a bad pattern.
     """
-    at = _found(tree, address)
+    at = get_typed(tree, address)
     if at.node.kind == NodeKind.DIRECTORY:
         start, way = at, _way(tree, at, paths)
     else:
         _refuse_below(at, paths)
-        start, way = _found(tree, at.path[:-1]), {at.path[-1]: None}
+        start, way = get_typed(tree, at.path[:-1]), {at.path[-1]: None}
     wish = Wish(way, way is None and not include)
     gives_start = wish.chosen and bool(start.path)
     return Selection(start, wish, gives_start, _compiled(include), _compiled(exclude))
-
-
-def _found(tree: FileTree, path: Path) -> Found:
-    found = find_typed(tree, path)
-    if found is None:
-        shown = os.fsdecode(path_text(path))
-        raise SnapshotNotFound(
-            f"the snapshot holds no '{shown}'", hint="'twofold ls' shows what a snapshot holds"
-        )
-    return found
 
 
 def _refuse_below(at: Found, paths: Sequence[Path]) -> None:
@@ -121,7 +111,7 @@ def _way(tree: FileTree, at: Found, paths: Sequence[Path]) -> Way | None:
     for path in paths:
         if not path:
             return None
-        names = _found(tree, (*at.path, *path)).path[len(at.path) :]
+        names = get_typed(tree, (*at.path, *path)).path[len(at.path) :]
         here: Way | None = top
         for name in names[:-1]:
             here = None if here is None else here.setdefault(name, {})

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from twofold.view.contents import Contents, Frame, Piece, Result
     from twofold.view.filters import Filter
     from twofold.view.finding import Finder
-    from twofold.view.growth import Growth, Growths, Side
+    from twofold.view.grown import Growth, Side
+    from twofold.view.growth import Growths
     from twofold.view.history import Sighting, Version, versions_of
     from twofold.view.identity import Cutting, Identities
     from twofold.view.image import FRAME, ImageDisk, ImageVolume
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from twofold.view.system_facts import Program, SystemFacts, User
     from twofold.view.systems import Unread, systems_in
     from twofold.view.tree import Tree, Walk
-    from twofold.view.typed import find_spelled, find_typed
+    from twofold.view.typed import find_spelled, find_typed, get_typed
 
 __getattr__ = opened_by(
     __name__,
@@ -69,7 +70,8 @@ __getattr__ = opened_by(
         "contents": "Contents Frame Piece Result",
         "filters": "Filter",
         "finding": "Finder",
-        "growth": "Growth Growths Side",
+        "growth": "Growths",
+        "grown": "Growth Side",
         "history": "Sighting Version versions_of",
         "identity": "Cutting Identities",
         "image": "FRAME ImageDisk ImageVolume",
@@ -83,7 +85,7 @@ __getattr__ = opened_by(
         "system_facts": "Program SystemFacts User",
         "systems": "Unread systems_in",
         "tree": "Tree Walk",
-        "typed": "find_spelled find_typed",
+        "typed": "find_spelled find_typed get_typed",
     },
 )
 
@@ -139,6 +141,7 @@ __all__ = [
     "files_of",
     "find_spelled",
     "find_typed",
+    "get_typed",
     "is_absolute",
     "named_stream",
     "parse_address",

@@ -108,6 +108,10 @@ class Groups(Protocol):
         """The group of an entry; None when it is alone or nothing is known. ``DamageFound``."""
         ...
 
+    def holds(self, group: Group, node: Node) -> bool:
+        """Whether a file of this number is here, as large and old as a node. ``DamageFound``."""
+        ...
+
 
 class Visits(Protocol):
     """Everything below a directory: each entry in name order, depth first. To be iterated once.

@@ -123,7 +123,7 @@ class MetadataComparer:
         if [(s.name, s.size) for s in mine] != [(s.name, s.size) for s in theirs]:
             return True
         before, after = self._trees
-        return any(not _same_stream(File(before, one), File(after, other), s) for s in mine)
+        return any(not same_stream(File(before, one), File(after, other), s) for s in mine)
 
 
 _MARKS = 0x2 | 0x4
@@ -142,7 +142,7 @@ def _streams(node: Node) -> list[ExtraStream]:
     return sorted(node.more.streams, key=lambda s: s.name) if node.more is not None else []
 
 
-def _same_stream(one: File, other: File, stream: ExtraStream) -> bool:
+def same_stream(one: File, other: File, stream: ExtraStream) -> bool:
     """Whether a stream has the same bytes on both sides; encrypted ones cannot be told apart."""
     if not isinstance(one.tree, ImageTree) or not isinstance(other.tree, ImageTree):
         return True

@@ -21,6 +21,7 @@ from twofold.view.patterns import Patterns, State
 from twofold.view.search import Search
 from twofold.view.search_image import ImageSearch
 from twofold.view.tree import Tree
+from twofold.view.typed import get_typed
 
 _KEPT = 1 << 16
 """Hits in partitions that are kept."""
@@ -47,7 +48,7 @@ class Finder:
         self._room = _KEPT
 
     def in_files(self, root: Root, path: Path, on_damage: OnDamage) -> Iterator[Found]:
-        """What matches in a backup of files, from a path on. ``DamageFound`` on the way there."""
+        """What matches in a backup of files, from a path on. ``PathNotFound``, ``DamageFound``."""
 
         def below(start: Found, state: State) -> Iterator[Found]:
             if start.node.ref is not None:
@@ -78,10 +79,8 @@ class Finder:
         return self._keeping(key, kept, self._from(tree, path, below))
 
     def _from(self, tree: FileTree, path: Path, below: Below) -> Iterator[Found]:
-        start = tree.find(path)
-        if start is None:
-            return
-        hit, state = self._patterns.follow(path)
+        start = get_typed(tree, path)
+        hit, state = self._patterns.follow(start.path)
         if hit and self._takes(start.node):
             yield start
         if state and start.node.kind == NodeKind.DIRECTORY:

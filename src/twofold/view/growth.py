@@ -6,7 +6,8 @@ among the ones that count most. Kept are those, and one level of names for each 
 
     new - gone = how much larger it is now
 
-A changed file counts with the chunks that its other version does not have.
+A changed file counts with the chunks that its other version does not have. Totals of a folder that
+is not entered count a file once for each of its names: once such a file was met, all are entered.
 """
 
 import heapq
@@ -16,53 +17,18 @@ import msgspec
 
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, NodeKind, Owner
-from twofold.format.segments import Absence, Segment
 from twofold.view import nodes
-from twofold.view.base import NO_OWNER, FileTree, Found, Path
+from twofold.view.base import NO_OWNER, Found, Path
+from twofold.view.grown import Grown, Growth, Side
 from twofold.view.tree import Tree
 
-_DEEPEST = 4096
-_MOST_SEGMENTS = 1 << 20
 _ENTRIES_PER_STEP = 4096
-
-
-class Growth(msgspec.Struct):
-    """Bytes and entries of a folder with everything below it; a changed file is in neither count
-    of entries but its own.
-    """
-
-    bytes_new: int = 0
-    bytes_gone: int = 0
-    files_new: int = 0
-    files_gone: int = 0
-    files_changed: int = 0
-
-    def add(self, other: "Growth") -> None:
-        """Count another one in."""
-        self.bytes_new += other.bytes_new
-        self.bytes_gone += other.bytes_gone
-        self.files_new += other.files_new
-        self.files_gone += other.files_gone
-        self.files_changed += other.files_changed
-
-    @property
-    def moved(self) -> int:
-        """Bytes that came or went; never less than that of any folder below."""
-        return self.bytes_new + self.bytes_gone
-
-
-class Side(msgspec.Struct, frozen=True):
-    """A tree, and the folder or file of it that is compared."""
-
-    tree: FileTree
-    found: Found
 
 
 _Pair = tuple[Node | None, Node | None]
 
 
 class _Level(msgspec.Struct):
-    path: Path
     pairs: Iterator[_Pair]
     growth: Growth = msgspec.field(default_factory=Growth)
 
@@ -88,13 +54,15 @@ class Growths:
 
     def compare(self, prefix: Path, before: Side | None, after: Side | None) -> None:
         """Take in one pair of folders, or of files."""
-        walk = _SideBySide(self, before, after)
-        self.total.add(walk.run(prefix))
+        walk = _SideBySide(self, prefix, before, after)
+        self.total.add(walk.run())
 
-    def offer(self, path: Path, growth: Growth) -> None:
+    def offer(self, where: Callable[[], Path], growth: Growth) -> None:
         """A folder is known whole."""
-        if not growth.moved:
+        full = len(self._heap) >= self._top
+        if not growth.moved or (full and growth.moved < self._heap[0][0]):
             return
+        path = where()
         item = (growth.moved, -len(path), path, growth)
         if len(self._heap) < self._top:
             heapq.heappush(self._heap, item)
@@ -119,54 +87,71 @@ class Growths:
 class _SideBySide:
     """One walk through two trees."""
 
-    def __init__(self, growths: Growths, before: Side | None, after: Side | None) -> None:
+    def __init__(
+        self, growths: Growths, prefix: Path, before: Side | None, after: Side | None
+    ) -> None:
+        """``prefix``: how the path of the start is told."""
         self._growths = growths
+        self._prefix = prefix
         self._before = before
         self._after = after
+        self._grown = Grown(before, after, growths.tell)
         self._entered: tuple[set[int], set[int]] = (set(), set())
         self._levels: list[_Level] = []
+        self._names: list[bytes] = []
+        """Of the folders on the way, but for the start: paths are made of them when needed."""
 
-    def run(self, prefix: Path) -> Growth:
+    def run(self) -> Growth:
         """Everything; the growth of the whole."""
         pair = tuple(side.found.node if side else None for side in (self._before, self._after))
-        whole = _Level(prefix[:-1], iter(()))
+        whole = _Level(iter(()))
         self._levels = [whole]
-        self._meet((pair[0], pair[1]), prefix)
+        self._meet((pair[0], pair[1]), ())
         while len(self._levels) > 1:
             level = self._levels[-1]
             found = self._next(level)
             if found is None:
-                self._levels.pop()
-                self._levels[-1].growth.add(level.growth)
-                self._growths.offer(level.path, level.growth)
+                self._leave()
                 continue
-            name = (found[0] or found[1] or _NOTHING).name
-            self._meet(found, (*level.path, name))
+            self._meet(found, ((found[0] or found[1] or _NOTHING).name,))
         return whole.growth
+
+    def _leave(self) -> None:
+        level = self._levels.pop()
+        self._levels[-1].growth.add(level.growth)
+        self._growths.offer(self._path, level.growth)
+        if self._names:
+            self._names.pop()
+
+    def _path(self, name: Path = ()) -> Path:
+        """How the folder this is in, or an entry of it, is told."""
+        return (*self._prefix, *self._names, *name)
 
     def _next(self, level: _Level) -> _Pair | None:
         try:
             return next(level.pairs, None)
         except DamageFound as error:
-            self._growths.tell(level.path, error)
+            self._growths.tell(self._path(), error)
             return None
 
-    def _meet(self, pair: _Pair, path: Path) -> None:
+    def _meet(self, pair: _Pair, name: Path) -> None:
+        """Take in an entry of the folder this is in, or the start, which has no name here."""
         self._growths.met()
         before, after = pair
         if before is not None and after is not None and _is_folder(before) != _is_folder(after):
-            self._meet((before, None), path)
-            self._meet((None, after), path)
+            self._meet((before, None), name)
+            self._meet((None, after), name)
             return
         one = after or before
         if one is None:
             return
         if _is_folder(one):
-            self._folder(before, after, path)
+            self._folder(before, after, name)
         else:
-            self._levels[-1].growth.add(self._file(before, after, path))
+            grown = self._grown.of(before, after, (*self._names, *name), self._path(name))
+            self._levels[-1].growth.add(grown)
 
-    def _folder(self, before: Node | None, after: Node | None, path: Path) -> None:
+    def _folder(self, before: Node | None, after: Node | None, name: Path) -> None:
         if before is not None and after is not None:
             if self._same_page(before, after):
                 return
@@ -175,10 +160,12 @@ class _SideBySide:
             if known is not None and not self._growths.matters(known.moved):
                 self._levels[-1].growth.add(known)
                 return
-        if len(path) > _DEEPEST or not self._enter(before, after):
-            self._growths.tell(path, DamageFound("this folder is below itself, or far too deep"))
+        if not self._enter(before, after):
+            self._growths.tell(self._path(name), DamageFound("this folder is below itself"))
             return
-        self._levels.append(_Level(path, self._pairs(before, after, path)))
+        own = self._grown.of_folder(before, after, self._path(name))
+        self._names += name
+        self._levels.append(_Level(self._pairs(before, after), own))
 
     def _same_page(self, before: Node, after: Node) -> bool:
         return self._both_paged and before.ref == after.ref
@@ -191,6 +178,8 @@ class _SideBySide:
         """What a folder on one side only comes to, where its tree knows without a walk."""
         side, node = (self._after, after) if after is not None else (self._before, before)
         if side is None or node is None or node.ref is None or not side.tree.counted:
+            return None
+        if self._grown.linked:
             return None
         if after is not None:
             return Growth(bytes_new=node.ref.bytes, files_new=node.ref.files)
@@ -210,10 +199,10 @@ class _SideBySide:
             entered.add(number)
         return True
 
-    def _pairs(self, before: Node | None, after: Node | None, path: Path) -> Iterator[_Pair]:
+    def _pairs(self, before: Node | None, after: Node | None) -> Iterator[_Pair]:
         """Entries of both folders by name."""
-        left = self._children(self._before, before, path)
-        right = self._children(self._after, after, path)
+        left = self._children(self._before, before)
+        right = self._children(self._after, after)
         one, other = next(left, None), next(right, None)
         while one is not None or other is not None:
             if other is None or (one is not None and one.name < other.name):
@@ -226,62 +215,20 @@ class _SideBySide:
                 yield one, other
                 one, other = next(left, None), next(right, None)
 
-    def _children(self, side: Side | None, node: Node | None, path: Path) -> Iterator[Node]:
+    def _children(self, side: Side | None, node: Node | None) -> Iterator[Node]:
         if side is None or node is None:
             return
 
         def tell(_: Path, error: DamageFound) -> None:
-            self._growths.tell(path, error)
+            self._growths.tell(self._path(), error)
 
         walk = side.tree.walk(Found((), node, _owner(side)), tell)
         for visit in walk:
             walk.skip()
             yield visit.node
 
-    def _file(self, before: Node | None, after: Node | None, path: Path) -> Growth:
-        if before is None and after is not None:
-            return Growth(bytes_new=after.size, files_new=1)
-        if after is None and before is not None:
-            return Growth(bytes_gone=before.size, files_gone=1)
-        if before is None or after is None or self._same(before, after):
-            return Growth()
-        try:
-            new = self._new_bytes(before, after)
-        except DamageFound as error:
-            self._growths.tell(path, error)
-            new = after.size
-        gone = new - (after.size - before.size)
-        if gone < 0:  # parts of it were repeated
-            new, gone = new - gone, 0
-        return Growth(bytes_new=new, bytes_gone=gone, files_changed=int(bool(new or gone)))
-
-    def _same(self, before: Node, after: Node) -> bool:
-        if self._both_paged:
-            return (before.content, before.ref) == (after.content, after.ref)
-        return (before.size, before.mtime_ns) == (after.size, after.mtime_ns)
-
-    def _new_bytes(self, before: Node, after: Node) -> int:
-        """Bytes of a file's chunks that are not in its version before."""
-        if self._before is None or self._after is None or before.kind != NodeKind.FILE:
-            return after.size
-        old = _segments(self._before.tree, before)
-        new = _segments(self._after.tree, after)
-        if old is None or new is None:
-            return after.size
-        known: set[bytes | Absence | None] = {None, *Absence}  # what is not kept is nobody's
-        for segment in old:
-            known.add(segment.blob)
-            if len(known) > _MOST_SEGMENTS:
-                return after.size
-        return sum(segment.length for segment in new if segment.blob not in known)
-
 
 _NOTHING = Node(b"", NodeKind.FILE, 0, 0, 0)
-
-
-def _segments(tree: FileTree, node: Node) -> Iterator[Segment] | None:
-    """The chunks of a file; None where its content is not kept as such."""
-    return tree.segments(node) if tree.content(node) is None else None
 
 
 def _is_folder(node: Node) -> bool:

@@ -270,6 +270,16 @@ class ImageGroups:
         links = self._tree.facts(node).links
         return Group(0, nodes.number_of(node), links) if links > 1 else None
 
+    def holds(self, group: Group, node: Node) -> bool:
+        """Whether a file of this number is here, as large and old as a node."""
+        try:
+            found, _ = self._tree.owned(DirectoryEntry(node.name, group.inode, Kind.FILE))
+            alive = self._tree.facts(found).links > 0
+        except DamageFound:
+            return False
+        same = (found.kind, found.size, found.mtime_ns) == (node.kind, node.size, node.mtime_ns)
+        return alive and same
+
 
 class _Level:
     """Where a walk is in one directory."""

@@ -5,14 +5,15 @@ runs parallel to the tree (docs/format/metadata.md). Listings are read only for 
 hold such entries, and found anew from the last place asked for.
 """
 
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from twofold.format.pages import ListingPage, Node
 from twofold.format.records import PageRef
 from twofold.graph import PageStore
 from twofold.graph.pages import page_with
-from twofold.platform import iterate
+from twofold.platform import FLAG_FAILED, iterate
 from twofold.view.base import Group
 
 
@@ -33,6 +34,7 @@ class LinkGroups:
         self._refs: list[PageRef | None] = []  # listings of the directories along _names
         self._leaf_id = b""
         self._leaf = _Leaf({}, {})
+        self._files: set[int] | None = None  # marks of all files, once somebody asks
 
     def of(self, directory: Sequence[bytes], node: Node) -> Group | None:
         """The group of an entry; None when it is alone or nothing is known. ``DamageFound``."""
@@ -40,6 +42,25 @@ class LinkGroups:
         if listing is None:
             return None
         return self._leaf_for(listing, node.name).groups.get(node.name)
+
+    def holds(self, group: Group, node: Node) -> bool:
+        """Whether a file of this number is here, as large and old as a node. ``DamageFound``.
+
+        The first question reads all listings.
+        """
+        if self._files is None:
+            self._files = set()
+            self._files.update(self._marks())
+        return _mark(group.device, group.inode, node.size, node.mtime_ns) in self._files
+
+    def _marks(self) -> Iterator[int]:
+        waiting = [self._top] if self._top is not None else []
+        while waiting:
+            for page in self._pages.listing(waiting.pop()):
+                waiting += [child.ref for child in page.children]
+                for entry in iterate(page.packed):
+                    if stat.S_ISREG(entry.mode) and not entry.flags & FLAG_FAILED:
+                        yield _mark(page.device, entry.inode, entry.size, entry.mtime_ns)
 
     def _descend(self, directory: Sequence[bytes]) -> PageRef | None:
         """The listing of a directory, None when it was not kept."""
@@ -64,6 +85,11 @@ class LinkGroups:
             page = next(iter(self._pages.listing(PageRef(ident))))
             self._leaf, self._leaf_id = _decode(page), ident
         return self._leaf
+
+
+def _mark(device: int, inode: int, size: int, mtime_ns: int) -> int:
+    """What stands for a file among many; it takes less room than its numbers."""
+    return hash((device, inode, size, mtime_ns))
 
 
 def _decode(page: ListingPage) -> _Leaf:

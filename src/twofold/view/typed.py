@@ -14,6 +14,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from twofold.errors import PathNotFound
+from twofold.format.pages import NodeKind
+from twofold.view.address import path_text
 from twofold.view.base import FileTree, Found, Path
 
 _ESCAPE = re.compile(rb"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U(000[0-9a-f]{5}|0010[0-9a-f]{4})")
@@ -44,6 +47,31 @@ def find_spelled(tree: FileTree, path: Sequence[bytes]) -> Found | None:
             return None
         here = found.path
     return found
+
+
+def get_typed(tree: FileTree, path: Sequence[bytes], *, within: str = "the snapshot") -> Found:
+    """The entry at a path as somebody typed it. ``PathNotFound``, ``DamageFound``."""
+    found = find_typed(tree, path)
+    if found is None:
+        shown = _shown(path_text(path))
+        raise PathNotFound(f"{within} holds no '{shown}'", hint=_link_on(tree, path))
+    return found
+
+
+def _link_on(tree: FileTree, path: Sequence[bytes]) -> str:
+    """A hint where a path leads through a link, which is not followed."""
+    for end in range(1, len(path)):
+        found = find_typed(tree, path[:end])
+        if found is None:
+            break
+        if found.node.kind == NodeKind.SYMLINK:
+            link, target = _shown(path_text(path[:end])), _shown(found.node.content)
+            return f"'{link}' is a link to '{target}', and links are not followed"
+    return ""
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
 
 
 def _spellings(name: bytes) -> Iterator[bytes]:

@@ -98,8 +98,8 @@ def _closing(result: "BackupResult") -> Iterator[str | Line]:
         yield "dry run: nothing was stored"
     else:
         yield Line(f"backup {result.snapshot.hex()[:8]} made in {duration(result.seconds)}", "bold")
-    files = result.stored + result.unchanged
-    yield f"  {things(files, 'entry', 'entries')}, {size(result.bytes_total)} in all"
+    files = things(result.stored + result.unchanged, "file")
+    yield f"  {files}, {size(result.bytes_total)} in all"
     yield f"  {result.unchanged:,} unchanged, {result.stored:,} new or changed"
     yield f"  {size(result.bytes_read)} read, {size(result.bytes_stored)} stored"
     if result.excluded:

@@ -113,7 +113,7 @@ def _question(plan: "RestorePlan", existing: str) -> str:
 def plan_lines(plan: "RestorePlan", to: bytes) -> Iterator[str | Line]:
     """What a restore would do."""
     yield (
-        f"{plan.new:,} new, {plan.replaced + plan.conflicts:,} replaced, "
+        f"{_files_and_folders(plan.new)} new, {plan.replaced + plan.conflicts:,} replaced, "
         f"{plan.unchanged + plan.metadata:,} unchanged, {plan.deleted:,} deleted; "
         f"{size(plan.bytes_needed)} to write into {printable(to)}"
     )
@@ -126,6 +126,10 @@ def plan_lines(plan: "RestorePlan", to: bytes) -> Iterator[str | Line]:
     yield from (Line(f"  note: {note}", "yellow") for note in plan.notes)
 
 
+def _files_and_folders(number: int) -> str:
+    return things(number, "file or folder", "files and folders")
+
+
 def _closing(result: "RestoreResult") -> Iterator[str | Line]:
     if not result.written:
         yield "dry run: nothing was written"
@@ -134,7 +138,7 @@ def _closing(result: "RestoreResult") -> Iterator[str | Line]:
     if not done + result.metadata + result.failed + result.damaged:
         yield "nothing to do: everything is there already"
         return
-    amount = f"{things(done, 'entry', 'entries')}, {size(result.bytes_written)}"
+    amount = f"{_files_and_folders(done)}, {size(result.bytes_written)}"
     yield Line(f"restored {amount} in {duration(result.seconds)}", "bold")
     if result.aside:
         yield f"  what was in the way is kept in {printable(result.aside.path)}"
