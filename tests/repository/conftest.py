@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,27 +17,24 @@ def _no_waiting_for_the_drive() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def _lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    folder = tmp_path_factory.mktemp("sample")
+def _lab_in(folder: Path) -> Lab:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TWOFOLD_STATE_DIR", str(folder / "memory"))
         patch.setenv("TWOFOLD_CACHE_DIR", str(folder / "cache"))
         sample = make_sample(folder)
         add_marks(sample)
     return Lab(sample)
+
+
+@pytest.fixture(scope="session")
+def _lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return _lab_in(tmp_path_factory.mktemp("sample"))
 
 
 @pytest.fixture(scope="session")
 def foreign_lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Another repository with the same password."""
-    folder = tmp_path_factory.mktemp("foreign")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TWOFOLD_STATE_DIR", str(folder / "memory"))
-        patch.setenv("TWOFOLD_CACHE_DIR", str(folder / "cache"))
-        sample = make_sample(folder)
-        add_marks(sample)
-    return Lab(sample)
+    return _lab_in(tmp_path_factory.mktemp("foreign"))
 
 
 @pytest.fixture
