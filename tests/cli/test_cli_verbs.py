@@ -221,6 +221,15 @@ def test_check_of_a_damaged_repository(twofold: Program, sample: Path) -> None:
     assert "findings" not in records.summary
 
 
+def test_a_backup_that_cannot_be_read_is_missed_in_the_list(twofold: Program, sample: Path) -> None:
+    twofold("backup", "sample", code=0)
+    twofold("backup", "sample", code=0)
+    next((twofold.place / "repository/roots").iterdir()).write_bytes(b"")
+    summary = twofold("--json", "snapshots", code=5).summary
+    assert (summary["total"], summary["damaged"]) == (1, 1)
+    assert "1 more cannot be read" in twofold("snapshots", code=5).out
+
+
 def test_what_check_advises_brings_back_what_is_still_there(twofold: Program, sample: Path) -> None:
     twofold("backup", "sample", code=0)
     for pack in (twofold.place / "repository/packs").rglob("*"):

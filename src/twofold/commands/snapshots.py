@@ -6,6 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from twofold.commands.access import open_at, tell_missing_heads
+from twofold.errors import DamageFound
 from twofold.events import Emit
 from twofold.options import Options, RepositoryAccess
 from twofold.repository import Repository, Snapshot
@@ -49,13 +50,18 @@ class SnapshotInfo(msgspec.Struct, frozen=True):
 
 
 class SnapshotsResult(msgspec.Struct, frozen=True):
-    """What answered the question, out of ``total`` in the repository."""
+    """What answered the question, out of ``total`` in the repository.
+
+    Exit code 5: of ``damaged`` more not even the description can be read.
+    """
 
     SHOWN_AS: ClassVar = {"snapshots": "snapshot"}
 
+    exit_code: int
     repository: bytes
     location: str
     total: int
+    damaged: int
     snapshots: tuple[SnapshotInfo, ...]
 
 
@@ -68,9 +74,18 @@ def run(options: SnapshotsOptions, emit: Emit) -> SnapshotsResult:
 
 def listed(options: SnapshotsOptions, repository: Repository) -> SnapshotsResult:
     """The same of a repository that is open."""
-    found = repository.snapshots()
-    kept = tuple(describe(each) for each in found if _wanted(options, each))
-    return SnapshotsResult(repository.id, repository.backend.location, len(found), kept)
+    committed = repository.committed()  # before the list: a backup may end in between
+    readable = repository.snapshots(partial=True)
+    found = [each for each in readable if not each.root.partial]
+    damaged = len(committed - {each.id for each in readable})
+    return SnapshotsResult(
+        exit_code=DamageFound.exit_code if damaged else 0,
+        repository=repository.id,
+        location=repository.backend.location,
+        total=len(found),
+        damaged=damaged,
+        snapshots=tuple(describe(each) for each in found if _wanted(options, each)),
+    )
 
 
 def _wanted(options: SnapshotsOptions, snapshot: Snapshot) -> bool:

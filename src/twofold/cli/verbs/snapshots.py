@@ -40,7 +40,7 @@ def command(
     )
     result = snapshots.run(options, session.emit)
     session.show(_lines(result), result)
-    return session.finish(result, _closing(result))
+    return session.finish(result, _closing(result), result.exit_code)
 
 
 COLUMNS = ("id", "made", "host", "name", "tags", "files", "size", "stored", "folders")
@@ -76,8 +76,10 @@ def _row(each: "SnapshotInfo") -> tuple[str, ...]:
     )
 
 
-def _closing(result: "SnapshotsResult") -> Iterator[str]:
+def _closing(result: "SnapshotsResult") -> Iterator[str | Line]:
     shown = len(result.snapshots)
     hidden = result.total - shown
     more = f", {hidden:,} more not shown" if hidden else ""
     yield f"{things(shown, 'backup')}{more} in {result.location}"
+    if result.damaged:
+        yield Line(f"  {result.damaged:,} more cannot be read", "red")
