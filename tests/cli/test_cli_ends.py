@@ -184,7 +184,7 @@ from twofold.cli.start import main
 main()
 """
     done = subprocess.run([sys.executable, "-c", statement], capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"error: interrupted\n")
 
 
 def test_what_was_ignored_stays_ignored(twofold: Program) -> None:

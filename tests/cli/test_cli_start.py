@@ -118,16 +118,3 @@ threading.Thread(target=work).start()
 """
     ended, out = end_of(bare, before, "nonsense")
     assert (ended, out) == (2, "after the main thread\n")
-
-
-def test_an_interrupt_while_modules_are_loaded_is_no_traceback(bare: Program) -> None:
-    before = """
-import sys
-class Interrupted:
-    def find_spec(self, name, path=None, target=None):
-        if name == "twofold.cli.run":
-            raise KeyboardInterrupt
-sys.meta_path.insert(0, Interrupted())
-sys.stderr = sys.stdout
-"""
-    assert end_of(bare, before, "version") == (130, "error: interrupted\n")

@@ -17,7 +17,6 @@ INTERRUPTED = 130
 """As ``main`` has it, which may not be loaded yet."""
 _COLLECT_AFTER = 50_000
 """Objects made before rings among them are looked for: we make millions, and next to no rings."""
-_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -27,16 +26,13 @@ def main() -> None:
         code = _run()
     except KeyboardInterrupt:  # while modules are loaded, before anybody listens to signals
         sys.stderr.write("error: interrupted\n")
-        code = _INTERRUPTED
+        code = INTERRUPTED
     _end(code)
 
 
 def _run() -> int:
     gc.disable()
-    try:
-        from twofold.cli.main import run
-    except KeyboardInterrupt:  # nothing was begun yet
-        os._exit(INTERRUPTED)
+    from twofold.cli.main import run
 
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
     gc.enable()
