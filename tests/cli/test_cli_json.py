@@ -90,6 +90,15 @@ def test_everything_is_records(
     assert (outcome.code != 0) == bool(outcome.of("error")) or outcome.code == 3
 
 
+def test_records_hold_characters_only(twofold: Program, sample: Path) -> None:
+    """Half of a character, which stands for a byte that is no UTF-8, is none to strict readers."""
+    twofold("backup", "sample", code=0)
+    outcome = twofold("ls", b"latest:/odd\xffname", "--json", code=1)
+    obeys(outcome)
+    assert "holds no '/odd\ufffdname'" in outcome.of("error")[0]["message"]
+    assert "\\ud" not in outcome.out
+
+
 def test_a_summary_tells_the_result(twofold: Program, sample: Path) -> None:
     summary = twofold("backup", "sample", "--json", code=0).summary
     assert definitions_that_fit(summary) == ["summary of backup"]

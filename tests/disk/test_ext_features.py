@@ -1,8 +1,11 @@
 """What is special about single ext files: each against what made it."""
 
+import base64
+import hashlib
 import os
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -205,6 +208,27 @@ def test_encrypted_files_are_coded_and_cannot_be_read(tmp_path: Path) -> None:
     assert any("encrypted" in note for note in volume.facts.notes)
     with pytest.raises(FormatError, match="encrypted"):
         volume.open(number)
+
+
+def test_names_in_encrypted_folders_are_spelled_in_letters(tmp_path: Path) -> None:
+    """As stored they may hold any byte; Linux writes them in base 64, too."""
+    stored = [b"a/b\0c/\xff%02d " % number + b"x" * 9 for number in range(3)] + [b"\0" * 200]
+    (tmp_path / "tree" / "sealed").mkdir(parents=True)
+    for number, name in enumerate(stored):
+        (tmp_path / "tree" / "sealed" / (b"%02d" % number).decode().rjust(len(name), "n")).touch()
+    image = tmp_path / "sealed.img"
+    image.write_bytes(bytes(4 << 20))
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", tmp_path / "tree", image], check=True)
+    data = image.read_bytes()
+    for number, name in enumerate(stored):
+        data = data.replace((b"%02d" % number).rjust(len(name), b"n"), name)
+    image.write_bytes(data)
+    debugfs(image, ["feature encrypt", "sif sealed flags 0x80800"], write=True)
+    volume = _open(image)
+    names = [entry.name for entry in volume.entries(_number(volume, b"sealed"))]
+    told = {base64.urlsafe_b64decode(name + b"=" * (-len(name) % 4)) for name in names}
+    assert told == {*stored[:3], stored[3][:149] + hashlib.sha256(stored[3][149:]).digest()}
+    assert max(map(len, names)) <= 255
 
 
 def test_bad_blocks_are_claimed_and_wanted_by_nobody(tmp_path: Path) -> None:

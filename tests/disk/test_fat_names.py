@@ -38,6 +38,7 @@ def notes(*slots: bytes) -> tuple[str, ...]:
         (b"\x05BC     X  ", 0x00, "\u03c3BC.X"),
         (b"CAF\x90       ", 0x00, "CAFÉ"),
         (b"CAF\x90       ", 0x08, "café"),
+        (b"OD\xe4     S\xe4 ", 0x18, "od\u03c3.s\u03c3"),
         (b"\xb5\x9b        ", 0x00, "╡¢"),
     ],
 )

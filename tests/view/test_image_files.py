@@ -336,6 +336,8 @@ def test_files_of_nothing_but_holes_take_no_time_and_no_room(place: Place, tmp_p
     result = place.restore("latest:p1:/")
     assert result.exit_code == 0
     assert result.plan.bytes_needed < MIB
+    again = place.restore("latest:p1:/")  # compared where one of both has anything
+    assert (again.unchanged, again.bytes_written) == (result.new, 0)
     hole, gap = place.target / "hole", place.target / "pressed/gap"
     assert (hole.stat().st_size, hole.stat().st_blocks) == (1 << 41, 0)
     assert gap.stat().st_size == (40 << 20) + 106

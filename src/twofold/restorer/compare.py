@@ -10,21 +10,24 @@ Contents are compared with the snapshot's blob ids, so the repository need not b
 """
 
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum, auto
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from twofold.disk import Content
 from twofold.errors import DamageFound
 from twofold.format.layout import Buffer
 from twofold.format.pages import Node, NodeKind, kind_of_mode
 from twofold.format.segments import Segment
-from twofold.platform import Attributes, Entry, Extras, TargetDir
+from twofold.platform import Attributes, Entry, Extras, Hole, TargetDir
+from twofold.restorer.holes import Holes, common, without
 from twofold.view import FileTree, absent_in
 
 _STEP = 1 << 20
 _LONGEST = 64 << 20
 _ZEROS = bytes(_STEP)
+_HOLES_MATTER = 16 << 20
+"""Bytes from which on holes are asked for, to pass over those of both sides."""
 
 
 class Decision(IntEnum):
@@ -52,6 +55,13 @@ class Readable(Protocol):
     def read_into(self, view: memoryview, offset: int) -> int: ...
 
 
+@runtime_checkable
+class Holed(Readable, Protocol):
+    """A file that knows where nothing was ever written."""
+
+    def holes(self, size: int) -> Iterator[Hole]: ...
+
+
 class Comparer:
     """Compares files with what a tree says they hold; for one thread.
 
@@ -69,16 +79,20 @@ class Comparer:
         try:
             content = tree.content(node)
             if content is not None:
-                return self._is_content(file, content, node.size)
+                big = node.size >= _HOLES_MATTER
+                holes = tuple(common(_holes_in(file, node.size), tree.holes(node))) if big else ()
+                return self._is_content(file, content, node.size, holes)
             return self.same(file, tree.segments(node))
         except DamageFound:
             return False
 
-    def _is_content(self, file: Readable, content: Content, size: int) -> bool:
-        for offset in range(0, size, _STEP):
-            view = memoryview(self._buffer)[: min(_STEP, size - offset)]
-            if file.read_into(view, offset) != len(view) or view != content.read(offset, len(view)):
-                return False
+    def _is_content(self, file: Readable, content: Content, size: int, holes: Holes) -> bool:
+        for start, end in without(0, size, holes):
+            for offset in range(start, end, _STEP):
+                view = memoryview(self._buffer)[: min(_STEP, end - offset)]
+                length = file.read_into(view, offset)
+                if length != len(view) or view != content.read(offset, length):
+                    return False
         self.lacks = bool(absent_in(content))
         return content.size == size
 
@@ -105,13 +119,19 @@ class Comparer:
         return file.read_into(view, offset) == length and self._blob_id(view) == blob
 
     def _zeros(self, file: Readable, offset: int, length: int) -> bool:
-        end = offset + length
-        while offset < end:
-            view = memoryview(self._buffer)[: min(_STEP, end - offset)]
-            if file.read_into(view, offset) != len(view) or not _ZEROS.startswith(view):
-                return False
-            offset += len(view)
+        holes = _holes_in(file, offset + length) if length >= _HOLES_MATTER else ()
+        for start, end in without(offset, offset + length, holes):
+            for at in range(start, end, _STEP):
+                view = memoryview(self._buffer)[: min(_STEP, end - at)]
+                if file.read_into(view, at) != len(view) or not _ZEROS.startswith(view):
+                    return False
         return True
+
+
+def _holes_in(file: Readable, size: int) -> Holes:
+    """What a file has not allocated, as far as it tells."""
+    found = file.holes(size) if isinstance(file, Holed) else ()
+    return [(hole.start, hole.length) for hole in found]
 
 
 class Judge:

@@ -16,7 +16,8 @@ from twofold.format.names import BLOB_ID_SIZE
 from twofold.format.segments import BLOB, Segment, iterate, pack_blob
 from twofold.parallel import Threads
 from twofold.repository import BlobReader
-from twofold.restorer.jobs import FileJob, without
+from twofold.restorer.holes import without
+from twofold.restorer.jobs import FileJob
 from twofold.restorer.target import Target
 from twofold.restorer.writer import Batch, Tools, Writer, is_zero
 from twofold.view import Absent, Contents, Piece, absent_in

@@ -1,7 +1,6 @@
 """Units of work between deciding and writing: files, links, directories, and windows of them."""
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -106,16 +105,3 @@ class Window(msgspec.Struct, eq=False):
         """One more file."""
         self.files.append(job)
         self.size += job.node.size
-
-
-def without(start: int, end: int, holes: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """(start, end) of the parts of a range that lie in no hole; holes ascend."""
-    for hole, length in holes[max(0, bisect_left(holes, (start, 0)) - 1) :]:
-        if hole >= end:
-            break
-        if hole + length > start:
-            if hole > start:
-                yield start, hole
-            start = hole + length
-    if start < end:
-        yield start, end

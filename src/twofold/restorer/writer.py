@@ -19,7 +19,8 @@ from twofold.platform import TargetDir, TargetFile
 from twofold.restorer.asides import Asides
 from twofold.restorer.compare import Comparer
 from twofold.restorer.directory import Directory, Navigator, way_through
-from twofold.restorer.jobs import FileJob, without
+from twofold.restorer.holes import without
+from twofold.restorer.jobs import FileJob
 from twofold.restorer.report import Report
 from twofold.restorer.target import stop_when_full
 from twofold.view import FileTree

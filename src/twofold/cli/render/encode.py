@@ -5,12 +5,14 @@
     ``<name>_ns: int``            ``<name>`` as RFC 3339 time in UTC
     names of parts (``PARTS``)    text, also where the name is a number
     enums, numbers, text, None    as they are; tuples and lists as arrays; structs as objects
+                                  (what is no character of a text is replaced there, too)
     fields named in ``SHOWN_AS``   left out: their elements are records of their own
 
 Every record has ``v`` (the version of these rules and of the records' meaning) and ``type``.
 """
 
 import base64
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,6 +27,9 @@ PATHS = frozenset(
     {"path", "paths", "current", "source", "sources", "target", "name_bytes", "address"}
 )
 PARTS = frozenset({"part", "partition"})
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What stands for bytes that are no UTF-8 in a text: no character, and strict readers refuse it."""
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Schema = dict[str, Json]
@@ -81,8 +86,12 @@ def _put(members: dict[str, Json], name: str, value: object) -> None:
 
 def plain(value: object) -> Json:
     """A value as JSON has it. ``TypeError`` for what must not or cannot be shown."""
-    if value is None or isinstance(value, bool | str | int | float):
-        return value.value if isinstance(value, Enum) else value
+    if isinstance(value, Enum):
+        return value.value  # type: ignore[no-any-return]
+    if isinstance(value, str):
+        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, msgspec.Struct):

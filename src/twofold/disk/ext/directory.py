@@ -7,7 +7,9 @@ the inode (``inline_data``), where the first four bytes are the number of the pa
 """
 
 import struct
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 
 from twofold.disk.base import Kind
 from twofold.disk.ext.inode import MAP_SIZE
@@ -17,15 +19,17 @@ _HEAD = struct.Struct("<IHBB")
 _KINDS = {1: Kind.FILE, 2: Kind.DIRECTORY, 7: Kind.LINK}
 _KNOWN = frozenset(range(1, 8))
 _TYPE_BITS = 0xF
+_SPELLED = 149
 
 Found = tuple[bytes, int, Kind | None]
 """Name, inode, and what it is if the entry tells."""
 
 
-def entries(block: bytes, inodes: int, *, typed: bool) -> Iterator[Found]:
+def entries(block: bytes, inodes: int, *, typed: bool, sealed: bool = False) -> Iterator[Found]:
     """The names in one block or inline part, without ``.`` and ``..``.
 
-    ``typed``: entries tell what they stand for. FormatError on damage.
+    ``typed``: entries tell what they stand for. ``sealed``: names are encrypted, and told as
+    ``spelled``. FormatError on damage.
     """
     place, size = 0, len(block)
     while place + 8 <= size:
@@ -38,11 +42,24 @@ def entries(block: bytes, inodes: int, *, typed: bool) -> Iterator[Found]:
             raise FormatError("a directory is damaged")
         if inode:
             name = block[place + 8 : place + 8 + name_length]
-            if inode > inodes or not _is_name(name):
+            if inode > inodes or not (_is_name(name) or (sealed and name)):
                 raise FormatError("a directory has an impossible entry")
             if name not in {b".", b".."}:
-                yield name, inode, _kind(kind & _TYPE_BITS) if typed else None
+                yield (
+                    spelled(name) if sealed else name,
+                    inode,
+                    _kind(kind & _TYPE_BITS) if typed else None,
+                )
         place += length
+
+
+def spelled(name: bytes) -> bytes:
+    """An encrypted name, which may hold any byte, in letters: base 64 as in addresses of the web.
+
+    Linux without the key shows the same behind a hash; of long names the end is hashed, as there.
+    """
+    kept = name[:_SPELLED] + (sha256(name[_SPELLED:]).digest() if len(name) > _SPELLED else b"")
+    return urlsafe_b64encode(kept).rstrip(b"=")
 
 
 def _is_name(name: bytes) -> bool:
@@ -53,7 +70,7 @@ def _kind(stored: int) -> Kind | None:
     return _KINDS.get(stored, Kind.OTHER) if stored in _KNOWN else None
 
 
-def inline(data: bytes, inodes: int) -> Iterator[Found]:
+def inline(data: bytes, inodes: int, *, sealed: bool = False) -> Iterator[Found]:
     """The names of a directory that stands in its inode: first 60 bytes, then the attribute."""
-    yield from entries(data[4:MAP_SIZE], inodes, typed=True)
-    yield from entries(data[MAP_SIZE:], inodes, typed=True)
+    yield from entries(data[4:MAP_SIZE], inodes, typed=True, sealed=sealed)
+    yield from entries(data[MAP_SIZE:], inodes, typed=True, sealed=sealed)

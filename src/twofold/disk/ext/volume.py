@@ -136,7 +136,7 @@ class ExtVolume:
             return None
 
     def entries(self, directory: int) -> Iterator[DirectoryEntry]:
-        """In the order stored; names of encrypted directories are as stored.
+        """In the order stored; names in encrypted directories are spelled in letters.
 
         A hostile volume may name a directory in several places, even inside itself: who walks must
         remember where they were. FormatError on damage, after what could be read before it.
@@ -148,15 +148,16 @@ class ExtVolume:
     def _names(self, found: Inode) -> Iterator[directory.Found]:
         if found.kind is not Kind.DIRECTORY:
             raise FormatError(f"inode {found.number} is not a directory")
-        sb = self._sb
+        sb, sealed = self._sb, bool(found.flags & ENCRYPTED)
         if found.flags & INLINE_DATA:
-            yield from directory.inline(self._files.inline(found), sb.inodes)
+            data = self._files.inline(found)
+            yield from directory.inline(data, sb.inodes, sealed=sealed)
             return
         typed = bool(sb.incompat & _FILE_TYPE)
         for piece in self._files.pieces(found):
             for block in range(piece.physical, piece.physical + piece.blocks):
                 raw = self._reader.read(block * sb.block_size, sb.block_size)
-                yield from directory.entries(raw, sb.inodes, typed=typed)
+                yield from directory.entries(raw, sb.inodes, typed=typed, sealed=sealed)
 
     def open(self, file: int, stream: bytes = b"") -> Content:
         """The content of a regular file. FormatError when there is none that can be read."""

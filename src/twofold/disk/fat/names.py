@@ -32,10 +32,15 @@ def decode_short(stored: bytes, code_page: str, case: int = 0) -> str:
     base = raw[:8].rstrip(b" ").decode(code_page)
     extension = raw[8:11].rstrip(b" ").decode(code_page)
     if case & _LOWER_BASE:
-        base = base.lower()
+        base = _lower(base)
     if case & _LOWER_EXTENSION:
-        extension = extension.lower()
+        extension = _lower(extension)
     return f"{base}.{extension}" if extension else base
+
+
+def _lower(name: str) -> str:
+    """Letter by letter, as systems do it: a sigma is no other one at the end of a word."""
+    return "".join(letter.lower() for letter in name)
 
 
 class LongName:
