@@ -230,6 +230,22 @@ def test_a_backup_that_cannot_be_read_is_missed_in_the_list(twofold: Program, sa
     assert "1 more cannot be read" in twofold("snapshots", code=5).out
 
 
+def test_a_backup_that_cannot_be_read_may_be_the_one_that_is_meant(
+    twofold: Program, sample: Path
+) -> None:
+    for _ in range(2):
+        twofold("backup", "sample", code=0)
+    found = {each["id"] for each in twofold("--json", "snapshots", code=0).of("snapshot")}
+    lost, *_ = (twofold.place / "repository/roots").iterdir()
+    lost.write_bytes(b"")
+    (left,) = found - {lost.name}
+    told = twofold("restore", "latest", "--to", "there", code=5)
+    assert "one may be newer" in told.err
+    assert (twofold.place / "there").exists()
+    assert "newer" not in twofold("restore", left, "--to", "elsewhere", code=0).err
+    assert twofold("ls", "latest", code=0).out
+
+
 def test_what_check_advises_brings_back_what_is_still_there(twofold: Program, sample: Path) -> None:
     twofold("backup", "sample", code=0)
     for pack in (twofold.place / "repository/packs").rglob("*"):

@@ -25,12 +25,13 @@ from twofold.view import Absent, Address, FileTree, resolve, snapshot_tree
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """An open snapshot."""
+    """An open snapshot. ``is_certain``: it is the one that its address means, see ``Library``."""
 
     repository: Repository
     snapshot: Snapshot
     index: Index
     pages: PageStore
+    is_certain: bool = True
 
     def tree(self, address: Address) -> FileTree:
         """The files that an address is about.
@@ -51,8 +52,11 @@ class Library:
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
+        committed = repository.committed()  # before the list: a backup may end in between
         self.snapshots = repository.snapshots(partial=True)
         """All, by time, also those that are only found by their id."""
+        self.unreadable = len(committed - {each.id for each in self.snapshots})
+        """Backups of which not even the description can be read: nobody knows their time."""
 
     @cached_property
     def kept(self) -> list[Snapshot]:
@@ -92,10 +96,27 @@ class Library:
         }
 
     def reading(self, address: Address) -> Reading:
-        """The snapshot an address names. ``SnapshotNotFound``."""
+        """The snapshot an address names. ``SnapshotNotFound``.
+
+        An address that does not give an id may mean a backup that cannot be read; that is told.
+        """
         snapshot = resolve(address, self.snapshots)
         address.refuse_partition(snapshot)
-        return Reading(self.repository, snapshot, self.index, self.pages)
+        is_certain = not self.unreadable or address.prefix is not None
+        if not is_certain:
+            self._tell_uncertain(address, snapshot)
+        return Reading(self.repository, snapshot, self.index, self.pages, is_certain)
+
+    def _tell_uncertain(self, address: Address, snapshot: Snapshot) -> None:
+        taken = f"'{address.text}' is taken for {self.name(snapshot)}"
+        self.repository.emit(
+            Finding(
+                Severity.DAMAGE,
+                f"snapshot {self.name(snapshot)}",
+                f"{taken}, but of {self.unreadable} more the time cannot be read: one may be newer",
+                "see 'twofold snapshots', and name the one that is wanted by its id",
+            )
+        )
 
 
 def tell_absent(absent: Absent, subject: str, emit: Emit) -> int:

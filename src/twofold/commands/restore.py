@@ -1,7 +1,8 @@
 """Restore files out of a snapshot: plan, show, execute.
 
 Exit code 0 when everything asked for is there; 1 when the target would not take some of it; 5 when
-the repository could not give some of it. Each such entry is told by name, and all others are there.
+the repository could not give some of it: each such entry is told by name, and all others are there;
+or when it could not tell whether this is the backup that is meant.
 """
 
 from collections.abc import Callable
@@ -145,7 +146,7 @@ def _result(
         )
     counts = outcome.counts
     return RestoreResult(
-        exit_code=_exit_code(outcome),
+        exit_code=_exit_code(outcome, reading),
         snapshot=snapshot.id,
         snapshot_time_ns=snapshot.root.time_ns,
         target=options.target,
@@ -168,8 +169,8 @@ def _result(
     )
 
 
-def _exit_code(outcome: Outcome) -> int:
-    if outcome.counts.damaged:
+def _exit_code(outcome: Outcome, reading: Reading) -> int:
+    if outcome.counts.damaged or not reading.is_certain:
         return DamageFound.exit_code
     if outcome.counts.failed:
         return TwofoldError.exit_code

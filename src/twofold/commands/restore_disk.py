@@ -1,8 +1,9 @@
 """Write an image, or one partition of it, back onto a disk or into a file: plan, show, execute.
 
 Exit code 0 when everything was written and read back the same; 1 when the target did not give back
-what was written; 5 when the repository could not give some of it. A restore that was cut off goes
-on when it is run again with the same image and the same target (``twofold.imaging.journal``).
+what was written; 5 when the repository could not give some of it, or not tell whether this is the
+image that is meant. A restore that was cut off goes on when it is run again with the same image and
+the same target (``twofold.imaging.journal``).
 """
 
 import errno
@@ -14,13 +15,12 @@ import msgspec
 from msgspec.structs import replace
 
 from twofold import clock
-from twofold.commands.access import open_at, refuse_own_folder, tell_missing_heads
-from twofold.commands.reading import reader_session, tell_absent
+from twofold.commands.access import refuse_own_folder
+from twofold.commands.reading import read_repository, tell_absent
 from twofold.errors import DamageFound, NoSpace, RefusedUnsafe, TwofoldError, UsageError
 from twofold.events import Emit, Notice
 from twofold.format.names import BlobKind
 from twofold.format.segments import Absence
-from twofold.graph import PageStore
 from twofold.imaging import (
     DiskPlan,
     DiskRestored,
@@ -36,7 +36,7 @@ from twofold.imaging.plan import Target
 from twofold.options import Options, RepositoryAccess
 from twofold.platform import Disk, current
 from twofold.repository import Repository, Snapshot
-from twofold.view import ImageDisk, parse_address, resolve
+from twofold.view import ImageDisk, parse_address
 
 
 class RestoreDiskOptions(Options, frozen=True, kw_only=True):
@@ -85,13 +85,13 @@ def run(options: RestoreDiskOptions, emit: Emit) -> RestoreDiskResult:
     address = parse_address(options.snapshot)
     if address.path:
         raise UsageError("a path cannot be written to a disk", hint="see 'twofold restore'")
-    with open_at(options.access, emit) as repository, reader_session(repository, "restore-disk"):
-        tell_missing_heads(repository, emit)
+    with read_repository(options.access, "restore-disk", emit) as library:
+        repository = library.repository
         refuse_own_folder(repository, options.target)
-        snapshot = resolve(address, repository.snapshots(partial=True))
+        reading = library.reading(address)
+        snapshot, pages = reading.snapshot, reading.pages
         if snapshot.root.image is None:
             raise UsageError(f"{snapshot.short} is a backup of files, not an image")
-        pages = PageStore(repository.blob_reader(repository.load_index()))
         page = pages.image(snapshot.root.image)
         target, before = _target(options.target)
         plan = plan_restore(page, target, address.partition, before)
@@ -112,6 +112,7 @@ def run(options: RestoreDiskOptions, emit: Emit) -> RestoreDiskResult:
                 disk.reread_partitions()
         result = _result(options, snapshot.id, plan, done, started)
         code = tell_absent(done.absent, os.fsdecode(options.target), emit)
+        code = code if reading.is_certain else DamageFound.exit_code
         return replace(result, exit_code=result.exit_code or code)
 
 
