@@ -11,7 +11,7 @@ import ctypes
 import gc
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -41,12 +41,14 @@ def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(defaults, "sleep", lambda _seconds: None)
 
 
-@pytest.fixture(autouse=True)
-def _memory_is_given_back() -> Iterator[None]:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Give memory back when a test's fixtures are gone as well."""
     before = _held()
-    yield
+    done = yield
     if _held() - before > _MUCH:
         give_back()
+    return done
 
 
 def _held() -> int:
