@@ -87,6 +87,24 @@ def test_extents_are_what_is_not_zero(place: Place, disk: Path) -> None:
     assert not any(left)
 
 
+def test_runs_of_zeros_of_raw_space_are_no_extents(place: Place, tmp_path: Path) -> None:
+    """A disk may be terabytes of them, and whoever copies it goes along the extents."""
+    disk, there = tmp_path / "disk.img", random.Random(5).randbytes(5000)
+    with disk.open("wb") as file:
+        file.write(there)
+        file.seek(700 << 20)
+        file.write(there)
+        file.truncate(900 << 20)
+    image_of(place, disk)
+    with opened(place) as image:
+        extents = list(image.extents())
+        assert sum(length for _, length in extents) < 1 << 20
+        for at in (0, 700 << 20):
+            (found,) = [each for each in extents if each.offset <= at < each.end]
+            assert found.end >= at + 5000
+            assert image.read(at, 5000) == there
+
+
 def test_partitions_are_read_by_number(place: Place, disk: Path, ext_volume: Path) -> None:
     image_of(place, disk)
     with opened(place) as image:

@@ -111,8 +111,8 @@ class ImageVolume:
         for volume, first, last, at in self._places(offset, end):
             if volume is None:
                 for span in self.streams.spans.within(first, last):
-                    start = max(span.start, first)
-                    yield Extent(start, min(span.end, last) - start)
+                    for start, stop in self.streams.filled(span, first, last):
+                        yield Extent(start, stop - start)
             else:
                 for each in volume.extents_within(at, at + last - first):
                     yield Extent(each.offset - at + first, each.length)

@@ -9,7 +9,7 @@ import threading
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import accumulate
 
@@ -21,7 +21,7 @@ from twofold.format.segments import Absence, Segment
 from twofold.graph import PageStore
 from twofold.repository import BlobReader
 from twofold.view.base import Absent
-from twofold.view.spans import Spans, add_entry, check_geometry
+from twofold.view.spans import Span, Spans, add_entry, check_geometry
 
 _PAGES = 256
 _STREAMS = 16
@@ -87,6 +87,16 @@ class Stream:
             begin = stop
             position += 1
 
+    def filled(self, offset: int, end: int) -> Iterator[tuple[int, int]]:
+        """(from, to) of what is no run of zeros, neighbours apart."""
+        position = bisect_right(self._ends, offset)
+        while offset < end and position < len(self._ends):
+            stop = min(self._ends[position], end)
+            if self._parts[position] is not None:
+                yield offset, stop
+            offset = stop
+            position += 1
+
 
 class Entries:
     """The entries of one volume by their place in its order."""
@@ -119,6 +129,7 @@ class Streams:
         self._files = array(
             "Q"
         )  # owners of the entries that are contents of files, which are first
+        self._first_raw: int | None = None  # behind it all are raw
         self.spans = self._index(pages, volume)
         self._stream = lru_cache(_STREAMS)(partial(_open, pages, blobs, self._entries, self.absent))
 
@@ -132,12 +143,27 @@ class Streams:
                 add_entry(spans, volume, number, entry)
                 if entry.role == EntryRole.FILE:
                     self._files.append(entry.owner)
+                elif entry.role == EntryRole.RAW and self._first_raw is None:
+                    self._first_raw = number
                 number += 1
         return spans.painted()
 
     def read_into(self, view: memoryview, number: int, offset: int) -> None:
         """Fill a view that is all zeros with bytes of an entry's stream. ``DamageFound``."""
         self._stream(number).read_into(view, offset)
+
+    def filled(self, span: Span, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """(from, to) of what a span covers of a range of the volume.
+
+        Of raw entries, long runs of zeros are left out: they may be as long as the disk.
+        """
+        start, end = max(span.start, start), min(span.end, end)
+        if self._first_raw is None or span.entry < self._first_raw:
+            yield start, end
+            return
+        moved = span.start - span.at
+        for first, last in self._stream(span.entry).filled(start - moved, end - moved):
+            yield first + moved, last + moved
 
     def file(self, owner: int, name: bytes = b"") -> ExtentEntry | None:
         """The entry that is the content of a file, None where there is none. ``DamageFound``."""
