@@ -28,6 +28,7 @@ DEBIAN_PACKAGES = (  # package, and the command that it brings
     ("gcc", "gcc"),
     ("gdisk", "sgdisk"),
     ("genisoimage", "genisoimage"),
+    ("git", "git"),
     ("libc6-dev", "/usr/include/stdlib.h"),
     ("libcap2-bin", "setcap"),
     ("libhivex-bin", "hivexsh"),
