@@ -52,11 +52,9 @@ class Library:
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
-        committed = repository.committed()  # before the list: a backup may end in between
-        self.snapshots = repository.snapshots(partial=True)
-        """All, by time, also those that are only found by their id."""
-        self.unreadable = len(committed - {each.id for each in self.snapshots})
-        """Backups of which not even the description can be read: nobody knows their time."""
+        self.snapshots, self.unreadable = repository.readable()
+        """All, by time, also those that are only found by their id; and of how many more not even
+        the description can be read, so that nobody knows their time."""
 
     @cached_property
     def kept(self) -> list[Snapshot]:

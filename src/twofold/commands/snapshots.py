@@ -74,10 +74,8 @@ def run(options: SnapshotsOptions, emit: Emit) -> SnapshotsResult:
 
 def listed(options: SnapshotsOptions, repository: Repository) -> SnapshotsResult:
     """The same of a repository that is open."""
-    committed = repository.committed()  # before the list: a backup may end in between
-    readable = repository.snapshots(partial=True)
+    readable, damaged = repository.readable()
     found = [each for each in readable if not each.root.partial]
-    damaged = len(committed - {each.id for each in readable})
     return SnapshotsResult(
         exit_code=DamageFound.exit_code if damaged else 0,
         repository=repository.id,

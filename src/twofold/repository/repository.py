@@ -177,6 +177,12 @@ class Repository:
         """Ids of all snapshots, readable or not."""
         return set(self.objects.ids(names.SESSIONS_COMMITTED))
 
+    def readable(self) -> tuple[list[Snapshot], int]:
+        """All snapshots by time, partial ones too; of how many more nothing can be read."""
+        committed = self.committed()  # before the list: a backup may end in between
+        found = self.snapshots(partial=True)
+        return found, len(committed - {each.id for each in found})
+
     def key_slots(self) -> list[slots.SlotInfo]:
         """Readable key slots."""
         return slots.list_slots(self.backend, self.id, self._opened)

@@ -73,28 +73,28 @@ class Stream:
 
     def read_into(self, view: memoryview, offset: int) -> None:
         """Fill a view that is all zeros from an offset on. ``DamageFound``."""
-        end, position = offset + len(view), bisect_right(self._ends, offset)
-        begin = offset
-        while begin < end and position < len(self._ends):
-            start = self._ends[position - 1] if position else 0
-            stop = min(self._ends[position], end)
+        for begin, stop, position in self._within(offset, offset + len(view)):
             blob = self._parts[position]
             if isinstance(blob, Absence):
                 self._absent.add(blob, stop - begin)
             elif blob is not None:
+                start = self._ends[position - 1] if position else 0
                 data = memoryview(self._blobs.read(blob, self._ends[position] - start))
                 view[begin - offset : stop - offset] = data[begin - start : stop - start]
-            begin = stop
-            position += 1
 
     def filled(self, offset: int, end: int) -> Iterator[tuple[int, int]]:
         """(from, to) of what is no run of zeros, neighbours apart."""
-        position = bisect_right(self._ends, offset)
-        while offset < end and position < len(self._ends):
-            stop = min(self._ends[position], end)
+        for begin, stop, position in self._within(offset, end):
             if self._parts[position] is not None:
-                yield offset, stop
-            offset = stop
+                yield begin, stop
+
+    def _within(self, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """(from, to, position) of the parts that a range meets, up to the end of the last one."""
+        position = bisect_right(self._ends, begin)
+        while begin < end and position < len(self._ends):
+            stop = min(self._ends[position], end)
+            yield begin, stop, position
+            begin = stop
             position += 1
 
 
