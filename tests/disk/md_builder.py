@@ -7,15 +7,20 @@ UUID_OF_ARRAY = "11111111-2222-3333-4444-555555555555"
 MIRROR = 1
 
 
-def md_1(size: int, version: str, level: int = MIRROR) -> tuple[int, bytes]:
-    """Place and bytes of one of version 1 (md_p.h of Linux: struct mdp_superblock_1)."""
+def md_1(
+    size: int, version: str, level: int = MIRROR, *, start: int = 32 << 10
+) -> tuple[int, bytes]:
+    """Place and bytes of one of version 1 (md_p.h of Linux: struct mdp_superblock_1).
+
+    ``start``: the first byte that the array has of the member, unless the superblock is at its end.
+    """
     sector = {"1.0": (size // 512 - 16) & ~7, "1.1": 0, "1.2": 8}[version]
     block = bytearray(256 + 2 * 2)
     struct.pack_into("<IIII", block, 0, 0xA92B4EFC, 1, 0, 0)
     block[16:32] = UUID(UUID_OF_ARRAY).bytes
     block[32:41] = b"host:name"
     struct.pack_into("<QiIQIi", block, 64, 0, level, 0, 4096, 0 if level == MIRROR else 128, 2)
-    struct.pack_into("<QQQ", block, 128, 0 if version == "1.0" else 64, 4096, sector)
+    struct.pack_into("<QQQ", block, 128, 0 if version == "1.0" else start // 512, 4096, sector)
     struct.pack_into("<II", block, 216, 0, 2)
     total = sum(struct.unpack(f"<{len(block) // 4}I", block))
     struct.pack_into("<I", block, 216, (total & 0xFFFFFFFF) + (total >> 32))

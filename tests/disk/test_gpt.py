@@ -256,6 +256,21 @@ def test_hybrid_and_missing_protection(disk: Path) -> None:
     assert any("protective MBR is missing" in note for note in found.notes)
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"), [(["mkswap", "-f"], "none"), (["dd", "if=/dev/zero"], "gpt")]
+)
+def test_a_copy_behind_what_fills_the_disk_is_left_over(
+    disk: Path, words: list[str], kind: str
+) -> None:
+    """Some tools wipe only the start; after an accident there the same copy is all that helps."""
+    words = [*words, str(disk)] if words[0] == "mkswap" else [*words, f"of={disk}", "count=40"]
+    words += ["conv=notrunc"] if words[0] == "dd" else []
+    subprocess.run(words, check=True, capture_output=True)
+    data = disk.read_bytes()
+    assert data.count(b"EFI PART") == 1
+    assert table(data).kind == kind
+
+
 def test_a_protection_of_no_sectors_protects(disk: Path) -> None:
     """As to Linux, which does not look at its size."""
     data = bytearray(disk.read_bytes())

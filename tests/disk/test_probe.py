@@ -41,3 +41,23 @@ def test_a_recognised_file_system_that_is_damaged_is_told() -> None:
     raw[12 * 512 + 200] ^= 1
     with pytest.raises(FormatError):
         open_file_system(MemoryBlocks(bytes(raw)))
+
+
+@pytest.mark.parametrize(
+    ("at", "header"),
+    [
+        (0, b"LUKS\xba\xbe\0\1"),
+        (3, b"-FVE-FS-"),
+        (3, b"ReFS\0\0\0\0\0\0\0\0\0FSRS"),
+        (512, b"LABELONE".ljust(24, b"\0") + b"LVM2 001"),
+    ],
+)
+def test_what_was_there_before_shows_through(tmp_path: Path, at: int, header: bytes) -> None:
+    """A volume that hides what it holds leaves the superblock of ext alone, 1024 bytes from 0."""
+    file = tmp_path / "volume"
+    file.write_bytes(bytes(4 << 20))
+    run("mke2fs", "-q", file)
+    raw = bytearray(file.read_bytes())
+    assert open_file_system(MemoryBlocks(bytes(raw))) is not None
+    raw[at : at + len(header)] = header
+    assert open_file_system(MemoryBlocks(bytes(raw))) is None

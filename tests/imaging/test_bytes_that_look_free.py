@@ -73,6 +73,45 @@ def test_a_member_of_a_mirror_is_its_file_system(world: ImageWorld, tmp_path: Pa
     assert world.image_page().volumes[1].used < 10 * MIB
 
 
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_what_was_on_a_member_before(world: ImageWorld, tmp_path: Path, version: str) -> None:
+    """Its superblock is at the start, and leaves that of the file system before alone."""
+    member = tmp_path / "member"
+    make_ext4(member, world.source, 32 * MIB, "-O", "metadata_csum")
+    data = bytearray(member.read_bytes())
+    place, block = md_1(len(data), version, MIRROR, start=24 * MIB)
+    data[place : place + len(block)] = block
+    data[24 * MIB :] = _noise(8 * MIB)
+    member.write_bytes(data)
+    assert b"Data Offset : 49152 sectors" in run("mdadm", "--examine", member)
+    same, kind, _ = _round(world, member)
+    assert (same, kind) == (True, "md")
+
+
+@pytest.mark.parametrize(
+    ("table", "level", "name"), [("gpt", MIRROR, "RAID 1"), ("dos", 5, "RAID 5")]
+)
+def test_a_table_of_before_on_a_disk_that_is_a_member(
+    world: ImageWorld, tmp_path: Path, table: str, level: int, name: str
+) -> None:
+    """mdadm leaves it there, and nobody wipes the partition either."""
+    disk, volume = tmp_path / "disk", tmp_path / "volume"
+    make_ext4(volume, world.source, 32 * MIB, "-O", "metadata_csum")
+    (world.source / "table").write_text(f"label: {table}\nstart=2048,size=32M\n")
+    data = bytearray(40 * MIB)
+    disk.write_bytes(data)
+    run("sh", "-c", 'sfdisk -q "$0" < "$1"', disk, world.source / "table")
+    data[:] = disk.read_bytes()
+    data[MIB : 33 * MIB] = volume.read_bytes()
+    place, block = md_1(len(data), "1.2", level, start=26 * MIB)
+    data[place : place + len(block)] = block
+    data[26 * MIB : 38 * MIB] = _noise(12 * MIB)
+    disk.write_bytes(data)
+    same, kind, told = _round(world, disk)
+    assert (same, kind) == (True, "ext4")
+    assert any(f"a Linux software RAID ({name})" in note for note in told)
+
+
 @pytest.mark.parametrize("options", [_OLD, "metadata_csum"])
 def test_tables_that_something_else_was_written_over(
     world: ImageWorld, tmp_path: Path, options: str

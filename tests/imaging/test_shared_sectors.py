@@ -108,3 +108,25 @@ def test_a_container_shares_nothing_with_what_it_contains(
     record(disk, SECOND[0] - MIB, (0x83, MIB, SECOND[1]))
     _, told = world.image(disk)
     assert not any(isinstance(e, Notice) and "every sector" in e.text for e in told)
+
+
+def test_a_second_image_proves_nothing_by_what_another_writes_over(
+    world: ImageWorld, tmp_path: Path
+) -> None:
+    """A file of the first, in blocks that the second has written to since: no stamp tells of it."""
+    disk = make(world, tmp_path)
+    make_ext4(tmp_path / "one", world.source, FIRST[1], "-O", "^has_journal")
+    for field in ("ctime", "mtime"):
+        run("debugfs", "-w", "-R", f"sif /3 {field} 20200101000000", tmp_path / "one")
+    with open(disk, "r+b") as file:
+        file.seek(FIRST[0])
+        file.write((tmp_path / "one").read_bytes())
+    mbr(disk)
+    world.image(disk, skip_unchanged=True)
+    block = int(run("debugfs", "-R", "blocks /3", tmp_path / "one").split()[0])
+    with open(disk, "r+b") as file:
+        file.seek(FIRST[0] + block * 4096)
+        file.write(b"of the second")
+    world.image(disk, skip_unchanged=True)
+    world.restore_image(tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == disk.read_bytes()

@@ -2,7 +2,8 @@
 
     gpt     when a copy of a GPT is in order and sector 0 has a protective entry (or nothing)
     mbr     when sector 0 has a boot record with entries
-    none    when a file system begins in sector 0, or nothing tells of partitions
+    none    when a file system begins in sector 0, or nothing tells of partitions but a GPT's
+            backup copy behind something that fills the disk
 
 What cannot be right is told and not mended: a partition that overlaps another one, leaves the disk
 or the extended partition is listed with its faults, and where a chain of logical partitions breaks
@@ -95,7 +96,7 @@ def read_table(reader: BlockReader) -> PartitionTable:
     mbr = read_mbr(reader, reader.sector_size)
     if mbr is None or mbr.is_protective:
         gpt = _find_gpt(reader)
-        if gpt:
+        if gpt and (mbr or not _is_left_over(reader, gpt)):
             return _gpt_table(reader, gpt, mbr)
     if mbr is None or not mbr.entries or _is_superfloppy(reader, mbr):
         return _undivided(reader)
@@ -116,6 +117,11 @@ def _find_gpt(reader: BlockReader) -> Gpt | None:
     if error:
         raise error
     return None
+
+
+def _is_left_over(reader: BlockReader, gpt: Gpt) -> bool:
+    """Whether something else was written over all but the copy at the end, which it left there."""
+    return "primary" in gpt.damaged and recognise(reader).kind not in ("empty", "unknown")
 
 
 def _is_superfloppy(reader: BlockReader, mbr: Mbr) -> bool:

@@ -5,7 +5,9 @@ has no signature and is asked for last. A new file system is one more line of th
 
 A member of an array that is no mirror begins with pieces of what the array holds. Where that is a
 file system smaller than the member, all looks as it should be and its maps are those of other
-bytes: nothing is looked for there.
+bytes. A member with its superblock at the start, a volume group or an encrypted volume may still
+have the superblock of a file system that was there before, which none of them writes over. So
+nothing is looked for in any of these.
 """
 
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from twofold.disk.ext import open_ext
 from twofold.disk.fat import is_fat, open_fat
 from twofold.disk.ntfs import open_ntfs
 from twofold.disk.raid import md_member
+from twofold.disk.recognise import recognise
 from twofold.disk.xfs import open_xfs
 
 
@@ -36,6 +39,7 @@ SIGNATURES = (
     Signature(1080, b"\x53\xef", lambda reader, _: open_ext(reader)),
 )
 _BOOT = 512
+_HIDING = frozenset(("luks1", "luks2", "bitlocker", "lvm2", "refs"))
 
 
 def open_file_system(reader: BlockReader, *, frozen: bool = False) -> FileSystem | None:
@@ -44,7 +48,7 @@ def open_file_system(reader: BlockReader, *, frozen: bool = False) -> FileSystem
     ``frozen``: it was flushed and frozen, so its tables are up to date whatever its log says.
     FormatError when one is recognised and too damaged to be opened.
     """
-    if _is_piece(reader):
+    if _is_hidden(reader):
         return None
     for offset, magic, opener in SIGNATURES:
         end = offset + len(magic)
@@ -61,7 +65,7 @@ def open_used_blocks(reader: BlockReader, *, frozen: bool = False) -> UsedBlocks
     ``frozen`` as above.
     FormatError when one is recognised and too damaged to be opened.
     """
-    if _is_piece(reader):
+    if _is_hidden(reader):
         return None
     for offset, magic, opener in _MAPPED:
         end = offset + len(magic)
@@ -70,13 +74,15 @@ def open_used_blocks(reader: BlockReader, *, frozen: bool = False) -> UsedBlocks
     return None
 
 
-def _is_piece(reader: BlockReader) -> bool:
-    """Whether only an array as a whole has what the volume begins with."""
+def _is_hidden(reader: BlockReader) -> bool:
+    """Whether what the volume holds is not what it shows at its start."""
     try:
         member = md_member(reader)
+        if member is not None:
+            return not member.is_array
+        return recognise(reader).kind in _HIDING
     except OSError:  # near the end, maybe; what is at the start can be read all the same
         return False
-    return member is not None and not member.is_mirror
 
 
 _MAPPED: tuple[tuple[int, bytes, Callable[[BlockReader, bool], UsedBlocks]], ...] = (

@@ -25,11 +25,13 @@ class Member(NamedTuple):
     level: str
     array: UUID
     name: str
+    start: int = 0
+    """First byte of what it holds of the array; before that may be anything, left from before."""
 
     @property
-    def is_mirror(self) -> bool:
-        """Whether it has all bytes of the array in order; of others the array is made of parts."""
-        return self.level in ("RAID 1", "multipath")
+    def is_array(self) -> bool:
+        """Whether it reads as the array does: its bytes in order, from the first one on."""
+        return self.level in ("RAID 1", "multipath") and not self.start
 
 
 def md_member(reader: BlockReader) -> Member | None:
@@ -59,7 +61,8 @@ def _version_1(reader: BlockReader, version: str, sector: int) -> Member | None:
     if _checksum_1(data) != int.from_bytes(data[216:220], "little"):
         return None
     text = name.split(b"\0", 1)[0].decode("utf-8", "replace")
-    return Member(version, _LEVELS.get(level, f"RAID {level}"), UUID(bytes=array), text)
+    start = int.from_bytes(data[128:136], "little") * _SECTOR
+    return Member(version, _LEVELS.get(level, f"RAID {level}"), UUID(bytes=array), text, start)
 
 
 def _checksum_1(data: bytes) -> int:

@@ -186,8 +186,10 @@ class _Capture:
 
 
 def _for(part: Part, options: VolumeOptions) -> VolumeOptions:
-    """All of a partition that has not its bytes for itself."""
-    return replace(options, exact=True, keep_discardable=True) if part.shared else options
+    """All of a partition that has not its bytes for itself, and none of it taken for unchanged."""
+    if not part.shared:
+        return options
+    return replace(options, exact=True, keep_discardable=True, skip_unchanged=False)
 
 
 class _Previous(msgspec.Struct, frozen=True):

@@ -5,6 +5,9 @@ leaves the disk, is not followed: its bytes belong to the frame. So do logical p
 place where their chain breaks off. Where such bytes, or a record of that chain, lie in a partition
 that is followed, that one is kept with every sector, for what it calls free may be the other's
 contents. Logical volumes follow the partition that they lie in.
+
+A disk that belongs to an array as a whole may have kept the table of what was on it before. Nobody
+knows which of the two is left from before, so its partitions are kept with every sector.
 """
 
 import msgspec
@@ -12,11 +15,19 @@ import msgspec
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import is_frozen
 from twofold.disk.partitions import Partition, PartitionTable, read_table, uncovered
+from twofold.disk.raid import Member, md_member
 from twofold.errors import FormatError
 from twofold.imaging.logical import with_logical
 from twofold.imaging.part import Part
 
+_OLDEST = "0.90"
+"""The version of superblocks that do not say whether they are of a disk or of its last partition.
+"""
 _REST = "What else is in the extended partition is kept as it is, as nobody knows its partitions."
+_MEMBER = (
+    "The disk is marked as a member of a Linux software RAID ({}) as well: its partitions may be"
+    " those of before."
+)
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -43,10 +54,12 @@ def open_source(reader: BlockReader) -> Source:
         note = f"the partition table cannot be read ({error}); the disk is kept as one piece"
         whole = Part(1, 0, reader.size, "")
         return Source(reader, "none", "", reader.sector_size, (whole,), (), (note,), frozen)
-    parts = _followed(table, reader.size)
+    member = _member(reader) if table.kind != "none" else None
+    parts = _followed(table, reader.size, exact=member is not None)
     covered = [(part.start, part.start + part.size) for part in parts]
     notes = [note for note in table.notes if table.kind != "none"]
     notes += [_REST] if table.kind == "mbr" and table.mbr and table.mbr.faults else []
+    notes += [_MEMBER.format(member.level)] if member is not None else []
     notes += [f"partition {p.number}: {fault}" for p in table.partitions for fault in p.faults]
     notes += [f"partition {p.number} is kept with every sector." for p in parts if p.shared]
     divided = with_logical(reader, parts)
@@ -63,8 +76,17 @@ def open_source(reader: BlockReader) -> Source:
     )
 
 
-def _followed(table: PartitionTable, size: int) -> tuple[Part, ...]:
-    """Partitions that share no byte: of two that do, that which begins first.
+def _member(reader: BlockReader) -> Member | None:
+    """The array that has the disk as a whole and is not what the disk reads as."""
+    try:
+        found = md_member(reader)
+    except OSError:  # near the end, maybe
+        return None
+    return None if found is None or found.is_array or found.version == _OLDEST else found
+
+
+def _followed(table: PartitionTable, size: int, *, exact: bool) -> tuple[Part, ...]:
+    """Partitions that share no byte: of two that do, that which begins first. ``exact``: all of it.
 
     Logical ones come last, in the order of their chain: what a damaged one tells must cost no other
     partition.
@@ -75,7 +97,8 @@ def _followed(table: PartitionTable, size: int) -> tuple[Part, ...]:
         is_placed = p.start or table.kind == "none"
         if is_placed and not any(_meet(p, other) for other in found):
             found.append(p)
-    return tuple(_part(p, table) for p in sorted(found, key=lambda p: p.number))
+    found.sort(key=lambda p: p.number)
+    return tuple(_part(p, table, exact=exact) for p in found)
 
 
 def _meet(one: Partition, other: Partition) -> bool:
@@ -90,8 +113,8 @@ def _share(one: Partition, other: Partition) -> bool:
     return _meet(one, other)
 
 
-def _part(p: Partition, table: PartitionTable) -> Part:
+def _part(p: Partition, table: PartitionTable, *, exact: bool) -> Part:
     records = table.mbr.records if table.kind == "mbr" and table.mbr else ()
-    shared = any(_share(p, other) for other in table.partitions)
+    shared = exact or any(_share(p, other) for other in table.partitions)
     shared = shared or any(p.start <= at * table.sector_size < p.end for at in records)
     return Part(p.number, p.start, p.size, p.type, p.name, p.guid, shared)
