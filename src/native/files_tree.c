@@ -46,13 +46,23 @@ identify(struct place *place)
     place->inode = status.st_ino;
 }
 
+/* A directory that may not be listed is opened only to go on from it. */
+static int
+open_to_pass(int above, const char *name)
+{
+    int fd = open_directory(above, name);
+    if (fd < 0 && (errno == EACCES || errno == EPERM))
+        fd = openat(above, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd;
+}
+
 static struct place
 enter(const struct place *above, const char *name)
 {
     struct place place = {-1, above->error, 0, 0};
     if (place.error)
         return place;
-    place.fd = open_directory(above->fd, name);
+    place.fd = open_to_pass(above->fd, name);
     if (place.fd < 0)
         place.error = errno;
     else

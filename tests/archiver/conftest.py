@@ -1,5 +1,6 @@
 """Fixtures for archiver tests."""
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,16 @@ from tests.archiver.world import World
 from twofold import clock
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """An empty repository; making one takes a second of key derivation."""
+    return World.make(tmp_path_factory.mktemp("empty") / "world")
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World.make(tmp_path / "world")
+def world(empty: World, tmp_path: Path) -> World:
+    shutil.copytree(empty.base, tmp_path / "world")
+    return World(tmp_path / "world", empty.key)
 
 
 @pytest.fixture

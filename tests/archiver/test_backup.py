@@ -1,24 +1,29 @@
 """A snapshot holds exactly what was there, and proves unchanged only what is."""
 
+import errno
 import os
 import random
 import socket
 import stat
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.archiver.world import World, assert_same, live
+from tests.platform.oracles import in_child
 from twofold import clock
 from twofold.archiver import RuleOptions
 from twofold.archiver.nodes import XATTR_LIMIT, NodeMaker
-from twofold.errors import NothingDone
+from twofold.errors import NeedsRights, NothingDone, TwofoldError
 from twofold.events import SourceWarning
 from twofold.platform import Extras, SmallRead, current
-from twofold.platform.linux.source import LinuxSourceDir
+from twofold.platform.linux.source import LinuxSourceDir, LinuxSourceFile
 
 Later = Callable[[], None]
+NOBODY = 65534
 
 
 def fill(top: Path, seed: int = 1) -> None:
@@ -238,6 +243,50 @@ def test_a_missing_source_among_others_is_a_failure(world: World) -> None:
     assert os.fsencode(world.source / "missing") in [e.path for e in warned]
 
 
+@pytest.mark.parametrize(
+    ("number", "error"), [(errno.EACCES, NeedsRights), (errno.EIO, TwofoldError)]
+)
+def test_a_source_that_cannot_be_looked_at_is_not_called_absent(
+    world: World, monkeypatch: pytest.MonkeyPatch, number: int, error: type[TwofoldError]
+) -> None:
+    """A drive that fails, or a folder of somebody else's above it, is no drive that is away."""
+    fill(world.source)
+    look, closed = os.lstat, os.fsencode(world.source / "d0")
+
+    def refused(path: bytes, **more: int) -> os.stat_result:
+        if path == closed:
+            raise OSError(number, os.strerror(number))
+        return look(path, **more)
+
+    monkeypatch.setattr(os, "lstat", refused)
+    with pytest.raises(TwofoldError) as told:
+        world.backup(world.source / "d0")
+    assert type(told.value) is error
+    assert os.strerror(number) in told.value.message
+    outcome = world.backup(world.source / "d0", world.source / "d1")
+    assert not outcome.complete
+    assert SourceWarning(closed, "open", os.strerror(number)) in world.events
+    assert b"d1/inner/f0" in world.stored(outcome.root)
+
+
+def test_a_path_longer_than_the_system_takes(world: World) -> None:
+    deep, name = world.source, "d" * 200
+    here = os.open(deep, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here, deep = below, deep / name
+    os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=here))
+    os.close(here)
+    try:
+        outcome = world.backup(deep)
+        assert outcome.complete
+        assert os.fsencode(deep.relative_to(world.source) / "file") in world.stored(outcome.root)
+    finally:
+        subprocess.run(["rm", "-rf", world.source], check=True)
+
+
 def test_dry_run_stores_nothing(world: World) -> None:
     fill(world.source)
     before = sorted(p for p in (world.base / "repo").rglob("*"))
@@ -315,6 +364,73 @@ def test_unreadable_is_named(world: World) -> None:
     outcome = world.backup()
     assert not outcome.complete
     assert outcome.root.counts["failed"] == 1
+
+
+def test_metadata_that_cannot_be_read_is_asked_for_again(
+    world: World, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be missing from this backup and, unchanged, from all that follow."""
+    fill(world.source)
+    later()
+    for path in ("d0/inner/f1", "large", "d1"):
+        os.setxattr(world.source / path, "user.colour", b"blue")
+    with monkeypatch.context() as patch:
+        refuse_attributes(patch)
+        first = world.backup()
+    assert not first.complete
+    warned = [event for event in world.events if isinstance(event, SourceWarning)]
+    hurt = {os.path.relpath(os.fsdecode(event.path), world.source) for event in warned}
+    assert {"d0/inner/f1", "hard link to large", "d1"} <= hurt
+    assert first.root.counts["failed"] == len(warned)
+    assert {each.reason for each in warned} == {"it cannot be had"}
+    assert_same(world, first.root)
+    second = world.backup()
+    assert second.complete
+    found = world.stored(second.root)
+    for name in (b"d0/inner/f1", b"large", b"hard link to large", b"d1"):
+        more = found[name][0].more
+        assert more is not None and more.xattrs == [(b"user.colour", b"blue")]
+
+
+def refuse_attributes(patch: pytest.MonkeyPatch) -> None:
+    """No file or directory shows its extended attributes."""
+    none = Extras(problems=["it cannot be had"])
+    read = LinuxSourceDir.read_batch
+
+    def without(directory: LinuxSourceDir, *rest: Any) -> list[SmallRead]:
+        return [
+            each._replace(extras=none) if each.extras else each for each in read(directory, *rest)
+        ]
+
+    patch.setattr(LinuxSourceDir, "read_batch", without)
+    patch.setattr(LinuxSourceDir, "extras_self", lambda _: none)
+    patch.setattr(LinuxSourceFile, "extras", lambda _: none)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_folder_that_may_only_be_passed_leads_to_what_is_below(world: World) -> None:
+    """As /home often is: others may go through it and not list it."""
+    mine, closed = world.source / "users/me", world.source / "users/me/closed"
+    closed.mkdir(parents=True)
+    (mine / "file").write_bytes(b"mine")
+    (closed / "theirs").touch()
+    for folder, _, files in os.walk(world.base):
+        for path in (folder, *(os.path.join(folder, name) for name in files)):
+            os.chown(path, NOBODY, NOBODY)
+    for above in (mine.parent, closed):
+        os.chown(above, 0, 0)
+        above.chmod(0o711)
+    for above in (world.base, *world.base.parents):
+        if not above.stat().st_mode & 0o001:
+            above.chmod(above.stat().st_mode | 0o011)
+
+    def act() -> str:
+        outcome = world.backup(mine)
+        warned = [each for each in world.events if isinstance(each, SourceWarning)]
+        return repr((sorted(world.stored(outcome.root)), [each.path for each in warned]))
+
+    names = [b"users", b"users/me", b"users/me/closed", b"users/me/file"]
+    assert in_child(act, uid=NOBODY) == repr((names, [os.fsencode(closed)]))
 
 
 def test_folders_backed_up_in_other_company_are_known(world: World, later: Later) -> None:

@@ -54,6 +54,7 @@ class World:
         force: bool = False,
         dry_run: bool = False,
         partial_seconds: float = 600.0,
+        own_folder: bytes | None = None,
     ) -> Outcome:
         self.events = []
         request = BackupRequest(
@@ -62,13 +63,14 @@ class World:
             force=force,
             dry_run=dry_run,
             partial_seconds=partial_seconds,
+            own_folder=own_folder,
         )
         with self.open() as repository:
             return backup(repository, current(), request, self.events.append)
 
-    def stored(self, root: Root) -> dict[bytes, tuple[Node, bytes]]:
-        """Path below the source to (node, content)."""
-        prefix = os.fsencode(self.source)
+    def stored(self, root: Root, top: Path | None = None) -> dict[bytes, tuple[Node, bytes]]:
+        """Path below the source (or another folder) to (node, content)."""
+        prefix = os.fsencode(top or self.source)
         with self.open() as repository:
             pages = PageStore(repository.blob_reader(repository.load_index()))
             everything = dict(walk(pages, root.files_tree))

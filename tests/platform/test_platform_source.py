@@ -187,6 +187,28 @@ def test_unreadable_directory_is_an_error_not_empty(tmp_path: Path, as_root: Non
     assert _as_nobody_in(tmp_path, lambda: look(b"open")) == "0"
 
 
+def test_a_directory_that_may_only_be_passed(tmp_path: Path, as_root: None) -> None:
+    """It leads further, alone and in one go, but shows no names."""
+    (tmp_path / "passed" / "below").mkdir(parents=True)
+    (tmp_path / "passed" / "below" / "file").touch()
+    os.setxattr(tmp_path / "passed", "user.x", b"y")
+    (tmp_path / "passed").chmod(0o711)
+    tmp_path.chmod(0o755)
+
+    def look() -> str:
+        with open_source(Path(".")) as source, closing(source.open_dir(b"passed")) as passed:
+            with closing(passed.open_dir(b"below")) as below:
+                names = [entry.name for entry in iterate(below.scan())]
+                with closing(below.open_parent()) as again:
+                    same = again.identity == passed.identity
+            found = source.scan_tree((b"passed", b"below"), bytes([1, 2]), 1 << 20)
+            told = [each and each.listing[-4:] for each in found]
+            return repr((names, same, told, passed.stat_self().mode, passed.fs_type != ""))
+
+    want = ([b"file"], True, [None, b"file"], stat.S_IFDIR | 0o711, True)
+    assert _as_nobody_in(tmp_path, look) == repr(want)
+
+
 def _as_nobody_in(folder: Path, action: Callable[[], str]) -> str:
     """Act with a folder as the current one, which no parent can forbid."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from twofold.archiver.directory import Closed
+from twofold.archiver.own_place import OwnPlace
 from twofold.archiver.parent import ParentDir, parent_of
 from twofold.archiver.reading import FileReader
 from twofold.archiver.rules import RuleOptions, Rules
@@ -36,6 +37,8 @@ class BackupRequest(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
     dry_run: bool = False
     partial_seconds: float = PARTIAL_SECONDS
+    own_folder: bytes | None = None
+    """That of the repository, if it is one of this computer."""
 
     @property
     def spec(self) -> RunSpec:
@@ -55,13 +58,14 @@ def backup(
 ) -> Outcome:
     """Make a snapshot of live directories.
 
-    Raises ``NothingDone`` when no source exists, ``Fenced``, ``NoSpace``, ``StoreError`` and other
-    repository errors. Unreadable sources are events and stand in the ledger.
+    Raises ``NothingDone`` when no source exists, ``NeedsRights`` when none may be looked at,
+    ``Fenced``, ``NoSpace``, ``StoreError`` and other repository errors. Unreadable sources are
+    events and stand in the ledger.
     """
     there, missing = present(request.sources)
     with Run.begin(repository, platform, request.spec, emit) as run:
-        for path in missing:
-            run.ledger.failed(path, "open", "it is not there")
+        for path, reason in missing.items():
+            run.ledger.failed(path, "open", reason)
         rules = Rules(request.rules)
         previous = run.previous()
         parents = [] if request.force else parents_of(run, rules)
@@ -73,6 +77,7 @@ def backup(
             rules,
             run.ledger,
             repository.keys.dedup.page,
+            OwnPlace.of(platform, request.own_folder),
         )
         top = platform.open_source(os.fsencode(os.sep))
         try:

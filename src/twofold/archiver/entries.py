@@ -220,12 +220,10 @@ class EntryReader:
         item.record = _record_read(todo, entry)
         if unsteady or maker.racy(entry, place.started, place.fs_type):
             item.record = flagged(item.record, FLAG_RACY)
-        self._ledger.stored(path, job.size)
         self._ledger.bytes_read = self._reader.bytes_read
+        self._end(item, path, job.size, extras)
         if unsteady:
             self._ledger.imperfect(path, "it kept changing while it was read")
-        if extras is not None:
-            self._tell_problems(path, extras)
 
     def _look_at(self, todo: Todo, directory: SourceDir, path: bytes) -> None:
         """Links, FIFOs, sockets, devices: nothing to read but what they are."""
@@ -243,8 +241,7 @@ class EntryReader:
         item.node = self._maker.node(item.name, entry, extras)
         if self._maker.racy(entry, started, directory.fs_type):
             item.record = flagged(item.record, FLAG_RACY)
-        self._ledger.stored(path + b"/" + item.name, 0)
-        self._tell_problems(path + b"/" + item.name, extras)
+        self._end(item, path + b"/" + item.name, 0, extras)
 
     def complete_directory(self, item: Item, handle: SourceDir, path: bytes) -> None:
         """Give a directory that is new or changed its metadata, now that it is open."""
@@ -256,11 +253,20 @@ class EntryReader:
         item.node = self._maker.node(item.name, entry, extras)
         if self._maker.racy(entry, started, handle.fs_type):
             item.record = flagged(item.record, FLAG_RACY)
-        self._tell_problems(path, extras)
+        if extras.problems:
+            self._fail_in_part(item, path, extras)
 
-    def _tell_problems(self, path: bytes, extras: Extras) -> None:
-        for problem in extras.problems:
-            self._ledger.imperfect(path, problem)
+    def _end(self, item: Item, path: bytes, size: int, extras: Extras | None) -> None:
+        """An entry was read: whole, or without what the system would not give of it."""
+        if extras is not None and extras.problems:
+            self._fail_in_part(item, path, extras)
+        else:
+            self._ledger.stored(path, size)
+
+    def _fail_in_part(self, item: Item, path: bytes, extras: Extras) -> None:
+        """What could be had is stored, and proves nothing: the next run is to try again."""
+        item.record = flagged(item.record, FLAG_RACY)
+        self._ledger.failed(path, "stored in part", ", ".join(extras.problems))
 
     def _fail(self, item: Item, path: bytes, action: str, error: OSError) -> None:
         if error.errno == errno.ENOENT:

@@ -5,12 +5,13 @@ All sources hang below the root directory: ``/home/u`` and ``/etc`` become ``/ â
 children that lead to a source, and are never listed, for we may only have the right to pass.
 """
 
+import errno
 import os
 from collections.abc import Iterable
 
 import msgspec
 
-from twofold.errors import NothingDone
+from twofold.errors import NeedsRights, NothingDone, TwofoldError
 
 
 class Waypoint(msgspec.Struct):
@@ -46,16 +47,48 @@ def components(path: bytes) -> list[bytes]:
     return [part for part in path.replace(os.fsencode(os.sep), b"/").split(b"/") if part]
 
 
-def present(paths: Iterable[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """(paths that exist, paths that do not). ``NothingDone`` when none exists."""
+def present(paths: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, str]]:
+    """(paths to be walked, reasons why others cannot be).
+
+    When none can be: ``NothingDone`` if they are just not there, ``NeedsRights``, ``TwofoldError``.
+    """
     there: list[bytes] = []
-    missing: list[bytes] = []
+    missing: dict[bytes, str] = {}
+    refused: OSError | None = None
     for path in paths:
-        (there if os.path.lexists(path) else missing).append(path)
+        error = _trouble(path)
+        if error is None:
+            there.append(path)
+            continue
+        absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+        missing[path] = "it is not there" if absent else error.strerror or str(error)
+        refused = refused or (None if absent else error)
     if not there:
-        names = ", ".join(os.fsdecode(p) for p in missing) or "no path given"
-        raise NothingDone(
+        raise _nothing(missing, refused)
+    return there, missing
+
+
+def _trouble(path: bytes) -> OSError | None:
+    """Why a path cannot be looked at; one too long for the system is gone along by handle."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return None if error.errno == errno.ENAMETOOLONG else error
+    except ValueError:
+        return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return None
+
+
+def _nothing(missing: dict[bytes, str], refused: OSError | None) -> TwofoldError:
+    """No source can be had."""
+    if refused is None:
+        names = ", ".join(os.fsdecode(path) for path in missing) or "no path given"
+        return NothingDone(
             f"nothing to back up: {names} is not there",
             hint="is the drive mounted? Nothing was changed; older backups are kept",
         )
-    return there, missing
+    told = ", ".join(f"{os.fsdecode(path)}: {reason}" for path, reason in missing.items())
+    text = f"nothing can be backed up: {told}"
+    if isinstance(refused, PermissionError):
+        return NeedsRights(text)
+    return TwofoldError(text, hint="check the drive; nothing was changed, older backups are kept")

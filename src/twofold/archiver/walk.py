@@ -22,12 +22,13 @@ from twofold.archiver.ahead import Ahead
 from twofold.archiver.directory import Closed, Item, NewDirectory, SameDirectory, Slice, Trail
 from twofold.archiver.entries import EntryReader
 from twofold.archiver.nodes import FAILED, NodeMaker, flagged
+from twofold.archiver.own_place import OwnPlace
 from twofold.archiver.parent import Lookup, Old, ParentDir
 from twofold.archiver.reading import FileReader
 from twofold.archiver.rules import CACHE_SIGNATURE, CACHE_TAG, Rules
 from twofold.archiver.selection import Waypoint
 from twofold.errors import DamageFound
-from twofold.events import Progress
+from twofold.events import Notice, Progress
 from twofold.pipeline import Flow, Ledger, ListingWriter, NodeWriter
 from twofold.platform import (
     Entry,
@@ -79,6 +80,7 @@ class Walk:
         rules: Rules,
         ledger: Ledger,
         page_key: bytes,
+        own: OwnPlace,
     ) -> None:
         self._flow = flow
         self._reader = reader
@@ -86,6 +88,7 @@ class Walk:
         self._rules = rules
         self._ledger = ledger
         self._page_key = page_key
+        self._own = own
         self._entries = EntryReader(reader, NodeMaker(platform), rules, ledger)
         self._levels: list[Level] = []
         self._queue: deque[Slice | End] = deque()
@@ -179,6 +182,9 @@ class Walk:
     def _enter(self, step: Step, handle: SourceDir, trail: Trail, top_device: int) -> None:
         waypoint, path = step.waypoint, trail.path
         way = waypoint if waypoint is not None and not waypoint.whole else None
+        if self._own.holds(handle.identity, on_the_way=way is not None):
+            self._leave_out_own(step, path)
+            return
         if waypoint is not None and waypoint.whole:
             top_device = handle.device
         before = self._listed_ahead(step, handle)
@@ -243,6 +249,12 @@ class Walk:
             if name in self._rules.options.if_present or _is_cache(handle):
                 return os.fsdecode(name)
         return ""
+
+    def _leave_out_own(self, step: Step, path: bytes) -> None:
+        if step.waypoint is not None:
+            text = f"'{os.fsdecode(path)}' is the repository itself, which is not backed up"
+            self._ledger.emit(Notice(text))
+        self._skip(step.item, path, "repository")
 
     def _skip(self, item: Item, path: bytes, rule: str) -> None:
         """Leave out the directory just pushed; a mount point stays as an empty directory."""

@@ -39,6 +39,7 @@ __all__ = [
     "Sweeps",
     "Throttle",
     "create_backend",
+    "folder_of",
     "open_backend",
 ]
 
@@ -66,6 +67,15 @@ def open_backend(location: str) -> Backend:
     if not tree.marked:
         raise RepositoryNotFound(f"there is no repository at {location}")
     return LocalBackend(path, location=location)
+
+
+def folder_of(location: str) -> str | None:
+    """The folder of this computer that a location means, as a path; None where there is none."""
+    try:
+        path = _local_path(location)
+    except UsageError:
+        return None
+    return path if os.path.isdir(path) else None
 
 
 def create_backend(location: str) -> Backend:

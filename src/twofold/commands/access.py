@@ -6,7 +6,7 @@ of snapshots also tell when the newest one this computer knows of is not among t
 
 import os
 
-from twofold.backend import Backend, Retry, Throttle, create_backend, open_backend
+from twofold.backend import Backend, Retry, Throttle, create_backend, folder_of, open_backend
 from twofold.errors import RefusedUnsafe
 from twofold.events import Emit, Finding, Severity
 from twofold.options import RepositoryAccess
@@ -56,10 +56,8 @@ def remember_head(repository: Repository, snapshot: Snapshot, emit: Emit) -> Non
 
 def own_folder(repository: Repository) -> bytes | None:
     """The folder that holds the repository, None where it is in none of this computer."""
-    location = repository.backend.location
-    if location.startswith("file://"):
-        location = location.removeprefix("file://").removeprefix("localhost")
-    return os.fsencode(location) if os.path.isdir(location) else None
+    folder = folder_of(repository.backend.location)
+    return None if folder is None else os.fsencode(folder)
 
 
 def refuse_own_folder(repository: Repository, path: bytes) -> None:

@@ -130,6 +130,7 @@ def _with_sources(
         force=options.force,
         dry_run=options.dry_run,
         partial_seconds=options.partial_seconds,
+        own_folder=own_folder(repository),
     )
 
 

@@ -11,9 +11,9 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from urllib.parse import unquote, urlsplit
 
 from twofold import clock
+from twofold.backend import folder_of
 from twofold.errors import NeedsRights, NoSpace, RefusedUnsafe, TwofoldError, UsageError
 from twofold.platform import Attributes, Platform, TargetDir, is_temporary
 from twofold.restorer.directory import Directory, Navigator
@@ -147,10 +147,10 @@ class RepositoryGuard:
         self._platform = platform
         self._place: Identity | None = None
         self._above: frozenset[Identity] = frozenset()
-        place = _local_place(location)
+        place = folder_of(location)
         if place is not None:
             with suppress(OSError):  # above the repository there may be what we must not open
-                for identity in _upwards(platform, place):
+                for identity in _upwards(platform, os.fsencode(place)):
                     self._place = self._place or identity
                     self._above |= {identity}
 
@@ -177,12 +177,6 @@ class RepositoryGuard:
                 "the repository stands where something else would be restored",
                 hint="restore to another directory, or leave that path out with --exclude",
             )
-
-
-def _local_place(location: str) -> bytes | None:
-    if location.startswith("file://"):
-        location = unquote(urlsplit(location).path)
-    return os.fsencode(os.path.abspath(location)) if os.path.isdir(location) else None
 
 
 def _upwards(platform: Platform, path: bytes) -> Iterator[Identity]:

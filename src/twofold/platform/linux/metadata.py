@@ -58,7 +58,7 @@ def extras_of_parts(
 
 
 def extras_unopened(dir_fd: int, name: bytes, mode: int) -> Extras:
-    """Extras of a symbolic link or special file. OSError."""
+    """Extras of a symbolic link or special file, or what can be had of a directory. OSError."""
     extras = Extras()
     if stat.S_ISLNK(mode):
         extras.target = os.readlink(name, dir_fd=dir_fd)

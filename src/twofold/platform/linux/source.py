@@ -193,11 +193,12 @@ class LinuxSourceFile:
 
 
 class LinuxSourceDir:
-    """An open directory of the source."""
+    """An open directory of the source; one that may not be ``listed`` still leads further."""
 
-    def __init__(self, fd: int, table: mounts.Mounts) -> None:
+    def __init__(self, fd: int, table: mounts.Mounts, *, listed: bool = True) -> None:
         self._fd = fd
         self._mounts = table
+        self._listed = listed
         status = os.fstat(fd)
         self._identity = status.st_dev, status.st_ino
 
@@ -223,6 +224,8 @@ class LinuxSourceDir:
 
     def scan(self) -> bytes:
         """The packed listing, without ``.`` and ``..``. OSError if the listing itself fails."""
+        if not self._listed:
+            raise system.fail(errno.EACCES, b".")
         return scan_dir(self._fd)
 
     def scan_tree(self, names: tuple[bytes, ...], depths: bytes, limit: int) -> list[Seen | None]:
@@ -242,13 +245,20 @@ class LinuxSourceDir:
         return entry_of(os.stat(name, dir_fd=self._fd, follow_symlinks=False), name)
 
     def open_dir(self, name: bytes) -> "LinuxSourceDir":
-        """Open a subdirectory; refuses symbolic links. OSError."""
+        """Open a subdirectory, if only to pass; refuses symbolic links. OSError."""
         check_name(name)
-        return LinuxSourceDir(system.open_directory(name, self._fd), self._mounts)
+        return self._open(name)
 
     def open_parent(self) -> "LinuxSourceDir":
         """Open ``..``; compare its ``identity``. OSError."""
-        return LinuxSourceDir(system.open_directory(b"..", self._fd), self._mounts)
+        return self._open(b"..")
+
+    def _open(self, name: bytes) -> "LinuxSourceDir":
+        try:
+            return LinuxSourceDir(system.open_directory(name, self._fd), self._mounts)
+        except PermissionError:
+            fd = system.open_to_pass(name, self._fd)
+            return LinuxSourceDir(fd, self._mounts, listed=False)
 
     def open_file(self, name: bytes) -> LinuxSourceFile:
         """Open a regular file without following links, waiting or touching atime. OSError."""
@@ -273,6 +283,8 @@ class LinuxSourceDir:
 
     def extras_self(self) -> Extras:
         """Extras of the directory itself, through the open handle."""
+        if not self._listed:
+            return metadata.extras_unopened(self._fd, b".", stat.S_IFDIR)
         return metadata.extras_of_open(self._fd) or Extras()
 
     def close(self) -> None:

@@ -58,6 +58,11 @@ def open_directory(name: bytes, dir_fd: int | None = None, *, follow: bool = Fal
     return _open_untouched(name, flags, dir_fd)
 
 
+def open_to_pass(name: bytes, dir_fd: int) -> int:
+    """A descriptor of a directory that may not be listed, only to go on from it. OSError."""
+    return os.open(name, os.O_PATH | _DIRECTORY | os.O_NOFOLLOW, dir_fd=dir_fd)
+
+
 def open_path(path: bytes) -> int:
     """A descriptor of a directory by a path of any length, links followed. OSError."""
     if len(path) <= _PATH_STEP:
