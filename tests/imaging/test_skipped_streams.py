@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.archiver.test_lost_packs import packs, remember, spoil
 from tests.imaging.disks import MIB, make_ext4, run
 from tests.imaging.world import ImageWorld
+from twofold.format.names import Kind
 
 SIZE = 16 * MIB
 
@@ -43,6 +45,22 @@ def test_another_volume_in_the_place_of_the_first(world: ImageWorld, tmp_path: P
     os.replace(other, disk)
     world.image(disk, skip_unchanged=True)
     assert restored(world, tmp_path / "back", "file") == two
+
+
+def test_what_the_image_before_has_lost_is_read_again(world: ImageWorld, tmp_path: Path) -> None:
+    """Unchanged as it is, known to be lost or not; and once it is whole again, it is skipped."""
+    file = os.urandom(2 * MIB)
+    disk = volume(tmp_path / "one", tmp_path / "disk", {"file": file})
+    first = world.image(disk)[0]
+    lost = spoil(packs(world, Kind.DATA_PACK))
+    remember(world, lost)
+    second = world.image(disk, skip_unchanged=True)[0]
+    assert second.root.bytes_read == first.root.bytes_read
+    assert restored(world, tmp_path / "back", "file") == file
+    assert world.image(disk, skip_unchanged=True)[0].root.bytes_read < first.root.bytes_read
+    spoil(packs(world, Kind.META_PACK))
+    world.image(disk, skip_unchanged=True)
+    assert restored(world, tmp_path / "back", "file") == file
 
 
 @pytest.mark.parametrize("size", [1024, 65_536, 67_584])

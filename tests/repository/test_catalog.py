@@ -59,6 +59,22 @@ def test_packs_that_are_doomed_or_gone_do_not_count() -> None:
     assert known(doomed) == "ab"
     index.note_absent(frozenset())
     assert known(doomed) == "abcd"
+    index.note_lost([pack("R").id])
+    assert known(doomed) == "ab"
+    assert doomed.relied_on() == {pack("P").id: 5000}
+
+
+def test_a_pack_that_has_lost_something_is_asked_last() -> None:
+    """Whichever index object lists it, and in whatever order the places lie there."""
+    for lost, other in ("PQ", "QP", "PR", "RP"):
+        index = Index()
+        index.add(DATA, run_of(P="ab", Q="b"))
+        index.add(DATA, run_of(R="ab"))
+        index.note_lost([pack(lost).id])
+        asked = [place.pack for place in index.places(DATA, ident("b"))]
+        assert {pack(name) for name in "PQR"} == set(asked)
+        assert asked[-1] == pack(lost) != pack(other)
+        assert index.place(DATA, ident("b")) in list(index.places(DATA, ident("b")))[:2]
 
 
 def test_what_is_listed_meanwhile_counts() -> None:

@@ -248,6 +248,28 @@ def test_a_blob_listed_twice_in_one_index_object_is_read_from_either_pack(lab: L
             lab.write(gone.name, data)
 
 
+def test_what_was_lost_once_is_looked_for_elsewhere_first(
+    lab: Lab, blobs: dict[Blob, list[tuple[bytes, bytes]]], large: str
+) -> None:
+    """A damaged pack is read whole, in vain, for each frame that is looked for in it: but once."""
+    remembered = bytes.fromhex(large[-32:])
+    lab.path(large).unlink()
+    back_up(lab.sample, force=True)
+    lab.write(large, bytes(len(lab.files[large])))
+    with lab.sample.open() as repository:
+        index = repository.load_index()
+        index.note_lost({remembered})
+        wanted = [ident for kind, ident in blobs if kind is BlobKind.DATA]
+        places = [index.place(BlobKind.DATA, ident) for ident in wanted]
+        assert all(place is not None and place.pack.id != remembered for place in places)
+        assert any(
+            place.pack.id == remembered
+            for ident in wanted
+            for place in index.places(BlobKind.DATA, ident)
+        )
+        assert not unreadable(repository, blobs)
+
+
 def test_healing_is_told_once_per_pack(lab: Lab, large: str) -> None:
     data = bytearray(lab.files[large])
     data[5000] ^= 1

@@ -9,7 +9,8 @@ from tests.repository.damages import find_target
 from tests.repository.sample import Lab
 from twofold import clock
 from twofold.events import Event, Phase, Progress
-from twofold.repository import Rotation
+from twofold.repository import Rotation, remember_lost
+from twofold.repository.rotation import lost_packs
 
 PACKS = {random.Random(n).randbytes(16): 1000 + n for n in range(200)}
 
@@ -100,6 +101,33 @@ def test_check_of_a_share_finds_damage_within_one_round_and_keeps_finding_it(lab
     codes = [lab.sample.check(read_data=True, subset=20.0).exit_code for _ in range(6)]
     first = codes.index(5)
     assert codes[first:] == [5] * len(codes[first:])
+
+
+def test_what_is_lost_is_remembered_until_it_is_there_again(lab: Lab) -> None:
+    """What redundancy covers is bad and not lost."""
+    name = find_target("data-pack", lab, lab).name
+    pack, whole = bytes.fromhex(name.rpartition("/")[2]), lab.files[name]
+    with lab.sample.open() as repository:
+        ident = repository.id
+    at = len(whole) // 2
+    for size, lost in ((4096, frozenset()), (len(whole) // 3, frozenset({pack})), (0, frozenset())):
+        lab.write(name, whole[:at] + bytes(size) + whole[at + size :])
+        assert lab.sample.check(read_data=True).exit_code == (5 if size else 0)
+        assert lost_packs(ident) == lost
+    remember_lost(ident, {pack})
+    assert Rotation(ident, 1).choose({pack: 1, b"other": 1000})[0] == pack
+    lab.path(name).unlink()
+    lab.sample.check(read_data=True)
+    assert pack not in lost_packs(ident), "what is not there needs no memory"
+
+
+def test_any_check_remembers_metadata_that_it_cannot_read(lab: Lab) -> None:
+    name = find_target("metadata-pack", lab, lab).name
+    lab.write(name, bytes(len(lab.files[name])))
+    assert lab.sample.check().exit_code == 5
+    with lab.sample.open() as repository:
+        assert lost_packs(repository.id) == {bytes.fromhex(name.rpartition("/")[2])}
+        assert repository.load_index().lost == lost_packs(repository.id)
 
 
 def test_progress_reaches_its_total(lab: Lab) -> None:

@@ -2,10 +2,14 @@
 
 Every ``partial_seconds`` what is stored so far is committed as a hidden partial snapshot, so that a
 run that dies can be resumed without sending anything twice.
+
+Nothing is taken over from a snapshot that is known to miss something, nor from one that turns out
+to be damaged while it is compared with: then the walk begins again, and everything is read.
 """
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 
 import msgspec
 
@@ -17,13 +21,14 @@ from twofold.archiver.rules import RuleOptions, Rules
 from twofold.archiver.selection import present, select
 from twofold.archiver.walk import Walk
 from twofold.errors import DamageFound
-from twofold.events import Emit, Phase
+from twofold.events import Emit, Notice, Phase
 from twofold.graph import PageStore
 from twofold.pipeline import Contents, Outcome, Run, RunSpec
 from twofold.platform import Platform
 from twofold.repository import Repository
 
 PARTIAL_SECONDS = 600.0
+_READ_AGAIN = "all files are read, and what is lost of them is stored again"
 
 
 class BackupRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,30 +67,62 @@ def backup(
     ``Fenced``, ``NoSpace``, ``StoreError`` and other repository errors. Unreadable sources are
     events and stand in the ledger.
     """
-    there, missing = present(request.sources)
+    sources = present(request.sources)
     with Run.begin(repository, platform, request.spec, emit) as run:
-        for path, reason in missing.items():
-            run.ledger.failed(path, "open", reason)
         rules = Rules(request.rules)
         previous = run.previous()
         parents = [] if request.force else parents_of(run, rules)
         emit(Phase("backing up", previous.root.bytes_total if previous else None))
-        walk = Walk(
-            run.flow,
-            FileReader(run.flow, run.chunker),
-            platform,
-            rules,
-            run.ledger,
-            repository.keys.dedup.page,
-            OwnPlace.of(platform, request.own_folder),
-        )
-        top = platform.open_source(os.fsencode(os.sep))
-        try:
-            for _ in walk.run(top, select(there), parents):
-                _maybe_partial(run, request, rules, walk.partial)
-        finally:
-            top.close()
-        return run.commit(run.root(contents(walk.result, rules)))
+        work = _Work(run, platform, request, rules, sources)
+        closed = work.walked(parents)
+        if closed is None:
+            emit(Notice(f"a backup before this one is damaged: {_READ_AGAIN}"))
+            run.start_over()
+            closed = work.walked([])
+            assert closed is not None
+        return run.commit(run.root(contents(closed, rules)))
+
+
+class _Work:
+    """What it takes to walk over the sources, once or twice."""
+
+    def __init__(
+        self,
+        run: Run,
+        platform: Platform,
+        request: BackupRequest,
+        rules: Rules,
+        sources: tuple[list[bytes], dict[bytes, str]],
+    ) -> None:
+        """``sources``: those to be walked, and why others cannot be."""
+        self._run = run
+        self._platform = platform
+        self._request = request
+        self._rules = rules
+        self._there, self._missing = sources
+
+    def walked(self, parents: list[ParentDir]) -> Closed | None:
+        """The root directory; None where a parent turns out to be damaged."""
+        run = self._run
+        for path, reason in self._missing.items():
+            run.ledger.failed(path, "open", reason)
+        reader, key = FileReader(run.flow, run.chunker), run.repository.keys.dedup.page
+        own = OwnPlace.of(self._platform, self._request.own_folder)
+        walk = Walk(run.flow, reader, self._platform, self._rules, run.ledger, key, own)
+        lost = run.index.lost
+        with closing(self._platform.open_source(os.fsencode(os.sep))) as top:
+            steps = walk.run(top, select(self._there), parents)
+            try:
+                with closing(steps):
+                    for _ in steps:
+                        if parents and run.index.lost != lost:
+                            return None
+                        _maybe_partial(run, self._request, self._rules, walk.partial)
+            except DamageFound:
+                if not parents:
+                    raise
+                return None
+        return walk.result if not parents or run.index.lost == lost else None
 
 
 def contents(closed: Closed, rules: Rules) -> Contents:
@@ -106,8 +143,6 @@ def parents_of(run: Run, rules: Rules) -> list[ParentDir]:
 
     Where this source has none, one of other folders of this computer may hold some of it.
     """
-    if run.doomed or run.index.absent:
-        return []  # A3: what a parent holds may be going, or be gone; look each blob up
     pages = PageStore(run.repository.blob_reader(run.index))
     fitting = [s for s in run.candidates() if s.root.rules == rules.digest]
     whole = [s for s in fitting if not s.root.partial]
@@ -115,6 +150,8 @@ def parents_of(run: Run, rules: Rules) -> list[ParentDir]:
     chosen = {s.id: s for s in (*fitting[:1], *whole[:1])}
     found = []
     for snapshot in chosen.values():
+        if not run.stands(snapshot):
+            continue  # look each blob up
         try:
             parent = parent_of(pages, snapshot.root)
         except DamageFound:

@@ -12,7 +12,7 @@ parents) and are written when their files are stored. The queue is bounded, so m
 import errno
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 
 import msgspec
@@ -100,7 +100,7 @@ class Walk:
         self._ahead: Ahead | None = None
         self._ahead_of: Level | None = None
 
-    def run(self, root: SourceDir, waypoint: Waypoint, parents: list[ParentDir]) -> Iterator[None]:
+    def run(self, root: SourceDir, waypoint: Waypoint, parents: list[ParentDir]) -> Generator[None]:
         """Walk everything below ``root``; yields between directories, for ``partial`` to be asked.
 
         The result is in ``result`` afterwards.

@@ -31,6 +31,7 @@ from twofold.repository import (
     Snapshot,
     Survey,
     check_stored,
+    remember_lost,
 )
 
 UPDATE = "update Twofold on this computer"
@@ -146,7 +147,7 @@ class _Check:
             for verdict in packs.examine(pack for pack in chosen if pack not in wrong):
                 self._packs_read += 1
                 self._bytes_read += verdict.size
-                rotation.read(verdict.pack, bad=not verdict.healthy)
+                rotation.read(verdict.pack, bad=not verdict.healthy, lost=verdict.has_lost)
         finally:
             self._memory(lambda: rotation.save(present))
 
@@ -167,6 +168,7 @@ class _Check:
             if found.anything:
                 self._tell(snapshot, found)
         self._report.emit(Progress(0, self._pages))
+        self._memory(lambda: remember_lost(self._repository.id, survey.index.lost))
 
     def _page(self) -> None:
         self._pages += 1

@@ -88,7 +88,11 @@ class _Capture:
         self._run.emit(Phase("imaging", total))
         frame = RawStore(self._run, self._reader, UNKNOWN_PIECE)
         frame.store(self._source.frame)
-        options = replace(self._request.options, frozen=self._source.frozen)
+        options = replace(
+            self._request.options,
+            frozen=self._source.frozen,
+            skip_unchanged=previous is not None and previous.stands,
+        )
         records: dict[int, VolumeRecord] = {}
         waiting: list[VolumeCapture] = []
         for part in self._source.parts:
@@ -179,10 +183,12 @@ class _Capture:
         try:
             page = pages.image(snapshot.root.image)
         except DamageFound:
+            self._run.doubt_metadata()
             return None
-        if self._request.options.skip_unchanged:
+        stands = self._request.options.skip_unchanged and self._run.stands(snapshot)
+        if stands:
             self._run.inherited.append(snapshot.id)
-        return _Previous(page, snapshot.root.bytes_total)
+        return _Previous(page, snapshot.root.bytes_total, stands)
 
 
 def _for(part: Part, options: VolumeOptions) -> VolumeOptions:
@@ -193,8 +199,11 @@ def _for(part: Part, options: VolumeOptions) -> VolumeOptions:
 
 
 class _Previous(msgspec.Struct, frozen=True):
+    """``stands``: what it proves unchanged may be taken over."""
+
     page: ImagePage
     bytes_total: int
+    stands: bool
 
     def volume(self, part: Part) -> VolumeRecord | None:
         """The same volume: by its number, or for one in another volume by its id."""

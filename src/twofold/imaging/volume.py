@@ -197,7 +197,7 @@ class VolumeCapture:
         A stream with a stamp was given back by its entry alone, down to the last unit.
         """
         run = self._run
-        if before is None or not self._options.skip_unchanged or run.doomed or run.index.absent:
+        if before is None or not self._options.skip_unchanged:
             return {}
         if not _is_of(before, self._facts):
             return {}
@@ -210,6 +210,7 @@ class VolumeCapture:
                 if position >= 0 and _same(streams[position], entry):
                     found[position] = entry
         except DamageFound:
+            run.doubt_metadata()
             return {}
         return found
 

@@ -8,16 +8,19 @@ The same for files and images: W1 to W7, and P1 to P6 for partial snapshots in b
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
 from twofold import clock
 from twofold.backend import Sweeps
 from twofold.chunker import Chunker, ChunkerParams
+from twofold.errors import DamageFound
 from twofold.events import Emit, Notice, Phase
 from twofold.format.compression import OF_IMAGES
+from twofold.format.names import BlobKind
 from twofold.format.records import Chain, PageRef, Root, TreeRef
+from twofold.graph import PageStore, reachable
 from twofold.pipeline.flow import Flow
 from twofold.pipeline.ledger import Ledger
 from twofold.pipeline.pages import write_failures
@@ -34,6 +37,7 @@ from twofold.repository import (
     commit_root,
     fence,
     open_sessions,
+    remember_lost,
 )
 
 
@@ -169,6 +173,38 @@ class Run:
             found.sort(key=lambda s: s.root.time_ns > self._started_ns)
         return found
 
+    def stands(self, snapshot: Snapshot) -> bool:
+        """A3: whether all that a snapshot needs counts as present, so that it may be taken over.
+
+        Where a pack is known to be gone or damaged, all that it needs is looked up.
+        """
+        if self.doomed:
+            return False
+        if not self.index.unreliable:
+            return True
+        pages = PageStore(self.repository.blob_reader(self.index))
+        try:
+            needed = reachable(pages, snapshot.root, set())
+            if all(self._catalog.known(reach.kind, reach.id) for reach in needed):
+                return True
+        except DamageFound:
+            pass
+        self.doubt_metadata()
+        return False
+
+    def doubt_metadata(self) -> None:
+        """Read all metadata, which is little, so that none is relied on that is lost as well.
+
+        Below a page that is lost nobody comes to others that are.
+        """
+        self.repository.blob_reader(self.index).prove(BlobKind.META)
+
+    def start_over(self) -> None:
+        """Nothing is taken over after all, and everything is counted again."""
+        self.doubt_metadata()
+        self.inherited.clear()
+        self.ledger = Ledger(self.emit)
+
     def partial_due(self, seconds: float) -> bool:
         """Whether so much time has passed since the last partial snapshot, or since the start."""
         if self._session is None or clock.monotonic() - self._last_partial < seconds:
@@ -207,6 +243,7 @@ class Run:
             stored = self.flow.stats().bytes_stored
             root = msgspec.structs.replace(root, bytes_stored=stored)
             snapshot = commit_root(self.repository.objects, self._session, root)
+            self._remember_lost()
             for partial in self._partials:  # P6
                 self.repository.forget(partial)
         return Outcome(
@@ -215,6 +252,11 @@ class Run:
             blobs_new=self.flow.stats().blobs_new,
             complete=self.ledger.complete,
         )
+
+    def _remember_lost(self) -> None:
+        """What could not be read; should that not be remembered, it is found again."""
+        with suppress(OSError):
+            remember_lost(self.repository.id, self.index.lost)
 
     def root(self, contents: Contents, *, partial: bool = False) -> Root:
         """The body of the snapshot."""

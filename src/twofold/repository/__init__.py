@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         create_repository,
         open_repository,
     )
-    from twofold.repository.rotation import Rotation
+    from twofold.repository.rotation import Rotation, remember_lost
     from twofold.repository.sessions import Author, Session, fence, open_sessions
     from twofold.repository.snapshots import Snapshot, chained_id, commit_root, list_snapshots
     from twofold.repository.survey import Survey
@@ -45,7 +45,7 @@ __getattr__ = opened_by(
         "pack_writer": "FinishedPack FrameWorks PackBuilder",
         "report": "Report",
         "repository": "WRITER Created Repository create_repository open_repository",
-        "rotation": "Rotation",
+        "rotation": "Rotation remember_lost",
         "sessions": "Author Session fence open_sessions",
         "snapshots": "Snapshot chained_id commit_root list_snapshots",
         "survey": "Survey",
@@ -87,4 +87,5 @@ __all__ = [
     "other_contents",
     "recall",
     "remember",
+    "remember_lost",
 ]

@@ -1,7 +1,7 @@
 """Reading blobs: by frame, cached, every blob checked against its id.
 
 If the frame a blob lies in is lost, the other places the index lists for it are tried before the
-reader gives up.
+reader gives up. The index is told, so that from then on others are tried before that pack.
 """
 
 import threading
@@ -105,12 +105,24 @@ class BlobReader:
             raise last
         raise ObjectDamaged(f"{_WORDS[kind]} {blob_id.hex()[:16]} is in no index")
 
+    def prove(self, kind: BlobKind) -> None:
+        """Try every frame, and tell the index which packs have lost something."""
+        for run in self.index.runs[kind]:
+            for pack, frame in run.frames():
+                if pack.id in self.index.unreliable:
+                    continue
+                try:
+                    self._packs.read_frame(kind, pack, frame)
+                except DamageFound:
+                    self.index.note_lost([pack.id])
+
     def take(
         self, kind: BlobKind, blob_id: bytes, place: BlobLocation, plain: Buffer
     ) -> memoryview:
         """Cut a blob out of its frame's plaintext and prove it is the one."""
         data = memoryview(plain)[place.offset : place.offset + place.length]
         if self._keys.blob_id(kind, data) != blob_id:
+            self.index.note_lost([place.pack.id])
             raise other_contents(place)
         return data
 
@@ -137,7 +149,11 @@ class BlobReader:
             if found is not None:
                 self._frames.move_to_end(key)
                 return found
-        plain = self._packs.read_frame(kind, place.pack, place.frame)
+        try:
+            plain = self._packs.read_frame(kind, place.pack, place.frame)
+        except DamageFound:
+            self.index.note_lost([place.pack.id])
+            raise
         with self._lock:
             if key not in self._frames:
                 self._frames[key] = plain

@@ -28,14 +28,15 @@ class Catalog:
         self._taken = {kind: new_blob_set() for kind in BlobKind}
         self._known: dict[BlobKind, BlobSet] = {}
         self._entered: dict[BlobKind, int] = {}
-        self._absent: frozenset[bytes] = frozenset()
+        self._unreliable: frozenset[bytes] = frozenset()
         self._version = -1
         self._unlisted: dict[BlobKind, list[IndexBuilder]] = {kind: [] for kind in BlobKind}
         self._own: dict[bytes, int] = {}
         self._lock = threading.Lock()
 
     def known(self, kind: BlobKind, blob_id: bytes) -> bool:
-        """Whether the blob is stored in a pack that is there and not condemned."""
+        """Whether the blob is stored in a pack that is there, whole as far as is known and not
+        condemned."""
         return blob_id in self._known_blobs(kind)
 
     def _known_blobs(self, kind: BlobKind) -> BlobSet:
@@ -46,19 +47,19 @@ class Catalog:
 
     def _enter_runs(self) -> None:
         """Bring the table of known blobs up to date with the index."""
-        version, absent = self._index.version, self._index.absent
+        version, unreliable = self._index.version, self._index.unreliable
         known, entered = self._known, self._entered
-        if absent != self._absent or self._version < 0:
+        if unreliable != self._unreliable or self._version < 0:
             known = {kind: new_blob_set(self._index.blob_count(kind)) for kind in BlobKind}
             entered = dict.fromkeys(BlobKind, 0)
-        without = self._tombs | absent
+        without = self._tombs | unreliable
         for kind, runs in self._index.runs.items():
             for run in runs[entered[kind] :]:
                 known[kind].add_run(run, without)
                 run.release_memory()
                 entered[kind] += 1
         self._known, self._entered = known, entered
-        self._absent, self._version = absent, version
+        self._unreliable, self._version = unreliable, version
 
     def claim(self, kind: BlobKind, blob_id: bytes) -> bool:
         """True exactly once per new blob: the caller must store it."""
@@ -84,7 +85,7 @@ class Catalog:
     def relied_on(self) -> dict[bytes, int]:
         """Every pack, own or possibly reused, that what was stored so far may rely on."""
         reusable = self._index.packs()
-        for pack in self._tombs | self._index.absent:
+        for pack in self._tombs | self._index.unreliable:
             reusable.pop(pack, None)
         with self._lock:
             return reusable | self._own

@@ -24,14 +24,10 @@ from twofold.repository.rough_read import read_around
 from twofold.repository.survey import Survey
 
 REPAIRABLE = "nothing is lost: the redundancy inside the pack covers it; check the drive"
-RELIED_ON = (
-    "backups rely on it while its file is there: move that out of the repository, and what is "
-    "still on its computer is stored again by the next backup there; the backups that miss "
-    "something are named below"
-)
-IN_PART = (
-    "backups go on relying on it for the sake of what is whole: restore its file from a copy of "
-    "the repository if there is one; the backups that miss something are named below"
+REMEMBERED = (
+    "this computer remembers it: its next backup stores again what is still here; another one that "
+    "uses the repository does so once it was checked from there; the backups that miss something "
+    "are named below"
 )
 _BIG = 128 << 20
 """Packs above this size in bytes are read one at a time."""
@@ -146,8 +142,8 @@ class PacksCheck(Checker):
             self.report.damage("packs", subject, f"{why}{healed}; repairable", REPAIRABLE)
 
     def _remedy(self, verdict: PackVerdict) -> str:
-        """A writer only looks at sizes: one that is wrong has it store everything again."""
+        """Every writer sees a size that is wrong, and stores everything again."""
         listing = self.survey.listings.get(verdict.pack)
         if listing is None or listing.info.size != verdict.size:
             return LOST
-        return RELIED_ON if len(verdict.lost) == verdict.frames else IN_PART
+        return REMEMBERED

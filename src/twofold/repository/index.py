@@ -6,11 +6,12 @@ that died are adopted (protocol.md, A2). For an index object that is gone nobody
 blob is looked for in vain: then, once, a reader looks again (B4).
 
 The listing of the packs decides, not the index (A1): what a pack held that is gone or has another
-size than it should counts as absent for a writer, who stores it again.
+size than it should counts as absent for a writer, who stores it again. So does what lies in a pack
+that is known to have lost some of its contents; readers look for it elsewhere first.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from twofold.backend import Backend
 from twofold.errors import DamageFound, FormatError, NewerFormat, ObjectNotFound
@@ -36,13 +37,16 @@ class Index:
         self.loaded: set[bytes] = set()
         self.damaged: list[bytes] = []
         self.absent: frozenset[bytes] = frozenset()
-        """Packs listed that a writer must not rely on: gone, or of another size."""
+        """Packs listed that are gone, or of another size."""
+        self.lost: frozenset[bytes] = frozenset()
+        """Packs that are known not to give all that was in them."""
         self.version = 0
         """Grows with every change of what a writer may rely on."""
         self.adopted: list[tuple[BlobKind, PackEntry]] = []
         """Packs that were in no readable index object."""
         self._rescue: Callable[[], object] | None = None
         self._rescuing = threading.Lock()
+        self._noting = threading.Lock()
 
     def add(self, kind: BlobKind, run: IndexRun) -> None:
         """Take in one more run."""
@@ -55,8 +59,33 @@ class Index:
             self.absent = packs
             self.version += 1
 
+    def note_lost(self, packs: Iterable[bytes]) -> None:
+        """Packs of which something was looked for in vain."""
+        with self._noting:
+            lost = self.lost.union(packs)
+            if lost != self.lost:
+                self.lost = lost
+                self.version += 1
+
+    @property
+    def unreliable(self) -> frozenset[bytes]:
+        """Packs listed that a writer must not rely on."""
+        return self.absent | self.lost
+
     def places(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:
-        """Every place a blob is listed at. ``FormatError`` if there are only impossible ones."""
+        """Every place a blob is listed at, those in packs known to have lost something last.
+
+        ``FormatError`` if there are only impossible ones.
+        """
+        lost, last = self.lost, []
+        for place in self._places(kind, blob_id):
+            if place.pack.id in lost:
+                last.append(place)
+            else:
+                yield place
+        yield from last
+
+    def _places(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:
         impossible: FormatError | None = None
         found = False
         for run in reversed(self.runs[kind]):
@@ -76,7 +105,7 @@ class Index:
         for run in reversed(self.runs[kind]):
             found = run.first(blob_id)
             if found is not None:
-                return found
+                return found if found.pack.id not in self.lost else next(self.places(kind, blob_id))
         return None
 
     def locations(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:

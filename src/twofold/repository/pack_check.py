@@ -46,6 +46,11 @@ class PackVerdict(msgspec.Struct):
         return not self.faults and not self.lost
 
     @property
+    def has_lost(self) -> bool:
+        """Whether something in it is lost, or nobody can tell what was."""
+        return bool(self.lost) or not self.known
+
+    @property
     def lost_blobs(self) -> int:
         """Blobs that nothing brings back."""
         return sum(len(frame.blobs) for frame in self.lost)

@@ -42,6 +42,7 @@ from twofold.repository.index import adopt as adopt_orphans
 from twofold.repository.index_cache import IndexCache
 from twofold.repository.objects import ObjectStore
 from twofold.repository.pack_reader import PackReader
+from twofold.repository.rotation import lost_packs
 from twofold.repository.rough_read import read_around
 from twofold.repository.sessions import Author, Session
 from twofold.repository.snapshots import Snapshot, list_snapshots
@@ -150,8 +151,12 @@ class Repository:
             return  # forgotten by somebody else meanwhile
 
     def load_index(self) -> Index:
-        """The whole index; where index objects are damaged, from the packs' own tables."""
+        """The whole index; where index objects are damaged, from the packs' own tables.
+
+        It knows which packs this computer has found to have lost something.
+        """
         index = load_index(self.objects, self._index_cache())
+        index.note_lost(lost_packs(self.id))
         if index.damaged or index.empty:
             adopt_orphans(self.objects, self.packs, index, set())
         index.on_look_again(lambda: self._look_again(index))

@@ -1,5 +1,8 @@
 """Which packs a check of a part reads, so that checks of 5 % have read everything after 20.
 
+Also remembered is which of the bad packs have lost something for good: backups of this computer do
+not rely on them any more, and store again what is still there.
+
 Pack ids are random numbers on a circle. A check goes on where the one before stopped and reads
 until it has its share of the bytes; where it stopped is remembered by this computer. Packs found
 bad are read again every time, until they are good or gone. A computer that remembers nothing starts
@@ -8,7 +11,7 @@ forever.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -20,10 +23,26 @@ _DAY_NS = 86_400 * 10**9
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """The file: the last pack read, and those found bad."""
+    """The file: the last pack read, those found bad, and those of them that have lost something."""
 
-    last: bytes
+    last: bytes = b""
     bad: list[bytes] = msgspec.field(default_factory=list)
+    lost: list[bytes] = msgspec.field(default_factory=list)
+
+
+def lost_packs(repository: bytes) -> frozenset[bytes]:
+    """Packs that have lost something, as far as this computer knows."""
+    place = recall(PURPOSE, repository, Place)
+    return frozenset(place.lost) if place is not None else frozenset()
+
+
+def remember_lost(repository: bytes, packs: Iterable[bytes]) -> None:
+    """Packs that somebody could not read, until a check finds them good or gone. ``OSError``."""
+    place = recall(PURPOSE, repository, Place) or Place()
+    lost = {*place.lost, *packs}
+    if len(lost) > len(place.lost):
+        bad = sorted(lost.union(place.bad))
+        remember(PURPOSE, repository, Place(last=place.last, bad=bad, lost=sorted(lost)))
 
 
 class Rotation:
@@ -32,9 +51,10 @@ class Rotation:
     def __init__(self, repository: bytes, percent: float) -> None:
         self._repository = repository
         self._percent = percent
-        place = recall(PURPOSE, repository, Place)
-        self._last = place.last if place is not None else b""
-        self._bad = set(place.bad) if place is not None else set()
+        place = recall(PURPOSE, repository, Place) or Place()
+        self._last = place.last
+        self._bad = set(place.bad)
+        self._lost = set(place.lost)
 
     def _start(self, circle: list[bytes]) -> int:
         """Behind the last pack read; where nothing is remembered, another place every day."""
@@ -57,16 +77,20 @@ class Rotation:
                 chosen.append(pack)
         return chosen
 
-    def read(self, pack: bytes, *, bad: bool) -> None:
-        """A pack was read; a bad one does not move the rotation if it was read out of turn."""
+    def read(self, pack: bytes, *, bad: bool, lost: bool = False) -> None:
+        """A pack was read; a bad one does not move the rotation if it was read out of turn.
+
+        ``lost``: what is bad about it is more than can be made up for.
+        """
         if pack not in self._bad:
             self._last = pack
-        if bad:
-            self._bad.add(pack)
-        else:
-            self._bad.discard(pack)
+        for known, holds in ((self._bad, bad), (self._lost, lost)):
+            if holds:
+                known.add(pack)
+            else:
+                known.discard(pack)
 
     def save(self, packs: Mapping[bytes, int]) -> None:
         """Remember the place; bad packs only while they exist. ``OSError``."""
-        bad = sorted(self._bad & packs.keys())
-        remember(PURPOSE, self._repository, Place(last=self._last, bad=bad))
+        bad, lost = (sorted(known & packs.keys()) for known in (self._bad, self._lost))
+        remember(PURPOSE, self._repository, Place(last=self._last, bad=bad, lost=lost))
