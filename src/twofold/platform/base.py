@@ -196,7 +196,7 @@ class SourceDir(Protocol):
     def close(self) -> None: ...
 
 
-class Attributes(msgspec.Struct, frozen=True):
+class Attributes(msgspec.Struct, frozen=True, array_like=True):
     """Metadata to give a restored entry. None means: leave as the system made it.
 
     An empty ``xattrs`` therefore removes access control lists inherited from the directory.

@@ -12,13 +12,13 @@ cleared it, and the password that it was made of is in this process in any case.
 import contextlib
 import hashlib
 import mmap
-import os
 from struct import pack
 from threading import Lock
 from typing import NamedTuple
 
 from twofold.format.keyslot import SlotParameters
 from twofold.native import EXTENSION
+from twofold.processes import processors
 
 _BLOCK = 1024
 _VERSION, _ARGON2ID = 0x13, 2
@@ -80,9 +80,7 @@ def by_lanes(parameters: SlotParameters, inputs: Inputs, kernel: str | None = No
 
 def _threads(lanes: int) -> int:
     """Two lanes for each: while one is worked on, memory for the other comes."""
-    allowed = getattr(os, "sched_getaffinity", None)  # not everywhere
-    processors = len(allowed(0)) if allowed is not None else os.cpu_count() or 1
-    return max(1, min(processors, lanes // 2))
+    return max(1, min(processors(), lanes // 2))
 
 
 def _memory(size: int) -> mmap.mmap:

@@ -51,6 +51,8 @@ class FileJob(msgspec.Struct, eq=False):
     holes: Sequence[tuple[int, int]] = ()
     turn: int = 0
     """Spreads large files of one directory over the writers."""
+    number: int = 0
+    """Its place in an order, where it is part of one."""
 
     @classmethod
     def of(

@@ -92,6 +92,10 @@ class Funnel:
         else:
             self._waiting.append(event)
 
+    def divert(self, emit: Emit) -> None:
+        """Tell somebody else from now on: this process is a copy of the one that speaks."""
+        self._emit = emit
+
     def flush(self) -> None:
         """Tell what other threads left; only in the thread that made the funnel."""
         while self._waiting:
@@ -143,6 +147,9 @@ class Lacking(NamedTuple):
     words: str
 
 
+Record = Done | Written | Failed | Damaged | Lacking | str
+
+
 class Report:
     """Counts, losses and events of one restore.
 
@@ -157,7 +164,7 @@ class Report:
         self.lacking = 0
         self._funnel = funnel
         self._selection = selection
-        self._waiting: deque[Done | Written | Failed | Damaged | Lacking | str] = deque()
+        self._waiting: deque[Record] = deque()
         self._told = clock.monotonic()
         self._last: Directory | None = None
         self._last_shown = b""
@@ -210,6 +217,20 @@ class Report:
     def absent(self, directory: Directory, name: bytes, words: str) -> None:
         """The backup holds not all of an entry."""
         self._waiting.append(Lacking(directory, name, words))
+
+    def divert(self, emit: Emit) -> None:
+        """Have events told to somebody else from now on."""
+        self._funnel.divert(emit)
+
+    def found(self, finding: Finding) -> None:
+        """Something was learnt about the repository."""
+        self._funnel.put(finding)
+
+    def take(self) -> list[Record]:
+        """What was reported since, for somebody else to count and tell."""
+        taken = list(self._waiting)
+        self._waiting.clear()
+        return taken
 
     def flush(self) -> None:
         """Count and tell what happened since; only in the engine's own thread."""

@@ -13,6 +13,7 @@ from twofold.restorer.asides import Asides
 from twofold.restorer.assignment import Assignment, Policy
 from twofold.restorer.attributes import AttributeMaker
 from twofold.restorer.compare import Comparer, Judge
+from twofold.restorer.crew import crew_size
 from twofold.restorer.execute import Execution
 from twofold.restorer.plan import Planner, RestorePlan, expected_losses
 from twofold.restorer.report import Counts, Funnel, Report
@@ -22,6 +23,9 @@ from twofold.restorer.target import RepositoryGuard, Target, existing_part, free
 from twofold.restorer.writer import Tools, Trouble
 from twofold.seal import DedupKeys
 from twofold.view import FileTree, Path
+
+MANY = 16384
+"""So many new entries make it worth while to have other processes write them."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,15 +129,15 @@ class Restore:
             asides = Asides(aside_root)
             held.callback(asides.close)
             report = Report(self._funnel, self._assignment.selection)
-            self._run(target, asides, report)
+            self._run(target, asides, report, crew_size() if plan.new >= MANY else 0)
             self._funnel.put(Phase("sync"))
             target.sync()
             return self._outcome(asides, report)
 
-    def _run(self, target: Target, asides: Asides, report: Report) -> None:
+    def _run(self, target: Target, asides: Asides, report: Report, processes: int) -> None:
         tree, verify = self._assignment.tree, self._request.verify
         tools = Tools(report, asides, Trouble(), self._blob_id, tree, verify)
-        runner = Runner(target, self._reader, tools)
+        runner = Runner(target, self._reader, tools, processes)
         judge = self._judge(thorough=True)
         try:
             Execution(self._assignment, judge, target, runner, tools).run()

@@ -10,12 +10,14 @@ so that neither readers nor writers stand still in between.
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from twofold.errors import DamageFound
 from twofold.format.pages import NodeKind
 from twofold.native import keep_memory
 from twofold.repository import BlobReader
 from twofold.restorer.contents import FileContents
+from twofold.restorer.crew import Crew
 from twofold.restorer.directory import Navigator, way_through
 from twofold.restorer.jobs import FileJob, LeftDirectory, LinkJob, Window
 from twofold.restorer.others import make_other
@@ -32,14 +34,17 @@ _POLL_SECONDS = 0.1
 class Runner:
     """Threads that execute windows; ``close`` drops what is not done."""
 
-    def __init__(self, target: Target, reader: BlobReader, tools: Tools) -> None:
+    def __init__(
+        self, target: Target, reader: BlobReader, tools: Tools, processes: int = 0
+    ) -> None:
+        """``processes``: so many write files beside this one."""
         keep_memory()
         self._tools = tools
         self._report = tools.report
         self._root = target.another()
         self._folders = Navigator(self._root, _HANDLES)
         self._sources = Navigator(self._root, _HANDLES // 2)
-        self._files = FileContents(target, reader, tools)
+        self._files = _writing(lambda tools: FileContents(target, reader, tools), tools, processes)
         self._running: threading.Thread | None = None
         self._handed_out: tuple[Window, list[threading.Event]] | None = None
 
@@ -192,6 +197,16 @@ class Runner:
         self._folders.close()
         self._sources.close()
         self._root.close()
+
+
+def _writing(
+    make: Callable[[Tools], FileContents], tools: Tools, processes: int
+) -> FileContents | Crew:
+    """Those who write files; in this process alone where the system gives no others."""
+    if processes:
+        with suppress(OSError):
+            return Crew(processes, make, tools)
+    return make(tools)
 
 
 _SAME_FILE = DamageFound("another name of it could not be restored either")

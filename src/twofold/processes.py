@@ -1,0 +1,135 @@
+"""Copies of this process that answer messages, each with an interpreter lock of its own.
+
+    this process                     the copy (fork)
+    send(message) ─────── pipe ────► messages ─► answer
+    receive() ◄────────── pipe ───── replies
+
+A copy has all that was there when it was made, so nothing is handed over but messages. The end of
+its messages tells it to end, which also comes when this process dies in any way; signals are for
+this process, and a copy passes over them. Only where the system can fork, and only while no other
+thread is at work, whose locks a copy would find taken for ever.
+"""
+
+import gc
+import os
+import signal
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+_LENGTH = struct.Struct("<Q")
+_READ = 1 << 20
+_PASSED_OVER = ("SIGINT", "SIGTERM", "SIGHUP")
+
+Serve = Callable[[Iterator[bytes], Callable[[bytes], None]], None]
+"""What a copy does: takes messages until they end, and gives replies."""
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # not everywhere
+    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+
+
+def can_copy() -> bool:
+    """Whether this process may be copied now."""
+    return hasattr(os, "fork") and threading.active_count() == 1
+
+
+class Process:
+    """One copy. ``receive`` and ``send`` may be called by one thread each."""
+
+    def __init__(self, serve: Serve, others: Sequence["Process"] = ()) -> None:
+        """``others``: those made before; their ends must not stay open in this one. OSError."""
+        theirs, self._out = os.pipe()
+        try:
+            self._in, back = os.pipe()
+        except OSError:
+            _close(theirs, self._out)
+            raise
+        gc.freeze()  # in the copy nobody goes through what is shared, which would double it
+        try:
+            self._id = _fork()
+        except OSError:
+            _close(theirs, self._out, self._in, back)
+            raise
+        finally:
+            if getattr(self, "_id", -1) != 0:
+                gc.unfreeze()
+        if self._id == 0:
+            for each in (*others, self):
+                each.let_go()
+            _be_a_copy(serve, theirs, back)
+        _close(theirs, back)
+
+    def send(self, message: bytes) -> None:
+        """Give it something to do. ``BrokenPipeError`` when it has ended."""
+        _write(self._out, message)
+
+    def receive(self) -> bytes | None:
+        """Its next reply; None when it has ended."""
+        return next(_messages(self._in), None)
+
+    def finish(self) -> None:
+        """Let it end: no more messages come."""
+        _close(self._out)
+
+    def let_go(self) -> None:
+        """Close both ends; the process goes on for whoever else holds them."""
+        _close(self._out, self._in)
+
+    def wait(self) -> int:
+        """Its exit code, or minus the signal that ended it, once it has ended; ``finish`` first."""
+        _close(self._in)
+        return os.waitstatus_to_exitcode(os.waitpid(self._id, 0)[1])
+
+
+def _fork() -> int:
+    if sys.platform == "win32":
+        raise OSError("this system copies no processes")
+    return os.fork()
+
+
+def _close(*handles: int) -> None:
+    for handle in handles:
+        os.close(handle)
+
+
+def _be_a_copy(serve: Serve, messages: int, replies: int) -> None:
+    """Serve, and end without going back to where the copy was made."""
+    code = 1
+    try:
+        for name in _PASSED_OVER:
+            with suppress(AttributeError, OSError, ValueError):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
+        serve(_messages(messages), lambda reply: _write(replies, reply))
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _write(handle: int, message: bytes) -> None:
+    view = memoryview(_LENGTH.pack(len(message)) + message)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _messages(handle: int) -> Iterator[bytes]:
+    """Whole ones; one that was cut short is none."""
+    while len(head := _read(handle, _LENGTH.size)) == _LENGTH.size:
+        (length,) = _LENGTH.unpack(head)
+        message = _read(handle, length)
+        if len(message) < length:
+            return
+        yield message
+
+
+def _read(handle: int, length: int) -> bytes:
+    """So many bytes, or fewer at the end."""
+    pieces: list[bytes] = []
+    while length and (piece := os.read(handle, min(length, _READ))):
+        pieces.append(piece)
+        length -= len(piece)
+    return b"".join(pieces)
