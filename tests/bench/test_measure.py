@@ -30,6 +30,14 @@ def test_memory_that_a_command_touched_is_seen(tmp_path: Path) -> None:
     assert 200 << 20 < int(done.stdout) < 300 << 20
 
 
+def test_memory_of_copies_that_a_command_makes_of_itself_is_added(tmp_path: Path) -> None:
+    own = "import os, time; mine = b'x' * (100 << 20)\n"
+    copy = "if os.fork() == 0:\n more = b'y' * (150 << 20)\n"
+    burn = " while time.process_time() < 0.6: pass\n os._exit(0)\n"
+    memory = measure.run([python(own + copy + burn + "os.wait()")], ENV, tmp_path).memory
+    assert 350 << 20 < memory < 450 << 20  # what both have counts twice
+
+
 def test_processor_time_of_a_grandchild_counts(tmp_path: Path) -> None:
     burn = "import time\nwhile time.process_time() < 0.3: pass"
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])"
