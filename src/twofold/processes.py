@@ -14,7 +14,6 @@ import gc
 import os
 import signal
 import struct
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -87,9 +86,10 @@ class Process:
 
 
 def _fork() -> int:
-    if sys.platform == "win32":
+    fork: Callable[[], int] | None = getattr(os, "fork", None)
+    if fork is None:
         raise OSError("this system copies no processes")
-    return os.fork()
+    return fork()
 
 
 def _close(*handles: int) -> None:
