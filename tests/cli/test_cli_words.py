@@ -101,6 +101,8 @@ def test_times_past() -> None:
     assert words.ago(30) == "just now"
     assert words.ago(3599) == "59 minutes ago"
     assert words.ago(86400) == "1 day ago"
+    assert words.ago(-30) == "just now"
+    assert words.ago(-3600).startswith("at a time to come")
 
 
 @pytest.mark.parametrize(

@@ -136,10 +136,11 @@ def test_of_two_who_remove_each_other_one_stays(two: Two) -> None:
     assert (True, True) not in seen
 
 
+@pytest.mark.parametrize("hours", [2, -2], ids=["later", "clock set back"])
 def test_a_removal_that_died_is_ended_by_the_next(
-    two: Two, monkeypatch: pytest.MonkeyPatch
+    two: Two, monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
-    later = clock.now_ns() + 2 * HOUR
+    later = clock.now_ns() + hours * HOUR
     for at, done in each_step(two, Stepping.die):
         assert not done
         assert KEY in two.opening(), at

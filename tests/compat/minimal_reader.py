@@ -464,14 +464,14 @@ def choose(keys: Keys, wanted: str, kind: str = "files") -> Record:
     found = set(ids(path / "sessions/committed")) & set(ids(path / "roots"))
     found -= set(ids(path / "forgotten")) if latest else set()
     named = [ident for ident in found if latest or ident.hex().startswith(wanted)]
-    small = [keys.small(path / "roots" / ident.hex(), ident, ROOT)[1] for ident in named]
-    roots: list[Record] = [msgpack.unpackb(contents) for contents in small]
-    roots = [root for root in roots if not (latest and root.get("partial"))]
+    roots = [msgpack.unpackb(keys.small(path / "roots" / i.hex(), i, ROOT)[1]) for i in named]
     kinds = {root.setdefault("kind", "files") for root in roots}
     need(kinds <= {"files", "image"}, f"there are snapshots of unknown kinds: {kinds}")
-    roots = [root for root in roots if root["kind"] == kind]
+    roots = [r for r in roots if r["kind"] == kind and not (latest and r.get("partial"))]
     need(roots and (latest or len(roots) == 1), f"there are {len(roots)} snapshots '{wanted}'")
-    return max(roots, key=lambda root: int(root.get("time_ns", 0)))
+    last: Record = max(roots, key=lambda root: int(root.get("time_ns", 0)))
+    own = [r for r in roots if r.get("machine") and r["chain"]["source"] == last["chain"]["source"]]
+    return max(own, key=lambda root: int(root["chain"]["sequence"])) if last in own else last
 
 
 def main() -> int:

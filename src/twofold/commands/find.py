@@ -122,7 +122,8 @@ def _places(library: Library, options: FindOptions) -> list[_Place]:
         named.append((snapshot, address))
     places = named or [(snapshot, None) for snapshot in library.kept]
     wanted = [place for place in places if options.host in (None, place[0].root.host)]
-    return sorted(wanted, key=lambda place: place[0].root.time_ns, reverse=True)
+    order = {snapshot.id: number for number, snapshot in enumerate(library.snapshots)}
+    return sorted(wanted, key=lambda place: order[place[0].id], reverse=True)
 
 
 class _Searching:

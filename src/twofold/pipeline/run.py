@@ -7,6 +7,7 @@ The same for files and images: W1 to W7, and P1 to P6 for partial snapshots in b
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -108,6 +109,7 @@ class Run:
             spec.host or self._machine.host, spec.kind, spec.name, *sorted(spec.sources)
         )
         self._snapshots = repository.snapshots(partial=True)
+        self._tell_clock()
         self.flow = Flow(
             repository.backend,
             repository.keys,
@@ -148,6 +150,23 @@ class Run:
         if found:
             self.emit(Notice(f"took over {len(found)} pack(s) of a run that did not finish"))
 
+    def _tell_clock(self) -> None:
+        previous = self.previous()
+        if previous is not None and self._is_to_come(previous):
+            made = time.localtime(previous.root.time_ns // 10**9)
+            shown = time.strftime("%Y-%m-%d %H:%M", made)
+            self.emit(
+                Notice(
+                    f"the backup before was made at a time to come ({shown}), by the clock of this"
+                    " computer: one of the two is wrong; no file is taken for unchanged this time"
+                )
+            )
+
+    def _is_to_come(self, snapshot: Snapshot) -> bool:
+        """Whether the clock was set back since: then changes may have the times of before."""
+        root = snapshot.root
+        return self.spec.past_ns is None and max(root.time_ns, root.end_ns) > self._started_ns
+
     def previous(self) -> Snapshot | None:
         """The newest whole snapshot of the same source."""
         return next((s for s in self.candidates() if not s.root.partial), None)
@@ -178,7 +197,7 @@ class Run:
 
         Where a pack is known to be gone or damaged, all that it needs is looked up.
         """
-        if self.doomed:
+        if self.doomed or self._is_to_come(snapshot):
             return False
         if not self.index.unreliable:
             return True

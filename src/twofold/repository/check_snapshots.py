@@ -12,7 +12,7 @@ from twofold.format.records import Chain, Root, SessionRecord
 from twofold.repository.check_objects import DRIVE, Checker
 from twofold.repository.report import Report
 from twofold.repository.repository import Repository
-from twofold.repository.snapshots import Snapshot, chain_digest
+from twofold.repository.snapshots import Snapshot, chain_digest, in_order
 from twofold.repository.survey import Survey
 
 Roots = Mapping[bytes, Root | None]
@@ -46,13 +46,11 @@ class SnapshotsCheck(Checker):
             roots[ident] = self._without_body(ident)
         for ident in sorted(roots.keys() - committed.keys() - busy.keys() - fenced.keys()):
             self._without_session(ident, roots, forgotten)
-        found = [
+        self.survey.snapshots = in_order(
             Snapshot(ident, root, ident in forgotten)
             for ident, root in roots.items()
             if root is not None and ident in committed
-        ]
-        found.sort(key=lambda s: (s.root.time_ns, s.root.chain.sequence, s.id))
-        self.survey.snapshots = found
+        )
         self._chains()
 
     def _records(self, folder: str) -> Records:

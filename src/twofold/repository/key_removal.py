@@ -71,7 +71,7 @@ def _end_left(objects: ObjectStore) -> None:
     for ident, record in _removals(objects, names.TOMBS_FINAL):
         _finish(objects, ident, [target.id for target in record.targets])
     for ident, record in _removals(objects, names.TOMBS):
-        if clock.now_ns() - record.time_ns > _SEEMS_DEAD_NS:
+        if abs(clock.now_ns() - record.time_ns) > _SEEMS_DEAD_NS:  # the clock may have been wrong
             objects.delete(names.TOMBS, ident)
 
 

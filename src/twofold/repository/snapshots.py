@@ -1,5 +1,7 @@
 """Snapshots: roots whose session committed (protocol.md), newest last."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from twofold.errors import DamageFound, NewerFormat, ObjectNotFound
@@ -55,7 +57,7 @@ def chain_digest(keys: Keyring, previous: bytes, root: Root) -> bytes:
 def list_snapshots(
     objects: ObjectStore, known: dict[bytes, Root] | None = None, *, partial: bool = False
 ) -> list[Snapshot]:
-    """All readable snapshots by time; unreadable ones are told as findings.
+    """All readable snapshots ``in_order``; unreadable ones are told as findings.
 
     Partial snapshots, made in the middle of long runs, only on request. ``known`` keeps what was
     read for the next time: bodies never change.
@@ -79,4 +81,23 @@ def list_snapshots(
         known[ident] = root
         if partial or not root.partial:
             found.append(Snapshot(ident, root, ident in forgotten))
-    return sorted(found, key=lambda s: (s.root.time_ns, s.root.chain.sequence, s.id))
+    return in_order(found)
+
+
+def in_order(snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """By time, newest last; but of one chain always the later one behind the earlier.
+
+    A clock that was set back would else hide every new backup behind an old one. The places that a
+    chain has among all others go to its snapshots in the order in which they were made. Imports are
+    of times that are past and may come in any order; their roots name no machine.
+    """
+    found = sorted(snapshots, key=lambda s: (s.root.time_ns, s.root.chain.sequence, s.id))
+    places: dict[bytes, list[int]] = {}
+    for place, snapshot in enumerate(found):
+        if snapshot.root.machine and snapshot.root.chain.source:
+            places.setdefault(snapshot.root.chain.source, []).append(place)
+    for taken in places.values():
+        made = sorted((found[place] for place in taken), key=lambda s: s.root.chain.sequence)
+        for place, snapshot in zip(taken, made, strict=True):
+            found[place] = snapshot
+    return found

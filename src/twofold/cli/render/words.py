@@ -77,7 +77,9 @@ def about(seconds: float) -> str:
 
 
 def ago(seconds: float) -> str:
-    """How long since: ``just now``, ``12 minutes ago``, ``3 days ago``."""
+    """How long since: ``just now``, ``12 minutes ago``, ``3 days ago``; or when that cannot be."""
+    if seconds <= -60:
+        return "at a time to come, by the clock of this computer"
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             return f"{things(int(seconds // length), unit)} ago"
