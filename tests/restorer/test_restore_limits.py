@@ -103,6 +103,10 @@ def test_as_another_user(place: Place) -> None:
     (top / "d/kept").write_bytes(b"3")
     os.setxattr(top / "d/kept", "user.colour", b"blue")
     os.chmod(top / "d/kept", 0o444)  # whose owner may add attributes only before it has this mode
+    for name, mode in (("closed", 0), ("closed and his", 0o4111)):  # read again, if not at first
+        (top / "d" / name).write_bytes(b"4")
+        os.chown(top / "d" / name, NOBODY, NOBODY)
+        os.chmod(top / "d" / name, mode)
     os.chmod(top / "d", 0o555)
     os.mknod(top / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
     place.backup()
@@ -123,8 +127,13 @@ def test_as_another_user(place: Place) -> None:
         assert stat.S_IMODE((home / "to/d/kept").stat().st_mode) == 0o444
         assert any(line.startswith("note owners and device files") for line in rest)
         assert [line for line in rest if line.startswith("warning")] == [
-            f"warning b'{top}/device' restore Operation not permitted"
+            f"warning b'{top}/device' restore the target takes no device files, or only from an "
+            "administrator"
         ]
+        for name, mode in (("closed", 0), ("closed and his", 0o4111)):
+            assert stat.S_IMODE((home / "to/d" / name).stat().st_mode) == mode
+            assert (home / "to/d" / name).read_bytes() == b"4"
+        assert not (home / "to/.twofold-replaced").exists()
         there = home / "to/d"
         assert stat.S_IMODE(there.stat().st_mode) == 0o555
         assert (there / "his").read_bytes() == b"2"

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum, auto
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import msgspec
+
 from twofold.disk import Content
 from twofold.errors import DamageFound
 from twofold.format.layout import Buffer
@@ -180,9 +182,12 @@ class Judge:
     def _file(self, folder: TargetDir, node: Node, wanted: Attributes, entry: Entry) -> Decision:
         if entry.size != node.size:
             return Decision.REPLACED
-        file = folder.open_existing(node.name)
+        ask = self._thorough or entry.mtime_ns != node.mtime_ns
         try:
-            ask = self._thorough or entry.mtime_ns != node.mtime_ns
+            file = folder.open_existing(node.name)
+        except PermissionError:
+            return self._closed_file(folder, node, wanted, entry)
+        try:
             if ask and not self._comparer.holds(file, self._tree, node):
                 return Decision.REPLACED  # where its content is lost, restoring it tells that
             if ask and self._comparer.lacks:
@@ -191,6 +196,24 @@ class Judge:
             return _of_metadata(same, entry)
         finally:
             file.close()
+
+    def _closed_file(
+        self, folder: TargetDir, node: Node, wanted: Attributes, entry: Entry
+    ) -> Decision:
+        """About a file whose mode forbids to read it; our own can be opened up for a moment."""
+        if not self._thorough:
+            same = entry.mtime_ns == node.mtime_ns
+            return _of_metadata(_same_numbers(entry, wanted), entry) if same else Decision.REPLACED
+        before = Attributes(entry.mode, entry.mtime_ns, entry.uid, entry.gid)
+        opened = msgspec.structs.replace(before, mode=entry.mode | stat.S_IRUSR)
+        folder.apply(node.name, opened, directory=False)
+        try:
+            folder.open_existing(node.name).close()
+            return self._file(folder, node, wanted, entry)
+        except PermissionError:
+            return Decision.REPLACED  # somebody else's: nobody can tell what it holds
+        finally:
+            folder.apply(node.name, before, directory=False)
 
 
 def _of_metadata(same: bool, entry: Entry) -> Decision:

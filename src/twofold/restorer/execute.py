@@ -323,7 +323,9 @@ class Execution:
             self._report.damaged(level.directory, node.name, error, node.size)
 
     def _failed(self, level: Level, node: Node, error: OSError | str) -> None:
-        self._report.failed(level.directory, node.name, "restore", error, size=node.size)
+        self._report.failed(
+            level.directory, node.name, "restore", error, size=node.size, kind=node.kind
+        )
 
     def _decide(self, level: Level, visit: Visit) -> None:
         node = visit.node

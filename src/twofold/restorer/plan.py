@@ -302,7 +302,11 @@ def expected_losses(
 
 _FOREIGN = ("fuse", "fuseblk")
 """NTFS and exFAT through FUSE; what they keep depends on how they are mounted."""
-_FAT = "cannot hold owners, permissions, links, special files, extended attributes or exact times"
+_NAMES = 'names with any of < > : " | ? * or a backslash'
+_FAT = (
+    "cannot hold owners, permissions, links, special files, extended attributes, exact times or "
+    + _NAMES
+)
 _NETWORK = "cannot hold all owners, permissions, links and special files of this system"
 _LIMITS = {
     "vfat": f"{_FAT}, nor files of 4 GiB and more",
@@ -310,5 +314,7 @@ _LIMITS = {
     "exfat": _FAT,
     "cifs": _NETWORK,
     "smb3": _NETWORK,
-    **dict.fromkeys(_FOREIGN, "may not keep owners, permissions, access lists or exact times"),
+    **dict.fromkeys(
+        _FOREIGN, f"may not keep owners, permissions, access lists, exact times or {_NAMES}"
+    ),
 }

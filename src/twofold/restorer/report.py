@@ -24,9 +24,11 @@ from twofold.events import (
     SourceWarning,
     hears_items,
 )
+from twofold.format.pages import NodeKind
 from twofold.restorer.compare import Decision
 from twofold.restorer.directory import Directory, steps_from
 from twofold.restorer.jobs import FileJob
+from twofold.restorer.refusals import words_for
 from twofold.restorer.selection import Selection
 
 _PROGRESS_SECONDS = 0.2
@@ -205,9 +207,11 @@ class Report:
         *,
         entries: int = 1,
         size: int = 0,
+        kind: int = NodeKind.FILE,
     ) -> None:
         """The target would not take an entry."""
-        reason = error if isinstance(error, str) else error.strerror or str(error)
+        whose = name or directory.name
+        reason = error if isinstance(error, str) else words_for(error, whose, kind)
         self._waiting.append(Failed(directory, name, action, reason, entries, size))
 
     def damaged(self, directory: Directory, name: bytes, error: DamageFound, size: int = 0) -> None:

@@ -162,7 +162,8 @@ class Runner:
             )
         except OSError as error:
             stop_when_full(error)
-            self._report.failed(job.directory, job.node.name, "restore", error)
+            node = job.node
+            self._report.failed(job.directory, node.name, "restore", error, kind=node.kind)
             return
         if job.state is not None:
             job.state.ready = True
