@@ -105,6 +105,26 @@ def test_a_volume_in_use_is_kept_whole_unless_it_was_frozen(tmp_path: Path) -> N
     run("xfs_repair", "-n", bare)
 
 
+@pytest.mark.parametrize(
+    ("words", "incompat", "told"),
+    [
+        ("", 1 << 30, "it has features that are not known"),
+        ("", 0x10, "it waits to be repaired"),
+        ("-l logdev={log},size=64m", 0, "the log is on another device"),
+    ],
+)
+def test_a_volume_that_is_not_understood_is_kept_whole(
+    tmp_path: Path, words: str, incompat: int, told: str
+) -> None:
+    image = _volume(tmp_path, words.format(log=sparse(tmp_path / "log.img", 64)))
+    known = int.from_bytes(image.read_bytes()[216:220], "big")
+    edits = {216: (known | incompat).to_bytes(4, "big")}
+    volume = open_xfs(Edited(image, edits), frozen=bool(incompat))
+    assert len(units(volume.allocation())) == volume.facts.units
+    assert volume.facts.notes == (f"{told}; all blocks count as in use",)
+    assert not volume.facts.clean
+
+
 def test_a_group_whose_tree_is_damaged_is_kept_whole(tmp_path: Path) -> None:
     image = _volume(tmp_path, "-d agcount=4")
     sound = _open(image)

@@ -6,7 +6,8 @@ free list of the trees themselves and the log among them. A tree that does not g
 free blocks that the header tells leaves its group wholly in use.
 
 While the log holds changes that are not yet in the trees, these say nothing. Then all is in use,
-unless the caller knows that the volume was frozen, which brings the trees up to date.
+unless the caller knows that the volume was frozen, which brings the trees up to date. All is in use
+as well where a feature is not known that forbids reading the volume: it may have other trees.
 ("XFS Algorithms & Data Structures", allocation groups.)
 """
 
@@ -26,6 +27,8 @@ _AGF = struct.Struct(">4sIIIII4xI20xI")
 _LEAST_GROUP_BLOCKS = 64
 _DEEPEST = 12
 _REPAIR = 0x10
+_KNOWN_INCOMPAT = 0x7FF
+"""Up to gaps in zones, which like all of the realtime part lie behind the blocks of the trees."""
 
 
 class _Superblock(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +45,14 @@ class _Superblock(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     serial: str
     version: int
-    needs_repair: bool
+    incompat: int
+
+    @property
+    def doubt(self) -> str:
+        """Why the trees say nothing even of a volume that was frozen; "" if they do."""
+        if self.incompat & ~_KNOWN_INCOMPAT:
+            return "it has features that are not known"
+        return "it waits to be repaired" if self.incompat & _REPAIR else ""
 
 
 def open_xfs(reader: BlockReader, *, frozen: bool = False) -> "XfsUsed":
@@ -60,8 +70,8 @@ class XfsUsed:
     def __init__(self, reader: BlockReader, sb: _Superblock, *, frozen: bool) -> None:
         self._reader = reader
         self._sb = sb
-        self._clean = self._log_is_clean() and not sb.needs_repair
-        self._trusted = (self._clean or frozen) and not sb.needs_repair
+        self._clean = self._log_is_clean() and not sb.doubt
+        self._trusted = (self._clean or frozen) and not sb.doubt
         self._doubtful: set[int] = set()
 
     @property
@@ -81,7 +91,8 @@ class XfsUsed:
 
     def _notes(self) -> Iterator[str]:
         if not self._trusted:
-            yield "the log was not replayed; all blocks count as in use"
+            log = "was not replayed" if self._sb.log_start else "is on another device"
+            yield f"{self._sb.doubt or f'the log {log}'}; all blocks count as in use"
         if self._sb.realtime:
             yield "there is a realtime device, which is not part of this volume"
         for group in sorted(self._doubtful):
@@ -171,7 +182,7 @@ def _superblock(reader: BlockReader) -> _Superblock:
         label=raw[108:120].split(b"\0")[0].decode("utf-8", "replace"),
         serial=str(UUID(bytes=raw[32:48])),
         version=number,
-        needs_repair=number == 5 and bool(struct.unpack_from(">I", raw, 216)[0] & _REPAIR),
+        incompat=struct.unpack_from(">I", raw, 216)[0] if number == 5 else 0,
     )
     _check(sb, reader.size)
     return sb
