@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.imaging.disks import MIB, make_ext4, run
+from tests.imaging.disks import MIB, make_ext4, new_ntfs, run
 from tests.imaging.world import ImageWorld
 from twofold.events import Notice
 
@@ -97,6 +97,22 @@ def test_both_come_back(world: ImageWorld, tmp_path: Path, table: Callable[[Path
     theirs = second_of(back, tmp_path / "theirs")
     assert theirs.read_bytes() == ours
     run("e2fsck", "-fn", theirs)
+
+
+def test_a_dynamic_volume_that_goes_on_elsewhere(world: ImageWorld, tmp_path: Path) -> None:
+    """Where it would go on without a gap, its map tells of free clusters and another volume is."""
+    new_ntfs(tmp_path / "first", 16 * MIB)
+    data = bytearray(20 * MIB)
+    data[MIB : 17 * MIB] = (tmp_path / "first").read_bytes()
+    data[12 * MIB : 16 * MIB] = random.Random(1).randbytes(4 * MIB)
+    disk = tmp_path / "disk"
+    disk.write_bytes(data)
+    record(disk, 0, (0x42, MIB, 19 * MIB))
+    _, told = world.image(disk)
+    assert Notice("partition 1 is kept with every sector.") in told
+    assert world.image_page().volumes[1].system == "ntfs"
+    world.restore_image(tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == disk.read_bytes()
 
 
 def test_a_container_shares_nothing_with_what_it_contains(

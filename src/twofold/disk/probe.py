@@ -8,11 +8,16 @@ file system smaller than the member, all looks as it should be and its maps are 
 bytes. A member with its superblock at the start, a volume group or an encrypted volume may still
 have the superblock of a file system that was there before, which none of them writes over. So
 nothing is looked for in any of these.
+
+ext and btrfs leave sector 0 to boot loaders, and their tools wipe it. Where it is the boot sector
+of another file system or has a partition table, as the disk of a virtual machine has in a logical
+volume, one of the two is left from before, and nobody knows which.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
+from twofold.disk import mbr
 from twofold.disk.base import BlockReader, FileSystem, UsedBlocks
 from twofold.disk.btrfs import open_btrfs
 from twofold.disk.exfat import open_exfat
@@ -22,21 +27,31 @@ from twofold.disk.ntfs import open_ntfs
 from twofold.disk.raid import md_member
 from twofold.disk.recognise import recognise
 from twofold.disk.xfs import open_xfs
+from twofold.errors import FormatError
+
+OpenedT = TypeVar("OpenedT", FileSystem, UsedBlocks)
 
 
-class Signature(NamedTuple):
+class Signature(NamedTuple, Generic[OpenedT]):
     """Bytes at a place of the volume, and the parser they stand for."""
 
     offset: int
     magic: bytes
-    open: Callable[[BlockReader, bool], FileSystem]
+    open: Callable[[BlockReader, bool], OpenedT]
     """The reader, and whether the volume was flushed and frozen."""
 
 
+_NTFS, _EXFAT = b"NTFS    ", b"EXFAT   "
+_EXT = Signature(1080, b"\x53\xef", lambda reader, _: open_ext(reader))
+_BTRFS = Signature(0x10040, b"_BHRfS_M", lambda reader, _: open_btrfs(reader))
 SIGNATURES = (
-    Signature(3, b"NTFS    ", lambda reader, frozen: open_ntfs(reader, frozen=frozen)),
-    Signature(3, b"EXFAT   ", lambda reader, _: open_exfat(reader)),
-    Signature(1080, b"\x53\xef", lambda reader, _: open_ext(reader)),
+    Signature(3, _NTFS, lambda reader, frozen: open_ntfs(reader, frozen=frozen)),
+    Signature(3, _EXFAT, lambda reader, _: open_exfat(reader)),
+    _EXT,
+)
+_MAPPED = (
+    Signature(0, b"XFSB", lambda reader, frozen: open_xfs(reader, frozen=frozen)),
+    _BTRFS,
 )
 _BOOT = 512
 _HIDING = frozenset(("luks1", "luks2", "bitlocker", "lvm2", "refs"))
@@ -50,10 +65,10 @@ def open_file_system(reader: BlockReader, *, frozen: bool = False) -> FileSystem
     """
     if _is_hidden(reader):
         return None
-    for offset, magic, opener in SIGNATURES:
-        end = offset + len(magic)
-        if reader.size >= end and reader.read(offset, len(magic)) == magic:
-            return opener(reader, frozen)
+    _refuse_two(reader, _EXT)
+    for signature in SIGNATURES:
+        if _has(reader, signature):
+            return signature.open(reader, frozen)
     if reader.size >= _BOOT and is_fat(reader.read(0, _BOOT)):
         return open_fat(reader)
     return None
@@ -67,11 +82,31 @@ def open_used_blocks(reader: BlockReader, *, frozen: bool = False) -> UsedBlocks
     """
     if _is_hidden(reader):
         return None
-    for offset, magic, opener in _MAPPED:
-        end = offset + len(magic)
-        if reader.size >= end and reader.read(offset, len(magic)) == magic:
-            return opener(reader, frozen)
+    _refuse_two(reader, _BTRFS)
+    for signature in _MAPPED:
+        if _has(reader, signature):
+            return signature.open(reader, frozen)
     return None
+
+
+def _has(reader: BlockReader, signature: Signature[OpenedT]) -> bool:
+    offset, magic, _ = signature
+    return reader.size >= offset + len(magic) and reader.read(offset, len(magic)) == magic
+
+
+def _refuse_two(reader: BlockReader, signature: Signature[OpenedT]) -> None:
+    """``FormatError`` for a volume with a signature, and with a sector 0 that is no boot loader."""
+    if _has(reader, signature) and _is_taken(reader.read(0, _BOOT)):
+        raise FormatError("its first sector is that of something else, and one of the two is old")
+
+
+def _is_taken(sector: bytes) -> bool:
+    """Whether the first sector is a boot sector of NTFS, exFAT or FAT, or tells of partitions."""
+    if sector[510:] != mbr.SIGNATURE:
+        return False
+    entries = mbr.read_entries(sector)
+    is_table = bool(entries) and all(entry.is_sane and entry.start for entry in entries)
+    return is_table or sector[3:11] in (_NTFS, _EXFAT) or is_fat(sector)
 
 
 def _is_hidden(reader: BlockReader) -> bool:
@@ -83,9 +118,3 @@ def _is_hidden(reader: BlockReader) -> bool:
         return recognise(reader).kind in _HIDING
     except OSError:  # near the end, maybe; what is at the start can be read all the same
         return False
-
-
-_MAPPED: tuple[tuple[int, bytes, Callable[[BlockReader, bool], UsedBlocks]], ...] = (
-    (0, b"XFSB", lambda reader, frozen: open_xfs(reader, frozen=frozen)),
-    (0x10040, b"_BHRfS_M", lambda reader, _: open_btrfs(reader)),
-)

@@ -7,7 +7,8 @@ that is followed, that one is kept with every sector, for what it calls free may
 contents. Logical volumes follow the partition that they lie in.
 
 A disk that belongs to an array as a whole may have kept the table of what was on it before. Nobody
-knows which of the two is left from before, so its partitions are kept with every sector.
+knows which of the two is left from before, so its partitions are kept with every sector. So is one
+that Windows calls dynamic: it has several volumes, and the first may go on where others are.
 """
 
 import msgspec
@@ -23,6 +24,8 @@ from twofold.imaging.part import Part
 _OLDEST = "0.90"
 """The version of superblocks that do not say whether they are of a disk or of its last partition.
 """
+_DYNAMIC = frozenset(("42", "af9b60a0-1431-4f62-bc68-3311714a69ad"))
+"""Types of partitions in which the logical disk manager of Windows keeps its volumes."""
 _REST = "What else is in the extended partition is kept as it is, as nobody knows its partitions."
 _MEMBER = (
     "The disk is marked as a member of a Linux software RAID ({}) as well: its partitions may be"
@@ -115,6 +118,6 @@ def _share(one: Partition, other: Partition) -> bool:
 
 def _part(p: Partition, table: PartitionTable, *, exact: bool) -> Part:
     records = table.mbr.records if table.kind == "mbr" and table.mbr else ()
-    shared = exact or any(_share(p, other) for other in table.partitions)
+    shared = exact or p.type in _DYNAMIC or any(_share(p, other) for other in table.partitions)
     shared = shared or any(p.start <= at * table.sector_size < p.end for at in records)
     return Part(p.number, p.start, p.size, p.type, p.name, p.guid, shared)
