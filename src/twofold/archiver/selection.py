@@ -7,7 +7,7 @@ children that lead to a source, and are never listed, for we may only have the r
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -26,6 +26,27 @@ def absolute(path: bytes) -> bytes:
     path = os.path.abspath(path)
     parent, name = os.path.split(path)
     return os.path.join(os.path.realpath(parent), name) if name else path
+
+
+def with_target(path: bytes) -> list[bytes]:
+    """A source as it will stand in the snapshot and, if it is a link, what that leads to."""
+    path = absolute(path)
+    leads = os.path.islink(path) and os.path.exists(path)
+    return [path, os.path.realpath(path)] if leads else [path]
+
+
+def asks_for_target(path: bytes) -> bool:
+    """Whether a path is written so that, of a link, what it leads to is meant: ``link/``."""
+    return os.path.basename(path) in (b"", b".")
+
+
+def covers(sources: Collection[bytes], path: bytes) -> bool:
+    """Whether a path is one of the sources, or lies below one."""
+    while path not in sources:
+        path, below = os.path.dirname(path), path
+        if path == below:
+            return False
+    return True
 
 
 def select(paths: Iterable[bytes]) -> Waypoint:

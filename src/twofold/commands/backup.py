@@ -16,12 +16,15 @@ from twofold.archiver import (
     BackupRequest,
     RuleOptions,
     absolute,
+    asks_for_target,
     backup,
     backup_stream,
+    covers,
+    with_target,
 )
 from twofold.commands.access import open_at, own_folder, remember_head, tell_missing_heads
 from twofold.errors import INCOMPLETE, NothingDone, UsageError
-from twofold.events import Emit, Notice
+from twofold.events import Emit, Finding, Notice, Severity
 from twofold.gitignore import lines_of
 from twofold.options import Options, RepositoryAccess
 from twofold.pipeline import Outcome
@@ -83,7 +86,9 @@ def run(options: BackupOptions, emit: Emit) -> BackupResult:
         if options.stdin_name is not None:
             outcome = _stream(options, repository, emit)
         else:
-            outcome = backup(repository, current(), _request(options, repository), emit)
+            request = _request(options, repository)
+            _tell_bare_links(options.paths, request.sources, emit)
+            outcome = backup(repository, current(), request, emit)
         if not outcome.root.totals.files:
             emit(Notice("the backup holds no file: check the folders named and what is excluded"))
         if outcome.snapshot is not None:
@@ -100,14 +105,35 @@ def _stream(options: BackupOptions, repository: Repository, emit: Emit) -> Outco
 
 
 def _request(options: BackupOptions, repository: Repository) -> BackupRequest:
-    paths = [*options.paths, *_listed(options)]
     named = options.paths or options.files_from is not None or options.files_from0 is not None
-    if not paths and not named:
-        paths = current().personal_folders()
-    if not paths:
+    sources = set(_sources(options)) if named else set(_personal())
+    if not sources:
         raise NothingDone("nothing to back up: no path given, no personal folders found")
-    sources = tuple(sorted({absolute(path) for path in paths}))
-    return _with_sources(options, sources, repository)
+    return _with_sources(options, tuple(sorted(sources)), repository)
+
+
+def _sources(options: BackupOptions) -> Iterator[bytes]:
+    for path in options.paths:
+        yield from with_target(path) if asks_for_target(path) else [absolute(path)]
+    for path in _listed(options):
+        yield absolute(path)  # a list may name every link there is
+
+
+def _personal() -> Iterator[bytes]:
+    """The user's folders, also those that were moved elsewhere and are links here."""
+    for path in current().personal_folders():
+        yield from with_target(path)
+
+
+def _tell_bare_links(named: tuple[bytes, ...], sources: tuple[bytes, ...], emit: Emit) -> None:
+    """Who names a link may mean what is behind it, of which nothing would be stored."""
+    known = frozenset(sources)
+    for path in named:
+        link, *target = with_target(path)
+        if target and not covers(known, target[0]):
+            message = "it is a link: where it leads is stored, and nothing of what is there"
+            remedy = f"to back that up too, name '{os.fsdecode(target[0])}'"
+            emit(Finding(Severity.WARNING, os.fsdecode(link), message, remedy))
 
 
 def _with_sources(

@@ -82,8 +82,9 @@ if TYPE_CHECKING:
 def command(session: Session, /, **chosen: Any) -> int:  # noqa: ANN401 (one per option above)
     """Back up files and folders.
 
-    Without PATH: the personal folders of the current user. Unchanged files are proven unchanged
-    and not read again. Exit code 3: the backup is made, but some entries could not be read.
+    Without PATH: the personal folders of the current user. A PATH that is a link is stored as one,
+    and 'link/' as well with what it leads to. Unchanged files are proven unchanged and not read
+    again. Exit code 3: the backup is made, but some entries could not be read.
     """
     from twofold.commands import backup
 
