@@ -20,9 +20,16 @@ Search = int | dict[int, int]
 PLAIN, ZSTD = 0, 1
 # chosen by measurement: docs/decisions/0012-chunk-and-frame-sizes.md
 LEVEL = 3
-LEVEL_TOGETHER = 2
-"""For frames of many small files, which gain more by lying together than any level gives."""
 _PARAMETER = zstd.CompressionParameter
+TOGETHER: Search = {
+    _PARAMETER.compression_level: 1,
+    _PARAMETER.window_log: 21,
+    _PARAMETER.hash_log: 16,
+    _PARAMETER.min_match: 7,
+}
+"""For frames of many small files, which gain more by lying together than any level gives: level 2
+with longer matches, in all of the frame (docs/decisions/0025-longer-matches-among-small-files.md).
+"""
 OF_IMAGES: Search = {
     _PARAMETER.compression_level: 1,
     _PARAMETER.window_log: 18,

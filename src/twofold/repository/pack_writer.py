@@ -17,8 +17,8 @@ from twofold.errors import TwofoldError
 from twofold.format import names
 from twofold.format.compression import (
     LEVEL,
-    LEVEL_TOGETHER,
     PLAIN,
+    TOGETHER,
     Compressor,
     Search,
     decompress,
@@ -69,7 +69,7 @@ class FinishedPack(msgspec.Struct, frozen=True):
 class FrameWorks:
     """What one thread needs for every frame: compressors, and room for the proof."""
 
-    def __init__(self, alone: Search = LEVEL, together: Search = LEVEL_TOGETHER) -> None:
+    def __init__(self, alone: Search = LEVEL, together: Search = TOGETHER) -> None:
         """How hard frames of a single blob are compressed, and those of many."""
         self._alone = Compressor(alone)
         self._together = Compressor(together)
