@@ -246,6 +246,18 @@ def test_a_backup_that_cannot_be_read_may_be_the_one_that_is_meant(
     assert twofold("ls", "latest", code=0).out
 
 
+def test_what_a_restore_has_missed_is_stored_again_too(twofold: Program, sample: Path) -> None:
+    """Nobody has to ask for a check."""
+    twofold("backup", "sample", code=0)
+    for pack in (twofold.place / "repository/packs").rglob("*"):
+        if pack.is_file() and pack.read_bytes()[10] == Kind.DATA_PACK:
+            pack.write_bytes(os.urandom(pack.stat().st_size))
+    twofold("restore", f"latest:{sample}", "--to", "lost", code=5)
+    twofold("backup", "sample", code=0)
+    twofold("restore", f"latest~1:{sample}", "--to", "back", code=0)
+    assert (twofold.place / "back/letter.txt").read_bytes() == (sample / "letter.txt").read_bytes()
+
+
 def test_what_check_advises_brings_back_what_is_still_there(twofold: Program, sample: Path) -> None:
     """No file has changed, and all packs have their lengths."""
     twofold("backup", "sample", code=0)

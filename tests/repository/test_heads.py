@@ -2,16 +2,19 @@
 
 import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.repository.sample import Lab, Sample, back_up
+from twofold.backend import LocalBackend, ObjectInfo
 from twofold.commands import backup, snapshots
 from twofold.commands.reading import read_snapshot
 from twofold.commands.snapshots import SnapshotsOptions
 from twofold.events import Event, Finding, Severity
+from twofold.format import names
 from twofold.format.records import Chain, Root, TreeRef
 from twofold.repository import Heads, Snapshot
 from twofold.repository.client_state import recall, remember, state_file
@@ -171,6 +174,25 @@ def test_reading_a_snapshot_tells_it_too(lab: Lab, tmp_path: Path) -> None:
     with read_snapshot(lab.sample.access, parse_address("latest"), "test", told.append) as reading:
         assert reading.snapshot.id == lab.sample.snapshots[-1]
     assert [finding.severity for finding in findings(told)] == [Severity.DAMAGE]
+
+
+def test_snapshots_are_listed_once_for_heads_and_addresses(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each list asks the store several times, and tells what cannot be read."""
+    asked: list[str] = []
+    real = LocalBackend.list
+
+    def listing(store: LocalBackend, folder: str) -> Iterator[ObjectInfo]:
+        asked.append(folder)
+        return real(store, folder)
+
+    with lab.sample.open() as repository:
+        Heads(repository.id).observe(repository.snapshots())
+    monkeypatch.setattr(LocalBackend, "list", listing)
+    with read_snapshot(lab.sample.access, parse_address("latest"), "test", lambda _: None):
+        pass
+    assert asked.count(names.FORGOTTEN) == 1
 
 
 def test_check_remembers_what_others_made(lab: Lab) -> None:

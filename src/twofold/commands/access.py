@@ -35,13 +35,22 @@ def _limited(backend: Backend, access: RepositoryAccess) -> Backend:
     return Retry(backend)
 
 
-def tell_missing_heads(repository: Repository, emit: Emit) -> None:
-    """Warn when somebody took away what this computer knows to have been the newest."""
+def listed_snapshots(repository: Repository) -> tuple[list[Snapshot], set[bytes]]:
+    """What ``Repository.readable`` finds.
+
+    Warns when somebody took away what this computer knows to have been the newest.
+    """
     heads = Heads(repository.id)  # before the list: a backup may end in between
-    if heads:
-        snapshots = repository.snapshots(partial=True)
-        for finding in heads.missing_heads(snapshots, repository.committed()):
-            emit(finding)
+    found, unreadable = repository.readable()
+    for finding in heads.missing_heads(found, unreadable):
+        repository.emit(finding)
+    return found, unreadable
+
+
+def tell_missing_heads(repository: Repository) -> None:
+    """The same for those who need no list."""
+    if Heads(repository.id):
+        listed_snapshots(repository)
 
 
 def remember_head(repository: Repository, snapshot: Snapshot, emit: Emit) -> None:

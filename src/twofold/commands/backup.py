@@ -82,7 +82,7 @@ def run(options: BackupOptions, emit: Emit) -> BackupResult:
     """Make the snapshot."""
     started = clock.monotonic()
     with open_at(options.access, emit) as repository:
-        tell_missing_heads(repository, emit)
+        tell_missing_heads(repository)
         if options.stdin_name is not None:
             outcome = _stream(options, repository, emit)
         else:

@@ -56,7 +56,7 @@ def run(options: ImageOptions, emit: Emit) -> ImageResult:
         raise NothingDone("no disk was named, and which this computer starts from is not known")
     made = []
     with open_at(options.access, emit) as repository:
-        tell_missing_heads(repository, emit)
+        tell_missing_heads(repository)
         for path in paths:
             made.append(_image(repository, os.path.abspath(path), options, emit))
     failed = any(disk.failed for disk in made)

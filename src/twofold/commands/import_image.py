@@ -97,7 +97,7 @@ def run(options: ImportOptions, emit: Emit) -> ImportResult:
     work = _Import(options, emit)
     disks = work.found()
     with open_at(options.access, emit) as repository:
-        tell_missing_heads(repository, emit)
+        tell_missing_heads(repository)
         done = work.take_over(disks, repository)
     code = 0
     if work.refused or any(disk.failed for disk in done):

@@ -7,12 +7,12 @@ room, is still read: it is not pruned meanwhile by anybody who could be stopped.
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 
 import msgspec
 
-from twofold.commands.access import open_at, tell_missing_heads
+from twofold.commands.access import listed_snapshots, open_at
 from twofold.errors import INCOMPLETE, NeedsRights, NoSpace, StoreError
 from twofold.events import Emit, Finding, Notice, Severity
 from twofold.format.records import Root
@@ -20,7 +20,7 @@ from twofold.format.segments import Absence
 from twofold.graph import PageStore
 from twofold.options import RepositoryAccess
 from twofold.platform import current
-from twofold.repository import Author, Index, Repository, Session, Snapshot
+from twofold.repository import Author, Index, Repository, Session, Snapshot, remember_lost
 from twofold.view import Absent, Address, FileTree, resolve, snapshot_tree
 
 
@@ -52,7 +52,8 @@ class Library:
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
-        self.snapshots, self.unreadable = repository.readable()
+        self.snapshots, unreadable = listed_snapshots(repository)
+        self.unreadable = len(unreadable)
         """All, by time, also those that are only found by their id; and of how many more not even
         the description can be read, so that nobody knows their time."""
 
@@ -80,6 +81,12 @@ class Library:
     def pages(self) -> PageStore:
         """Pages of all snapshots."""
         return PageStore(self.repository.blob_reader(self.index))
+
+    def remember_lost(self) -> None:
+        """What could not be read, so that the next backup from here stores it again."""
+        if "index" in self.__dict__:
+            with suppress(OSError):
+                remember_lost(self.repository.id, self.index.lost)
 
     def name(self, snapshot: Snapshot) -> str:
         """The beginning of a snapshot's id that no other one has, as people type it."""
@@ -139,8 +146,11 @@ def read_repository(access: RepositoryAccess, purpose: str, emit: Emit) -> Itera
     with ExitStack() as held:
         repository = held.enter_context(open_at(access, emit))
         held.enter_context(reader_session(repository, purpose))
-        tell_missing_heads(repository, emit)
-        yield Library(repository)
+        library = Library(repository)
+        try:
+            yield library
+        finally:
+            library.remember_lost()
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import msgspec
 
-from twofold.commands.access import open_at, tell_missing_heads
+from twofold.commands.access import listed_snapshots, open_at
 from twofold.errors import DamageFound
 from twofold.events import Emit
 from twofold.options import Options, RepositoryAccess
-from twofold.repository import Repository, Snapshot
+from twofold.repository import Snapshot
 
 
 class SnapshotsOptions(Options, frozen=True, kw_only=True):
@@ -68,22 +68,16 @@ class SnapshotsResult(msgspec.Struct, frozen=True):
 def run(options: SnapshotsOptions, emit: Emit) -> SnapshotsResult:
     """Read all snapshots and keep those asked for."""
     with open_at(options.access, emit) as repository:
-        tell_missing_heads(repository, emit)
-        return listed(options, repository)
-
-
-def listed(options: SnapshotsOptions, repository: Repository) -> SnapshotsResult:
-    """The same of a repository that is open."""
-    readable, damaged = repository.readable()
-    found = [each for each in readable if not each.root.partial]
-    return SnapshotsResult(
-        exit_code=DamageFound.exit_code if damaged else 0,
-        repository=repository.id,
-        location=repository.backend.location,
-        total=len(found),
-        damaged=damaged,
-        snapshots=tuple(describe(each) for each in found if _wanted(options, each)),
-    )
+        readable, unreadable = listed_snapshots(repository)
+        found = [each for each in readable if not each.root.partial]
+        return SnapshotsResult(
+            exit_code=DamageFound.exit_code if unreadable else 0,
+            repository=repository.id,
+            location=repository.backend.location,
+            total=len(found),
+            damaged=len(unreadable),
+            snapshots=tuple(describe(each) for each in found if _wanted(options, each)),
+        )
 
 
 def _wanted(options: SnapshotsOptions, snapshot: Snapshot) -> bool:

@@ -10,7 +10,7 @@ Exit code 5 when damage kept something out of the figures.
 
 from collections.abc import Iterable
 
-from twofold.commands.access import open_at, tell_missing_heads
+from twofold.commands.access import listed_snapshots, open_at
 from twofold.commands.reading import Reading, read_snapshot, reader_session
 from twofold.commands.stats_growth import of_growth
 from twofold.commands.stats_results import (
@@ -76,8 +76,7 @@ def run(options: StatsOptions, emit: Emit) -> StatsResult:
 
 def _of_repository(options: StatsOptions, emit: Emit) -> StatsResult:
     with open_at(options.access, emit) as repository, reader_session(repository, "stats"):
-        tell_missing_heads(repository, emit)
-        found = repository.snapshots()
+        found = [each for each in listed_snapshots(repository)[0] if not each.root.partial]
         kept = [each for each in found if not each.forgotten]
         index = repository.load_index()
         return StatsResult(

@@ -182,11 +182,11 @@ class Repository:
         """Ids of all snapshots, readable or not."""
         return set(self.objects.ids(names.SESSIONS_COMMITTED))
 
-    def readable(self) -> tuple[list[Snapshot], int]:
-        """All snapshots by time, partial ones too; of how many more nothing can be read."""
+    def readable(self) -> tuple[list[Snapshot], set[bytes]]:
+        """All snapshots by time, partial ones too; ids of more of which nothing can be read."""
         committed = self.committed()  # before the list: a backup may end in between
         found = self.snapshots(partial=True)
-        return found, len(committed - {each.id for each in found})
+        return found, committed - {each.id for each in found}
 
     def key_slots(self) -> list[slots.SlotInfo]:
         """Readable key slots."""
