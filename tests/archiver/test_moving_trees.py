@@ -8,7 +8,7 @@ import pytest
 
 from tests.archiver.world import World, assert_same
 from twofold.archiver import BackupRequest, RuleOptions, absolute, backup
-from twofold.events import Event, ItemDone
+from twofold.events import Event, ItemDone, SourceWarning
 from twofold.platform import current
 from twofold.platform.linux.source import LinuxSourceDir, LinuxSourceFile
 
@@ -95,3 +95,41 @@ def test_patterns_are_about_what_lies_below_a_folder_that_is_named(world: World)
     rules = RuleOptions(patterns=("*.tmp", "source/"))
     stored = world.stored(world.backup(rules=rules).root)
     assert set(stored) == {b"x", b"a\nb", b"a\nb/y", b"z.tmp\n"}
+
+
+def test_what_became_something_else_is_told_as_that(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("link", "large link", "folder"):
+        (world.source / name).write_bytes(b"x" * (1 << 20 if "large" in name else 1))
+    (world.source / "file").mkdir()
+    (world.source / "link next to it").write_bytes(b"y")
+    scan = LinuxSourceDir.scan
+
+    def change_afterwards(directory: LinuxSourceDir) -> bytes:
+        listing = scan(directory)
+        if b"large link" in listing and not (world.source / "file").is_file():
+            for name in ("link", "large link"):
+                (world.source / name).unlink()
+                (world.source / name).symlink_to("elsewhere")
+            (world.source / "folder").unlink()
+            (world.source / "folder").mkdir()
+            (world.source / "file").rmdir()
+            (world.source / "file").touch()
+        return listing
+
+    monkeypatch.setattr(LinuxSourceDir, "scan", change_afterwards)
+    outcome = world.backup()
+    told = {
+        os.path.basename(event.path): event.reason
+        for event in world.events
+        if isinstance(event, SourceWarning)
+    }
+    assert told == {
+        b"link": "it became a link while the backup ran",
+        b"large link": "it became a link while the backup ran",
+        b"folder": "it became a folder while the backup ran",
+        b"file": "it is no folder any more",
+    }
+    assert outcome.root.counts["failed"] == 4
+    assert_same(world, world.backup().root)

@@ -1,6 +1,7 @@
 """A repository is never part of what is backed up into it, whichever way leads there."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.archiver.world import World
 from twofold.commands import backup
 from twofold.events import Event, Notice
 from twofold.options import RepositoryAccess, Secret
+from twofold.platform.linux.source import LinuxSourceDir
 
 
 def backed_up(world: World, *paths: Path, location: str = "") -> set[str]:
@@ -57,6 +59,21 @@ def test_by_its_identity_alone(beside: World) -> None:
     """As where no path tells: what leads to it may be spelt in any way."""
     outcome = beside.backup(beside.base, own_folder=os.fsencode(beside.base / "repo"))
     assert set(beside.stored(outcome.root, beside.base)) == {b"source", b"source/file"}
+    assert outcome.root.counts["excluded:repository"] == 1
+
+
+def test_behind_another_file_system(beside: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an overlay or a network drive, where nothing has the identity that it has itself."""
+    shutil.copytree(beside.base / "repo", beside.source / "copy")
+
+    def strange(self: LinuxSourceDir) -> tuple[int, int]:
+        return -1, self._identity[1]
+
+    monkeypatch.setattr(LinuxSourceDir, "identity", property(strange))
+    outcome = beside.backup(beside.base)
+    stored = set(beside.stored(outcome.root, beside.base))
+    assert not any(path.startswith(b"repo") for path in stored)
+    assert stored >= {b"source/file", b"source/copy/config"}
     assert outcome.root.counts["excluded:repository"] == 1
 
 

@@ -107,7 +107,7 @@ class _Work:
         for path, reason in self._missing.items():
             run.ledger.failed(path, "open", reason)
         reader, key = FileReader(run.flow, run.chunker), run.repository.keys.dedup.page
-        own = OwnPlace.of(self._platform, self._request.own_folder)
+        own = OwnPlace.of(self._platform, self._request.own_folder, run.session_id)
         walk = Walk(run.flow, reader, self._platform, self._rules, run.ledger, key, own)
         lost = run.index.lost
         with closing(self._platform.open_source(os.fsencode(os.sep))) as top:

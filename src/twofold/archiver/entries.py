@@ -17,6 +17,7 @@ from twofold.archiver.directory import Item, NewDirectory, Slice
 from twofold.archiver.nodes import FAILED, FLAGS_AT, NodeMaker, flagged, record_of
 from twofold.archiver.parent import Lookup, Old
 from twofold.archiver.reading import SMALL, FileJob, FileReader, ReadResult
+from twofold.archiver.reasons import words_for
 from twofold.archiver.rules import Rules
 from twofold.errors import DamageFound
 from twofold.format.pages import Node, kind_of_mode
@@ -274,7 +275,7 @@ class EntryReader:
             self._ledger.vanished(path)
             return
         item.record = flagged(item.record, FAILED)
-        self._ledger.failed(path, action, error.strerror or str(error))
+        self._ledger.failed(path, action, words_for(error))
 
 
 def _is_small(entry: Entry) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+from twofold.archiver.reasons import words_for
 from twofold.errors import NeedsRights, NothingDone, TwofoldError
 
 
@@ -82,7 +83,7 @@ def present(paths: Iterable[bytes]) -> tuple[list[bytes], dict[bytes, str]]:
             there.append(path)
             continue
         absent = isinstance(error, FileNotFoundError | NotADirectoryError)
-        missing[path] = "it is not there" if absent else error.strerror or str(error)
+        missing[path] = "it is not there" if absent else words_for(error)
         refused = refused or (None if absent else error)
     if not there:
         raise _nothing(missing, refused)

@@ -25,6 +25,7 @@ from twofold.archiver.nodes import FAILED, NodeMaker, flagged
 from twofold.archiver.own_place import OwnPlace
 from twofold.archiver.parent import Lookup, Old, ParentDir
 from twofold.archiver.reading import FileReader
+from twofold.archiver.reasons import words_for
 from twofold.archiver.rules import CACHE_SIGNATURE, CACHE_TAG, Rules
 from twofold.archiver.selection import Waypoint
 from twofold.errors import DamageFound
@@ -163,7 +164,7 @@ class Walk:
             item.gone = True
             self._ledger.vanished(path)
             return
-        self._ledger.failed(path, action, _reason(error))
+        self._ledger.failed(path, action, words_for(error))
         if item.node is not None:
             item.record = flagged(item.record, FAILED)
             item.below = self._empty()
@@ -189,6 +190,9 @@ class Walk:
             top_device = handle.device
         before = self._listed_ahead(step, handle)
         scan = before if before is not None else self._scan(handle, path, way)
+        if self._own.shows(handle, scan):
+            self._leave_out_own(step, path)
+            return
         rule = "" if way else self._left_out(handle, scan, top_device)
         if rule:
             self._skip(step.item, path, rule)
@@ -239,7 +243,7 @@ class Walk:
             try:
                 yield handle.stat_child(name)._replace(name=name)
             except OSError as error:
-                self._ledger.failed(path + b"/" + name, "open", _reason(error))
+                self._ledger.failed(path + b"/" + name, "open", words_for(error))
 
     def _left_out(self, handle: SourceDir, scan: bytes, top_device: int) -> str:
         rule = self._rules.excludes_file_system(handle.fs_type, handle.device, top_device)
@@ -363,7 +367,7 @@ class Walk:
             self._handles.pop()
         except OSError as error:
             self._ledger.failed(
-                self._levels[-1].directory.trail.path or b"/", "return to", _reason(error)
+                self._levels[-1].directory.trail.path or b"/", "return to", words_for(error)
             )
 
     def _put(self, thing: Slice | End) -> None:
@@ -446,7 +450,3 @@ def _is_cache(handle: SourceDir) -> bool:
     finally:
         file.close()
     return bytes(buffer) == CACHE_SIGNATURE
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

@@ -142,6 +142,11 @@ class Run:
             with run.flow:
                 yield run
 
+    @property
+    def session_id(self) -> bytes | None:
+        """Of the session that this run holds open; None for a dry one."""
+        return self._session.id if self._session is not None else None
+
     def _adopt(self) -> None:
         objects, packs = self.repository.objects, self.repository.packs
         found = adopt(objects, packs, self.index, self.doomed)
