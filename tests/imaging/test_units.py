@@ -1,5 +1,6 @@
 """Sets of units against sets of numbers."""
 
+import tracemalloc
 from itertools import pairwise
 
 from hypothesis import given
@@ -31,5 +32,22 @@ def test_like_sets(runs: list[tuple[int, int]], probe: tuple[int, int], out: set
     assert len(units) == len(numbers)
     other = UnitSet(COUNT)
     other.add(*probe)
-    assert len(units.union(other)) == len(numbers | asked)
     assert len(units.without(other)) == len(numbers - asked)
+    units.include(other)
+    assert len(units) == len(numbers | asked)
+
+
+def test_sets_of_a_large_disk_take_no_more_than_themselves() -> None:
+    """Of 16 MiB each, as for a terabyte in units of 8 KiB; and they are more than one piece."""
+    size = 16 << 20
+    one, other = UnitSet(size * 8, bytearray(b"\x0f" * size)), UnitSet(size * 8)
+    other.add(size * 4, size * 4)
+    tracemalloc.start()
+    try:
+        left = one.without(other)
+        other.include(one)
+        counts = len(left), len(other), len(one)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * size
+    finally:
+        tracemalloc.stop()
+    assert counts == (size * 2, size * 6, size * 4)

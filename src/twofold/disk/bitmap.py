@@ -1,4 +1,11 @@
-"""Bitmaps of units: one bit each, unit 0 in the lowest bit of the first byte."""
+"""Bitmaps of units: one bit each, unit 0 in the lowest bit of the first byte.
+
+That of a large disk takes half a gigabyte, so whatever looks at all of one does so piece by piece.
+"""
+
+from collections.abc import Callable, Iterator
+
+_PIECE = 1 << 20
 
 
 def fill(bits: bytearray, first: int, count: int, *, used: bool = True) -> None:
@@ -33,7 +40,29 @@ def full(units: int) -> bytearray:
     return cut(bytearray(b"\xff") * -(-units // 8), units)
 
 
-def union(one: bytes | bytearray, other: bytes | bytearray) -> bytearray:
-    """What is set in either of two of one length."""
-    bits = int.from_bytes(one, "little") | int.from_bytes(other, "little")
-    return bytearray(bits.to_bytes(len(one), "little"))
+def change(one: bytearray, other: bytes | bytearray, how: Callable[[int, int], int]) -> None:
+    """Make one of two of one length, in place, what ``how`` gives of the bits of both."""
+    view = memoryview(other)
+    for at in range(0, len(one), _PIECE):
+        piece = slice(at, min(at + _PIECE, len(one)))
+        new = how(int.from_bytes(one[piece], "little"), int.from_bytes(view[piece], "little"))
+        one[piece] = new.to_bytes(piece.stop - at, "little")
+
+
+def count(bits: bytes | bytearray) -> int:
+    """How many are set."""
+    return sum(int.from_bytes(piece, "little").bit_count() for piece in _pieces(bits))
+
+
+def _pieces(bits: bytes | bytearray) -> Iterator[memoryview]:
+    view = memoryview(bits)
+    return (view[at : at + _PIECE] for at in range(0, len(view), _PIECE))
+
+
+def gathered(read: Callable[[int, int], bytes], length: int) -> bytearray:
+    """What a stream holds, from its start on; ``read`` takes offset and length."""
+    bits = bytearray(length)
+    for at in range(0, length, _PIECE):
+        end = min(at + _PIECE, length)
+        bits[at:end] = read(at, end - at)
+    return bits

@@ -82,7 +82,8 @@ def gather(system: FileSystem, *, keep: bool = False) -> Gathered:
         taken = sure and _take(found.discarded, found.claimed, *shown, facts.unit)
         if stream.asleep or not taken:
             _leave(left, runs)
-    found.used = used.union(found.claimed).union(left)
+    used.include(found.claimed)
+    used.include(left)
     return found
 
 

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from operator import or_
 
-from twofold.disk.bitmap import fill
+from twofold.disk import bitmap
 
 _ANY = re.compile(rb"\xff+|[^\x00]", re.DOTALL)
 
@@ -26,7 +27,7 @@ class UnitSet:
         if stop - start == 1:
             self.bits[start] |= ((1 << units) - 1) << (first & 7)
         elif stop - start > _LONG:
-            fill(self.bits, first, units)
+            bitmap.fill(self.bits, first, units)
         else:
             old = int.from_bytes(self.bits[start:stop], "little")
             new = old | ((1 << units) - 1) << (first & 7)
@@ -47,23 +48,18 @@ class UnitSet:
         """Take one unit out."""
         self.bits[unit >> 3] &= ~(1 << (unit & 7))
 
-    def union(self, other: "UnitSet") -> "UnitSet":
-        """Members of either."""
-        return self._of(self.number() | other.number())
+    def include(self, other: "UnitSet") -> None:
+        """Add all members of another set."""
+        bitmap.change(self.bits, other.bits, or_)
 
     def without(self, other: "UnitSet") -> "UnitSet":
         """Members of this one only."""
-        return self._of(self.number() & ~other.number())
-
-    def number(self) -> int:
-        """All bits as one integer."""
-        return int.from_bytes(self.bits, "little")
-
-    def _of(self, number: int) -> "UnitSet":
-        return UnitSet(self.count, bytearray(number.to_bytes(len(self.bits), "little")))
+        found = UnitSet(self.count, bytearray(self.bits))
+        bitmap.change(found.bits, other.bits, lambda one, two: one & ~two)
+        return found
 
     def __len__(self) -> int:
-        return self.number().bit_count()
+        return bitmap.count(self.bits)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UnitSet) and self.bits == other.bits

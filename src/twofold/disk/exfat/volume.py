@@ -6,6 +6,7 @@ the bitmap says so, for the FAT says nothing reliable of clusters in contiguous 
 
 from collections.abc import Iterable, Iterator
 
+from twofold.disk import bitmap
 from twofold.disk.base import BlockReader, Facts
 from twofold.disk.clusters.chain import Allocation, Chain
 from twofold.disk.clusters.heap import SLOT, Heap, RunContent, slots
@@ -60,9 +61,8 @@ class ExfatFileSystem(ClusterFileSystem):
 
     def allocation(self) -> bytearray:
         """The bitmap as stored."""
-        bits = bytearray(self._bitmap.read(0, self._bitmap.size))
-        bits[-1] &= 0xFF >> -self._heap.units % 8
-        return bits
+        bits = bitmap.gathered(self._bitmap.read, self._bitmap.size)
+        return bitmap.cut(bits, self._heap.units)
 
     def _open_bitmap(self, system: System) -> RunContent:
         if self._boot.active not in system.bitmaps:

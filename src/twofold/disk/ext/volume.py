@@ -1,6 +1,7 @@
 """An ext2, ext3 or ext4 volume as a file system."""
 
 from collections.abc import Iterator
+from operator import or_
 
 from twofold.disk import bitmap
 from twofold.disk.base import (
@@ -84,7 +85,7 @@ class ExtVolume:
         if self._replay.newer:
             old = Groups(self._volume, self._sb)
             before, _ = allocation.read(self._volume, self._sb, old, settled=False)
-            found = bitmap.union(found, before)
+            bitmap.change(found, before, or_)
         return found
 
     def _has_root(self) -> bool:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import msgspec
 
+from twofold.disk import bitmap
 from twofold.disk.base import (
     BlockReader,
     Content,
@@ -105,10 +106,7 @@ class Ntfs:
         content = self._files.open(_BITMAP)
         if content.size < length:
             raise FormatError("the map of clusters is shorter than the volume")
-        bits = bytearray(content.read(0, length))
-        if units % 8:
-            bits[-1] &= (1 << units % 8) - 1
-        return bits
+        return bitmap.cut(bitmap.gathered(content.read, length), units)
 
     def streams(self) -> Iterator[Stream]:
         """Every stream that has clusters, in the order of the table of files (``scan``)."""
