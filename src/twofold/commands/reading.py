@@ -6,7 +6,7 @@ room, is still read: it is not pruned meanwhile by anybody who could be stopped.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 
@@ -25,9 +25,13 @@ from twofold.view import Absent, Address, FileTree, resolve, snapshot_tree
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """An open snapshot. ``is_certain``: it is the one that its address means, see ``Library``."""
+    """An open snapshot, one of all ``snapshots``.
+
+    ``is_certain``: it is the one that its address means, see ``Library``.
+    """
 
     repository: Repository
+    snapshots: Sequence[Snapshot]
     snapshot: Snapshot
     index: Index
     pages: PageStore
@@ -110,7 +114,8 @@ class Library:
         is_certain = not self.unreadable or address.prefix is not None
         if not is_certain:
             self._tell_uncertain(address, snapshot)
-        return Reading(self.repository, snapshot, self.index, self.pages, is_certain)
+        found = self.repository, self.snapshots, snapshot
+        return Reading(*found, self.index, self.pages, is_certain)
 
     def _tell_uncertain(self, address: Address, snapshot: Snapshot) -> None:
         taken = f"'{address.text}' is taken for {self.name(snapshot)}"

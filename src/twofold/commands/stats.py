@@ -216,6 +216,5 @@ def _shared(reading: Reading, losses: Losses) -> Sharing:
         else:
             losses.tell(f"snapshot {snapshot.short}", message)
 
-    snapshots = reading.repository.snapshots()
-    around = Surroundings(reading.pages, reading.index, snapshots, lost, losses.step)
+    around = Surroundings(reading.pages, reading.index, reading.snapshots, lost, losses.step)
     return sharing_of(around, reading.snapshot)

@@ -38,7 +38,7 @@ def of_growth(
 
     ``SnapshotNotFound``, ``PathNotFound``, ``UsageError``.
     """
-    earlier = resolve(since, reading.repository.snapshots(partial=True))
+    earlier = resolve(since, reading.snapshots)
     since.refuse_partition(earlier)
     losses.emit(Phase("comparing folders"))
     growths = Growths(top, _teller(losses), losses.step)

@@ -72,6 +72,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     pages: PageStore
     index: Index
     snapshots: Sequence[Snapshot]
+    """All, newest last."""
     lost: OnLoss
     step: Callable[[int], None]
     """Told now and then how many chunks and pages were looked at."""
@@ -90,8 +91,10 @@ class _Count:
         self._met = 0
 
     def of(self, snapshot: Snapshot) -> Sharing:
+        earlier = True
         for other in self._around.snapshots:
-            if _counts(other, snapshot):
+            earlier = earlier and other.id != snapshot.id
+            if _counts(other, snapshot, earlier=earlier):
                 flag = _FILES if other.root.kind == "files" else _IMAGES
                 self._note(other, flag)
         sums = {flag: _Sum() for flag in (_FILES, _IMAGES, _OWN)}
@@ -136,13 +139,7 @@ class _Count:
         return True
 
 
-def _counts(other: Snapshot, snapshot: Snapshot) -> bool:
+def _counts(other: Snapshot, snapshot: Snapshot, *, earlier: bool) -> bool:
     if other.id == snapshot.id or other.forgotten or other.root.partial:
         return False
-    if other.root.kind != snapshot.root.kind:
-        return True
-    return _moment(other) < _moment(snapshot)
-
-
-def _moment(snapshot: Snapshot) -> tuple[int, int, bytes]:
-    return snapshot.root.time_ns, snapshot.root.chain.sequence, snapshot.id
+    return earlier or other.root.kind != snapshot.root.kind
