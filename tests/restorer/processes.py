@@ -25,7 +25,8 @@ RUN = textwrap.dedent(
         import resource
         resource.setrlimit(resource.RLIMIT_NOFILE, (int(nofile), int(nofile)))
     place = Place(Path(base), key.encode())
-    result = place.restore(target=os.fsencode(target))
+    snapshot = "".join(sys.argv[5:]) or None
+    result = place.restore(snapshot, target=os.fsencode(target))
     print(result.exit_code, result.new, result.failed, flush=True)
     for loss in result.losses:
         print("loss", loss.entries, loss.words)

@@ -141,7 +141,35 @@ def test_as_another_user(place: Place) -> None:
         assert (there / "his").stat().st_uid == NOBODY
 
 
-def as_nobody(place: Place, target: Path) -> list[str]:
+@needs_root
+def test_to_where_it_was_by_folders_that_may_only_be_passed(place: Place) -> None:
+    """As a user whose home lies in a /home that only root may list; and what is there is kept."""
+    mine = place.base / "world/users/me"
+    (mine / "d").mkdir(parents=True)
+    (mine / "d/file").write_bytes(b"1")
+    (mine / "gone").write_bytes(b"2")
+    place.backup(mine)
+    for path in (mine, *mine.rglob("*"), *place.base.rglob("repo/**/*")):
+        os.chown(path, NOBODY, NOBODY)
+    for above in (place.base, *place.base.parents):
+        if not above.stat().st_mode & 0o001:
+            above.chmod(above.stat().st_mode | 0o011)
+    os.chown(place.base / "repo", NOBODY, NOBODY)
+    mine.parent.chmod(0o711)
+    (mine / "gone").unlink()
+    (mine / "d/file").write_bytes(b"changed")
+    told = as_nobody(place, place.base / "world", f"latest:{place.base}/world")
+    assert told[0].split()[0] == "0", told
+    assert not [line for line in told if line.startswith("warning")]
+    assert (mine / "gone").read_bytes() == b"2"
+    assert (mine / "d/file").read_bytes() == b"1"
+    assert next(line for line in told if "kept in the same folder" in line).startswith("loss 1 ")
+    (old,) = (mine / "d").glob("file.replaced-*")
+    assert old.read_bytes() == b"changed"
+    assert stat.S_IMODE(mine.parent.stat().st_mode) == 0o711
+
+
+def as_nobody(place: Place, target: Path, snapshot: str = "") -> list[str]:
     """Restore in a child process of another user, for whom there may be no Python to start."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -149,7 +177,7 @@ def as_nobody(place: Place, target: Path) -> list[str]:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
-        sys.argv = ["", str(place.base), place.key.decode(), str(target), "0"]
+        sys.argv = ["", str(place.base), place.key.decode(), str(target), "0", snapshot]
         with open(writer, "w") as sys.stdout:
             exec(RUN, {})
         os._exit(0)

@@ -291,6 +291,11 @@ class TargetDir(Protocol):
         """File system name as the system calls it."""
         ...
 
+    @property
+    def listed(self) -> bool:
+        """Whether we may list it; one that we may only pass has no ``names``."""
+        ...
+
     def dropped(self) -> Dropped:
         """What the file system here would drop in silence; tried on a file that is removed."""
         ...
@@ -300,7 +305,7 @@ class TargetDir(Protocol):
         ...
 
     def names(self) -> list[bytes]:
-        """All children."""
+        """All children. OSError."""
         ...
 
     def open_dir(self, name: bytes) -> "TargetDir":

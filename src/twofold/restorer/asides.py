@@ -1,8 +1,9 @@
 """Where existing entries go that must make room: ``DIR/.twofold-replaced/<UTC time>/<path>``.
 
 Nothing is ever deleted: an entry in the way is renamed, with everything below it. On another file
-system below the target, where renaming across is not possible, it stays in its directory under a
-name that says so. If what should take its place then cannot be made, it is put back.
+system below the target, where renaming across is not possible, or if we may not make that place, it
+stays in its directory under a name that says so. If what should take its place then cannot be made,
+it is put back.
 """
 
 import errno
@@ -18,6 +19,7 @@ from twofold.restorer.directory import Directory
 from twofold.view import Path
 
 FOLDER = b".twofold-replaced"
+_NOT_THERE = (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
 _HANDLES = 4
 _TRIES = 1000
 
@@ -30,6 +32,10 @@ class Asides:
         self._cache = TargetCache(root, _HANDLES)
         self._lock = threading.Lock()
         self._place: Path = ()
+        self.beside = 0
+        """How many entries stayed in their directories, under names that say so."""
+        moment = time.gmtime(clock.now_ns() // 10**9)
+        self._stamp = time.strftime("%Y%m%dT%H%M%SZ", moment).encode()
 
     @property
     def place(self) -> Path:
@@ -57,18 +63,19 @@ class Asides:
     ) -> tuple[Path, bytes] | None:
         """(directory below the root, name there) of what was moved; None when it had gone."""
         with self._lock:
-            place = self._prepare()
-            there = (*place, *directory.path)
             try:
+                there = (*self._prepare(), *directory.path)
                 folder.move_aside(name, self._cache.get(there, create=True), name)
                 return there, name
             except FileNotFoundError:
                 return None
             except OSError as error:
-                if error.errno != errno.EXDEV:
+                if error.errno not in _NOT_THERE:
                     raise
-        stays = name + b".replaced-" + place[-1]
+        stays = name + b".replaced-" + self._stamp
         folder.move_aside(name, folder, stays)
+        with self._lock:
+            self.beside += 1
         return (), stays
 
     def _put_back(self, folder: TargetDir, name: bytes, undo: tuple[Path, bytes] | None) -> None:
@@ -83,10 +90,9 @@ class Asides:
         """A directory of this run's own."""
         if self._place:
             return self._place
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock.now_ns() // 10**9)).encode()
         above = self._cache.get((FOLDER,), create=True)
         for attempt in range(_TRIES):
-            name = stamp + (b"-%d" % attempt if attempt else b"")
+            name = self._stamp + (b"-%d" % attempt if attempt else b"")
             try:
                 above.make_dir(name).close()
             except FileExistsError:

@@ -216,7 +216,7 @@ class Execution:
                     self._handles.pop()
             self._without(level, error)
             return False
-        self._target.note_device(self._handles.top.device, level.directory)
+        self._target.note_device(self._handles.top, level.directory)
         return True
 
     def _without(self, level: Level, error: OSError | str | None) -> None:
@@ -291,7 +291,7 @@ class Execution:
 
     def _settle(self, folder: TargetDir) -> Folds:
         """Look at a directory that is there; remove what an interrupted restore left. OSError."""
-        names = folder.names()
+        names = folder.names() if folder.listed else []
         for name in filter(is_temporary, names):
             with suppress(OSError):
                 folder.remove_file(name)

@@ -26,6 +26,7 @@ from twofold.view import FileTree, Path
 
 MANY = 16384
 """So many new entries make it worth while to have other processes write them."""
+_BESIDE = "what was in the way is kept in the same folder, with '.replaced-…' behind its name"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +148,8 @@ class Restore:
 
     def _outcome(self, asides: Asides, report: Report) -> Outcome:
         losses = tuple(Loss(words, count) for words, count in sorted(report.losses.items()))
+        if asides.beside:
+            losses += (Loss(_BESIDE, asides.beside),)
         place: Path = asides.place
         aside = os.path.join(self._request.target, *place) if place else None
         return Outcome(report.counts, report.bytes_written, losses, aside, report.lacking)

@@ -56,6 +56,7 @@ class Target:
             raise _told(error, with_words) from error
         self.top = Directory(b"", None)
         self._devices = {self.root.device: self.top}
+        self._passed: dict[int, Directory] = {}
 
     def another(self) -> TargetDir:
         """A further handle on the same directory. ``RefusedUnsafe`` when it was swapped."""
@@ -82,14 +83,15 @@ class Target:
             with suppress(OSError):
                 self.root.remove_file(_MARK)
 
-    def note_device(self, device: int, directory: Directory) -> None:
+    def note_device(self, folder: TargetDir, directory: Directory) -> None:
         """Remember a file system that is written to, so that it can be made durable."""
-        self._devices.setdefault(device, directory)
+        devices = self._devices if folder.listed else self._passed
+        devices.setdefault(folder.device, directory)
 
     def sync(self) -> None:
         """Make durable everything that was written. ``NoSpace``, ``TwofoldError``."""
         folders = Navigator(self.root, _HANDLES)
-        for directory in self._devices.values():
+        for directory in (self._passed | self._devices).values():
             try:
                 folders.go(directory).sync_file_system()
             except OSError as error:

@@ -110,10 +110,10 @@ def xattr_words(name: bytes) -> str:
     return known.get(name) or f"extended attribute {shown}"
 
 
-def gives_inheritance(dir_fd: int) -> bool:
+def gives_inheritance(directory: Subject) -> bool:
     """Whether new children of a directory get an access control list from it."""
     try:
-        return bool(os.getxattr(dir_fd, _DEFAULT_ACL))
+        return bool(os.getxattr(directory, _DEFAULT_ACL))
     except OSError:
         return False
 

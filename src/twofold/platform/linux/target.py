@@ -57,8 +57,9 @@ def make_path(path: bytes) -> None:
 class LinuxTargetDir:
     """An open directory of the restore target."""
 
-    def __init__(self, fd: int, table: mounts.Mounts) -> None:
+    def __init__(self, fd: int, table: mounts.Mounts, *, listed: bool = True) -> None:
         self.fd = fd  # for the modules of this package
+        self.listed = listed
         self._mounts = table
         self._pristine: bool | None = None  # whether new children inherit nothing, once known
         status = os.fstat(fd)
@@ -106,17 +107,26 @@ class LinuxTargetDir:
             return None
 
     def names(self) -> list[bytes]:
-        """All children."""
+        """All children. OSError."""
+        if not self.listed:
+            raise system.fail(errno.EACCES, b".")
         return [os.fsencode(name) for name in os.listdir(system.live(self.fd))]
 
     def open_dir(self, name: bytes) -> "LinuxTargetDir":
-        """Open a child directory; refuses symbolic links. OSError."""
+        """Open a child directory, if only to pass; refuses symbolic links. OSError."""
         check_name(name)
-        return LinuxTargetDir(system.open_directory(name, self.fd), self._mounts)
+        return self._open(name)
 
     def open_parent(self) -> "LinuxTargetDir":
         """Open ``..``; compare its ``identity``. OSError."""
-        return LinuxTargetDir(system.open_directory(b"..", self.fd), self._mounts)
+        return self._open(b"..")
+
+    def _open(self, name: bytes) -> "LinuxTargetDir":
+        try:
+            return LinuxTargetDir(system.open_directory(name, self.fd), self._mounts)
+        except PermissionError:
+            fd = system.open_to_pass(name, self.fd)
+            return LinuxTargetDir(fd, self._mounts, listed=False)
 
     def make_dir(self, name: bytes, *, flags: int = 0) -> "LinuxTargetDir":
         """Create (0700) and open a child directory. OSError."""
@@ -321,6 +331,8 @@ class LinuxTargetDir:
     def apply_self(self, attributes: Attributes) -> list[str]:
         """Set metadata of this directory itself; losses in words. OSError."""
         self._pristine = None
+        if not self.listed:
+            return metadata.give(self._subject, attributes)
         return _give_open(self.fd, attributes)
 
     def lift_flags(self) -> int:
@@ -330,8 +342,13 @@ class LinuxTargetDir:
     def pristine(self) -> bool:
         """Whether new children inherit no access control list from here."""
         if self._pristine is None:
-            self._pristine = not metadata.gives_inheritance(self.fd)
+            self._pristine = not metadata.gives_inheritance(self._subject)
         return self._pristine
+
+    @property
+    def _subject(self) -> metadata.Subject:
+        """What metadata is read from and given to."""
+        return self.fd if self.listed else system.descriptor_path(system.live(self.fd))
 
     def sync(self) -> None:
         """Make names in this directory durable. OSError."""
@@ -339,6 +356,9 @@ class LinuxTargetDir:
 
     def sync_file_system(self) -> None:
         """Make everything written so far to this file system durable. OSError."""
+        if not self.listed:
+            os.sync()  # all file systems, for this one cannot be named
+            return
         system.sync_file_system(system.live(self.fd))
 
     def close(self) -> None:

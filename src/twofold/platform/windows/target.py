@@ -23,6 +23,8 @@ _PIN = system.SHARE_READ | system.SHARE_WRITE  # not SHARE_DELETE: cannot be mov
 class WindowsTargetDir:
     """An open directory of the restore target."""
 
+    listed = True
+
     def __init__(self, path: str, handle: int) -> None:
         self._path = path
         self._handle = handle
