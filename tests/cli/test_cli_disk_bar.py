@@ -66,7 +66,7 @@ before: Fast SSD, /dev/sda: 931 GiB
 after: Small SSD, /dev/sdb: 465 GiB
 │█░│███████████████████████████████░│▒▒│
  1  2                                4
-1  EFI system   512 MiB  →   512 MiB  unchanged
+1  EFI system   512 MiB  →   512 MiB  same place
 2  Windows      800 GiB  →   463 GiB  shrunk
 3  Recovery    1.00 GiB  →            gone
 4  Data                  →  1.00 GiB  new"""

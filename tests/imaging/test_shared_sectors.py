@@ -99,6 +99,27 @@ def test_both_come_back(world: ImageWorld, tmp_path: Path, table: Callable[[Path
     run("e2fsck", "-fn", theirs)
 
 
+def test_a_copy_of_the_table_in_a_partition(world: ImageWorld, tmp_path: Path) -> None:
+    """The disk grew, its only partition as well, and the copy stayed where it was."""
+    disk, one = make(world, tmp_path), tmp_path / "one"
+    os.truncate(disk, 20 * MIB)
+    run("sgdisk", "-o", "-a", "2048", "-n", "1:2048:+16M", disk)
+    os.truncate(disk, SIZE)
+    data = bytearray(disk.read_bytes())
+    struct.pack_into("<Q", data, 1024 + 40, sum(FIRST) // 512 - 1)
+    struct.pack_into("<I", data, 512 + 88, zlib.crc32(data[1024 : 1024 + 128 * 128]))
+    struct.pack_into("<I", data, 512 + 16, 0)
+    struct.pack_into("<I", data, 512 + 16, zlib.crc32(data[512 : 512 + 92]))
+    copy = slice(20 * MIB - 33 * 512, 20 * MIB)
+    kept = data[copy]
+    data[MIB : sum(FIRST)] = one.read_bytes()
+    data[copy] = kept
+    disk.write_bytes(data)
+    world.image(disk)
+    world.restore_image(tmp_path / "back")
+    assert (tmp_path / "back").read_bytes()[copy] == kept
+
+
 def test_a_dynamic_volume_that_goes_on_elsewhere(world: ImageWorld, tmp_path: Path) -> None:
     """Where it would go on without a gap, its map tells of free clusters and another volume is."""
     new_ntfs(tmp_path / "first", 16 * MIB)

@@ -2,19 +2,22 @@
 
 Part 0 is the frame, everything outside of the partitions. A partition that overlaps another one, or
 leaves the disk, is not followed: its bytes belong to the frame. So do logical partitions behind the
-place where their chain breaks off. Where such bytes, or a record of that chain, lie in a partition
-that is followed, that one is kept with every sector, for what it calls free may be the other's
-contents. Logical volumes follow the partition that they lie in.
+place where their chain breaks off. Where such bytes, a record of that chain or a copy of a GPT lie
+in a partition that is followed, that one is kept with every sector, for what it calls free may be
+the other's contents. Logical volumes follow the partition that they lie in.
 
 A disk that belongs to an array as a whole may have kept the table of what was on it before. Nobody
 knows which of the two is left from before, so its partitions are kept with every sector. So is one
 that Windows calls dynamic: it has several volumes, and the first may go on where others are.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import is_frozen
+from twofold.disk.gpt import PRIMARY
 from twofold.disk.partitions import Partition, PartitionTable, read_table, uncovered
 from twofold.disk.raid import Member, md_member
 from twofold.errors import FormatError
@@ -117,7 +120,26 @@ def _share(one: Partition, other: Partition) -> bool:
 
 
 def _part(p: Partition, table: PartitionTable, *, exact: bool) -> Part:
-    records = table.mbr.records if table.kind == "mbr" and table.mbr else ()
     shared = exact or p.type in _DYNAMIC or any(_share(p, other) for other in table.partitions)
-    shared = shared or any(p.start <= at * table.sector_size < p.end for at in records)
+    size = table.sector_size
+    shared = shared or any(p.start < end * size and at * size < p.end for at, end in _kept(table))
     return Part(p.number, p.start, p.size, p.type, p.name, p.guid, shared)
+
+
+def _kept(table: PartitionTable) -> Iterator[tuple[int, int]]:
+    """(first sector, that behind the last) of what tells of partitions, but for the first sector.
+
+    Copies of a GPT only if they are in order.
+    """
+    gpt = table.gpt
+    if gpt is None:
+        yield from ((at, at + 1) for at in (table.mbr.records if table.mbr else ()))
+        return
+    copies = {
+        "primary": (PRIMARY, gpt.entries_place),
+        "backup": (gpt.backup_place, gpt.backup_entries_place),
+    }
+    for name, (header, entries) in copies.items():
+        if name not in gpt.damaged:
+            yield header, header + 1
+            yield entries, entries + gpt.entries_sectors

@@ -161,7 +161,7 @@ def _fate(was: Part | None, becomes: Part | None) -> str:
         return "gone"
     resized = "shrunk" if becomes.size < was.size else "grown" if becomes.size > was.size else ""
     moved = "moved" if becomes.start != was.start else ""
-    return ", ".join(filter(None, (moved, resized))) or "unchanged"
+    return ", ".join(filter(None, (moved, resized))) or "same place"
 
 
 def _picture(disk: DiskPicture, bar_wide: int, columns_wide: int) -> list[str | Line]:
