@@ -50,6 +50,12 @@ def remember(world: World, lost: set[bytes]) -> None:
         remember_lost(repository.id, lost)
 
 
+def told(world: World) -> list[str]:
+    """Sentences about damage in the run before."""
+    said = [event.text for event in world.events if isinstance(event, Notice)]
+    return [text for text in said if "is damaged" in text]
+
+
 def test_what_a_known_bad_pack_held_is_stored_again(twice: World) -> None:
     """Though no file has changed; the backup after that takes over what is unchanged again."""
     lost = spoil(packs(twice, Kind.DATA_PACK))
@@ -58,10 +64,12 @@ def test_what_a_known_bad_pack_held_is_stored_again(twice: World) -> None:
     remember(twice, lost)
     healed = twice.backup()
     assert healed.root.counts.get("unchanged", 0) == 0
+    assert len(told(twice)) == 1
     assert_same(twice, healed.root)
     assert_same(twice, unaware.root)
     after = twice.backup()
     assert after.root.counts.get("stored", 0) == 0 and after.blobs_new <= 5
+    assert not told(twice)
     assert_same(twice, after.root)
 
 
@@ -104,6 +112,6 @@ def test_a_change_below_pages_that_are_lost(twice: World, later: Later) -> None:
     later()
     spoil(packs(twice, Kind.META_PACK)[:-1])
     healed = twice.backup()
-    assert any("is damaged" in str(event) for event in twice.events if isinstance(event, Notice))
+    assert len(told(twice)) == 1
     assert healed.root.counts["stored"] == healed.root.totals.files
     assert_same(twice, healed.root)

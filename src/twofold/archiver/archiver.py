@@ -21,14 +21,13 @@ from twofold.archiver.rules import RuleOptions, Rules
 from twofold.archiver.selection import present, select
 from twofold.archiver.walk import Walk
 from twofold.errors import DamageFound
-from twofold.events import Emit, Notice, Phase
+from twofold.events import Emit, Phase
 from twofold.graph import PageStore
 from twofold.pipeline import Contents, Outcome, Run, RunSpec
 from twofold.platform import Platform
 from twofold.repository import Repository
 
 PARTIAL_SECONDS = 600.0
-_READ_AGAIN = "all files are read, and what is lost of them is stored again"
 
 
 class BackupRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +75,6 @@ def backup(
         work = _Work(run, platform, request, rules, sources)
         closed = work.walked(parents)
         if closed is None:
-            emit(Notice(f"a backup before this one is damaged: {_READ_AGAIN}"))
             run.start_over()
             closed = work.walked([])
             assert closed is not None

@@ -102,6 +102,7 @@ class Run:
         self.ledger = Ledger(emit)
         self._partials: list[bytes] = []
         self.inherited: list[bytes] = []
+        self._in_doubt = False
         if session is not None:
             self._adopt()
         self._machine = _machine_of(platform, spec)
@@ -219,8 +220,12 @@ class Run:
     def doubt_metadata(self) -> None:
         """Read all metadata, which is little, so that none is relied on that is lost as well.
 
-        Below a page that is lost nobody comes to others that are.
+        Below a page that is lost nobody comes to others that are. Once is enough.
         """
+        if self._in_doubt:
+            return
+        self._in_doubt = True
+        self.emit(Notice(_HEALED))
         self.repository.blob_reader(self.index).prove(BlobKind.META)
 
     def start_over(self) -> None:
@@ -335,6 +340,7 @@ def _machine_of(platform: Platform, spec: RunSpec) -> Machine:
     return Machine(here.host, machine_id="", boot_id="", system="")
 
 
+_HEALED = "a backup before this one is damaged: what is lost and still here is stored again"
 _PURPOSES = {"files": "file backup", "image": "system image"}
 
 
