@@ -26,10 +26,17 @@ Source problems (an unreadable file) are events, never exceptions of this tree; 
 problems are always exceptions. The codes are the contract of the command line (design §3).
 """
 
+import os
 from typing import ClassVar
 
 INCOMPLETE = 3
 """Exit code of what was done although some of its source could not be had: no error is raised."""
+
+
+def words_of(error: OSError) -> str:
+    """What the system says of an error and the file it is about, without its number."""
+    words = error.strerror or str(error)
+    return f"{words} ({os.fsdecode(error.filename)})" if error.filename else words
 
 
 class TwofoldError(Exception):

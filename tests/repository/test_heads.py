@@ -166,6 +166,18 @@ def test_every_command_tells_that_an_older_state_was_put_back(lab: Lab, tmp_path
     assert not sample.check().findings, "the new backup is the head now"
 
 
+def test_that_nothing_can_be_remembered_is_told_with_the_place(lab: Lab, memory: Path) -> None:
+    memory.write_bytes(b"a file where a folder should be")
+    told: list[Event] = []
+    paths = (str(lab.sample.source).encode(),)
+    backup.run(backup.BackupOptions(access=lab.sample.access, paths=paths), told.append)
+    found = [*findings(told), *lab.sample.check().findings]
+    assert [finding.severity for finding in found] == [Severity.NOTE, Severity.NOTE]
+    for finding in found:
+        assert "Errno" not in finding.message
+        assert f"({memory}" in finding.message
+
+
 def test_reading_a_snapshot_tells_it_too(lab: Lab, tmp_path: Path) -> None:
     shutil.copytree(lab.sample.store, tmp_path / "older")
     back_up(lab.sample)

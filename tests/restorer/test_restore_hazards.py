@@ -147,18 +147,19 @@ def test_room_is_counted_exactly_when_it_is_short(place: Place) -> None:
 
 
 @needs_root
-def test_another_file_system_below_the_target(place: Place) -> None:
+@pytest.mark.parametrize("name", ["f", "é" * 127, "x" + "é" * 127])
+def test_another_file_system_below_the_target(place: Place, name: str) -> None:
     (place.source / "d").mkdir()
-    (place.source / "d/f").write_bytes(b"new")
+    (place.source / "d" / name).write_bytes(b"new")
     place.backup()
     place.target.mkdir()
     with mounted(place.target / "d", "-t", "tmpfs", "tmpfs"):
-        (place.target / "d/f").write_bytes(b"old")
+        (place.target / "d" / name).write_bytes(b"old")
         result = place.restore()
         assert (result.exit_code, result.replaced) == (0, 1)
-        assert (place.target / "d/f").read_bytes() == b"new"
-        (kept,) = [name for name in os.listdir(place.target / "d") if name != "f"]
-        assert kept.startswith("f.replaced-")
+        assert (place.target / "d" / name).read_bytes() == b"new"
+        (kept,) = [each for each in os.listdir(place.target / "d") if each != name]
+        assert ".replaced-" in kept and kept.startswith(name[:100])
         assert (place.target / "d" / kept).read_bytes() == b"old"
 
 

@@ -96,7 +96,8 @@ def load() -> Config:
             raise UsageError(f"the configuration file '{path}' does not exist") from None
         return Config()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the configuration file '{path}' cannot be read ({error})") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"the configuration file '{path}' cannot be read ({why})") from error
     return Config(path, parse(text, path))
 
 

@@ -7,7 +7,7 @@ of snapshots also tell when the newest one this computer knows of is not among t
 import os
 
 from twofold.backend import Backend, Retry, Throttle, create_backend, folder_of, open_backend
-from twofold.errors import RefusedUnsafe
+from twofold.errors import RefusedUnsafe, words_of
 from twofold.events import Emit, Finding, Severity
 from twofold.options import RepositoryAccess
 from twofold.repository import Heads, Repository, Snapshot, open_repository
@@ -58,7 +58,7 @@ def remember_head(repository: Repository, snapshot: Snapshot, emit: Emit) -> Non
     try:
         Heads(repository.id).note_head(snapshot)
     except OSError as error:
-        message = f"it cannot remember that this backup is the newest one: {error}"
+        message = f"it cannot remember that this backup is the newest one: {words_of(error)}"
         remedy = "the backup is complete; should it ever be taken away, nobody here would notice"
         emit(Finding(Severity.NOTE, "this computer", message, remedy))
 

@@ -15,7 +15,7 @@ import msgspec
 from twofold import clock
 from twofold.commands.access import open_at
 from twofold.commands.reading import reader_session
-from twofold.errors import DamageFound, UsageError
+from twofold.errors import DamageFound, UsageError, words_of
 from twofold.events import Emit, Finding, Phase, Progress, Severity, ignore
 from twofold.format.names import BlobKind
 from twofold.graph import Affected, PageStore, Verifier
@@ -130,7 +130,8 @@ class _Check:
         try:
             change()
         except OSError as error:
-            self._report.note("memory", "this computer", f"it cannot remember this check: {error}")
+            message = f"it cannot remember this check: {words_of(error)}"
+            self._report.note("memory", "this computer", message)
 
     def _packs(self) -> None:
         packs = PacksCheck(self._repository, self._report, self._survey)

@@ -17,7 +17,7 @@ from hashlib import blake2b
 import msgspec
 
 from twofold.disk.base import HOLE
-from twofold.errors import TwofoldError
+from twofold.errors import TwofoldError, words_of
 from twofold.events import Emit, Notice
 from twofold.format.layout import Buffer
 from twofold.imaging.placing import Part
@@ -118,7 +118,8 @@ class Journal:
             remember(PURPOSE, self._repository, record, self._item)
         except OSError as error:
             self._item = ""
-            self._emit(Notice(f"if it is cut off, this restore cannot go on later: {error}"))
+            why = words_of(error)
+            self._emit(Notice(f"if it is cut off, this restore cannot go on later: {why}"))
 
 
 def _holds(

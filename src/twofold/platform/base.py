@@ -352,10 +352,7 @@ class TargetDir(Protocol):
         ...
 
     def apply_below(self, steps: Steps, attributes: Sequence[Attributes]) -> int:
-        """``apply_self`` of many directories below this one, the goals of ``steps``.
-
-        How many have theirs, from the first one on, without any loss; the others are left.
-        """
+        """``apply_self`` of the goals of ``steps``: how many from the first on, all without loss."""
         ...
 
     def read_link(self, name: bytes) -> bytes:
@@ -395,10 +392,7 @@ class TargetDir(Protocol):
         ...
 
     def lift_flags(self) -> int:
-        """Clear flags of this directory that forbid changing its children; returns those cleared.
-
-        Give them back with ``apply_self`` when done.
-        """
+        """Clear flags that forbid changing its children; those cleared, for ``apply_self``."""
         ...
 
     def sync(self) -> None:

@@ -9,6 +9,7 @@ it is put back.
 import errno
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -20,6 +21,8 @@ from twofold.view import Path
 
 FOLDER = b".twofold-replaced"
 _NOT_THERE = (errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
+_LONGEST = 255
+"""Bytes of a name that most file systems hold."""
 _HANDLES = 4
 _TRIES = 1000
 
@@ -72,7 +75,7 @@ class Asides:
             except OSError as error:
                 if error.errno not in _NOT_THERE:
                     raise
-        stays = name + b".replaced-" + self._stamp
+        stays = beside(name, b".replaced-" + self._stamp)
         folder.move_aside(name, folder, stays)
         with self._lock:
             self.beside += 1
@@ -104,3 +107,14 @@ class Asides:
     def close(self) -> None:
         """Close all directories but the root."""
         self._cache.close()
+
+
+def beside(name: bytes, mark: bytes) -> bytes:
+    """A name that tells what was moved; one too long for a mark is cut and gets a checksum."""
+    if len(name) + len(mark) <= _LONGEST:
+        return name + mark
+    mark = b"~%08x" % zlib.crc32(name) + mark
+    room = _LONGEST - len(mark)
+    while room and name[room] & 0xC0 == 0x80:  # not in the middle of a character
+        room -= 1
+    return name[:room] + mark
