@@ -352,7 +352,7 @@ class TargetDir(Protocol):
         ...
 
     def apply_below(self, steps: Steps, attributes: Sequence[Attributes]) -> int:
-        """``apply_self`` of the goals of ``steps``: how many from the first on, all without loss."""
+        """``apply_self`` of the goals of ``steps``; how many from the first on, without loss."""
         ...
 
     def read_link(self, name: bytes) -> bytes:
