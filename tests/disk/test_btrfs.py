@@ -11,6 +11,7 @@ from tests.disk.ext_volumes import may_mount, mounted, run
 from tests.disk.used_blocks import Edited, contents, populate, sparse, units, zeroed
 from twofold.disk.blocks import FileBlocks
 from twofold.disk.btrfs import BtrfsUsed, open_btrfs
+from twofold.disk.crc32c import crc32c
 from twofold.errors import FormatError
 
 pytestmark = pytest.mark.skipif(
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.skipif(
 )
 _SUPER = 64 << 10
 _WORDS = [
+    "--csum sha256",
+    pytest.param("--csum blake2", marks=pytest.mark.slow),
     "",
     pytest.param("-m single", marks=pytest.mark.slow),
     pytest.param("-M -n 4096", marks=pytest.mark.slow),
@@ -119,6 +122,34 @@ def test_an_extent_tree_that_is_not_complete_keeps_all_chunks(tmp_path: Path) ->
     assert found == units(_open(image).allocation()) | chunks
 
 
+@pytest.mark.parametrize("was_lost", [False, True])
+def test_the_second_copy_of_a_node_is_read_where_the_first_is_not_right(
+    tmp_path: Path, was_lost: bool
+) -> None:
+    """The first has other extents: by decay, or as it is of before and in order by itself."""
+    image = _volume(tmp_path, "-m dup")
+    with mounted(image, tmp_path / "mnt") as place:
+        populate(place, random.Random(5), files=20)
+    (node,) = re.findall(r"^(?:leaf|node) (\d+) ", _dump(image, "extent"), re.MULTILINE)[:1]
+    places = [
+        place + int(node) - logical
+        for logical, size, place in _stripes(image)
+        if logical <= int(node) < logical + size
+    ]
+    assert len(places) == 2
+    raw = bytearray(FileBlocks(image.open("rb")).read(places[0], 16384))
+    raw[102] ^= 0x10  # of the first address
+    if was_lost:
+        raw[80:88] = (int.from_bytes(raw[80:88], "little") - 1).to_bytes(8, "little")
+        raw[:4] = crc32c(bytes(raw[32:])).to_bytes(4, "little")
+    volume = open_btrfs(Edited(image, {places[0]: bytes(raw)}, budget=1 << 30))
+    assert volume.allocation() == _open(image).allocation()
+    assert not volume.facts.notes
+    alone = open_btrfs(Edited(image, dict.fromkeys(places, bytes(raw)), budget=1 << 30))
+    alone.allocation()
+    assert any("a btrfs node is damaged" in note for note in alone.facts.notes)
+
+
 def test_several_devices_and_striping_are_refused(tmp_path: Path) -> None:
     first, second = sparse(tmp_path / "1.img", 320), sparse(tmp_path / "2.img", 320)
     run("mkfs.btrfs", "-q", "-f", "-d", "raid0", "-m", "raid1", first, second)
@@ -127,7 +158,7 @@ def test_several_devices_and_striping_are_refused(tmp_path: Path) -> None:
 
 
 def test_changed_bytes_lead_to_nothing_but_format_errors(tmp_path: Path) -> None:
-    image = _volume(tmp_path, "-n 4096")
+    image = _volume(tmp_path, "-n 4096 --csum xxhash")  # which is not computed here
     used = sorted(units(_open(image).allocation()) - set(range(256)))
     rng = random.Random(4)
     understood = 0

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from twofold.disk import bitmap
 from twofold.disk.base import BlockReader, Facts
-from twofold.disk.btrfs_trees import Chunks, Item, Trees, parse_chunk
+from twofold.disk.btrfs_trees import Chunks, Item, Root, Trees, parse_chunk
 from twofold.errors import FormatError
 
 _OFFSET = 64 << 10
@@ -31,7 +31,7 @@ _ROOT_ITEM = 132
 _EXTENT_ITEM = 168
 _METADATA_ITEM = 169
 _CHUNK_ITEM = 228
-_ROOT_NODE_AT = 176
+_ROOT_GENERATION_AT = 160
 _ROOT_LEVEL_AT = 238
 
 _KNOWN_INCOMPAT = 0xFFF
@@ -40,11 +40,13 @@ _KNOWN_INCOMPAT = 0xFFF
 
 class _Superblock:
     def __init__(self, raw: bytes) -> None:
-        self.root, self.chunk_root, self.log_root = struct.unpack_from("<QQQ", raw, 80)
+        generation, root, chunk_root, self.log_root = struct.unpack_from("<QQQQ", raw, 72)
         self.used, _, self.devices = struct.unpack_from("<QQQ", raw, 120)
         self.sector, self.node, _, _, self.array = struct.unpack_from("<5I", raw, 144)
-        (self.incompat,) = struct.unpack_from("<Q", raw, 188)
-        self.root_level, self.chunk_level = raw[198], raw[199]
+        (chunk_generation,) = struct.unpack_from("<Q", raw, 164)
+        self.incompat, self.sums = struct.unpack_from("<QH", raw, 188)
+        self.root = Root(root, generation, raw[198])
+        self.chunk_root = Root(chunk_root, chunk_generation, raw[199])
         self.device, self.size = struct.unpack_from("<QQ", raw, 201)
         self.label = raw[299:555].split(b"\0")[0].decode("utf-8", "replace")
         self.serial = str(UUID(bytes=raw[32:48]))
@@ -73,10 +75,10 @@ class BtrfsUsed:
         self._sb = sb
         self._chunks = Chunks(sb.size)
         self._why = "a log of changes was not replayed" if sb.log_root else ""
-        self._trees = Trees(reader, self._chunks, sb.node)
+        self._trees = Trees(reader, self._chunks, sb.node, sb.sums)
         for logical, data in _array(sb.chunks):
             self._add_chunk(logical, data)
-        for item in list(self._trees.items(sb.chunk_root, sb.chunk_level)):
+        for item in list(self._trees.items(sb.chunk_root)):
             if item.kind == _CHUNK_ITEM:
                 self._add_chunk(item.offset, item.data)
 
@@ -115,7 +117,7 @@ class BtrfsUsed:
         if self._sb.log_root:
             return False
         total = end = 0
-        trees = Trees(self._reader, self._chunks, self._sb.node)
+        trees = Trees(self._reader, self._chunks, self._sb.node, self._sb.sums)
         try:
             for logical, length in self._extents(trees):
                 if logical < end:
@@ -132,16 +134,15 @@ class BtrfsUsed:
     def _extents(self, trees: Trees) -> Iterator[tuple[int, int]]:
         """Logical address and length of every extent."""
         root = self._extent_root(trees)
-        level = root.data[_ROOT_LEVEL_AT]
-        (node,) = struct.unpack_from("<Q", root.data, _ROOT_NODE_AT)
-        for item in trees.items(node, level):
+        generation, node = struct.unpack_from("<Q8xQ", root.data, _ROOT_GENERATION_AT)
+        for item in trees.items(Root(node, generation, root.data[_ROOT_LEVEL_AT])):
             if item.kind == _EXTENT_ITEM:
                 yield item.object_id, item.offset
             elif item.kind == _METADATA_ITEM:
                 yield item.object_id, self._sb.node
 
     def _extent_root(self, trees: Trees) -> Item:
-        for item in trees.items(self._sb.root, self._sb.root_level):
+        for item in trees.items(self._sb.root):
             if (item.object_id, item.kind) == (_EXTENT_TREE, _ROOT_ITEM):
                 if len(item.data) <= _ROOT_LEVEL_AT:
                     break

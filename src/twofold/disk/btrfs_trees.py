@@ -2,27 +2,47 @@
 
 All trees are B-trees of one form: a header, then keys with either the places of nodes below or the
 places of items' data in the same node. Nodes are named by logical addresses, which chunks map to
-stripes on devices. (btrfs documentation, "On-disk format".)
+stripes on devices. Whatever names a node tells its generation as well: where that is another one, a
+write was lost, and where the check sum is wrong, the medium decays. Then a second copy is asked.
+(btrfs documentation, "On-disk format".)
 """
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from hashlib import blake2b, sha256
 from typing import NamedTuple
 
 from twofold.disk.base import BlockReader
+from twofold.disk.crc32c import crc32c
 from twofold.errors import FormatError
 
-_HEADER = struct.Struct("<48xQ40xIB")
+_HEADER = struct.Struct("<48xQ24xQ8xIB")
 _HEADER_SIZE = 101
 _ITEM = struct.Struct("<QBQII")
 _POINTER = struct.Struct("<QBQQQ")
 _CHUNK = struct.Struct("<QQQQIIIHH")
 _STRIPE = struct.Struct("<QQ16x")
 _DEEPEST = 8
+_CHECKED = 32
+"""Bytes at the start of a node that have the check sum of all others."""
+_SUMS: dict[int, Callable[[bytes], bytes]] = {
+    0: lambda data: crc32c(data).to_bytes(4, "little"),
+    2: lambda data: sha256(data).digest(),
+    3: lambda data: blake2b(data, digest_size=32).digest(),
+}
+"""By their number in the superblock; xxhash (1) is not computed here."""
 
 STRIPED = 0x8 | 0x40 | 0x80 | 0x100
 """RAID0, RAID10, RAID5, RAID6: a device has only a part of each chunk."""
+
+
+class Root(NamedTuple):
+    """What names a node: its logical address, generation, and level."""
+
+    place: int
+    generation: int
+    level: int
 
 
 class Item(NamedTuple):
@@ -107,37 +127,42 @@ class Chunks:
 class Trees:
     """Reads trees; all together may have as many nodes as the volume has room for."""
 
-    def __init__(self, reader: BlockReader, chunks: Chunks, node_size: int) -> None:
+    def __init__(self, reader: BlockReader, chunks: Chunks, node_size: int, sums: int) -> None:
+        """``sums``: the kind of check sums that nodes have."""
         self._reader = reader
         self._chunks = chunks
         self._size = node_size
+        self._sum = _SUMS.get(sums)
         self._left = reader.size // node_size
 
-    def items(self, root: int, level: int) -> Iterator[Item]:
+    def items(self, root: Root) -> Iterator[Item]:
         """All items below a node, in order. FormatError on damage."""
-        if level >= _DEEPEST:
+        if root.level >= _DEEPEST:
             raise FormatError("a btrfs tree is too deep")
-        raw = self._node(root, level)
-        (_, count, _) = _HEADER.unpack_from(raw)
-        if not level:
+        raw = self._node(root)
+        count = _HEADER.unpack_from(raw)[2]
+        if not root.level:
             yield from self._leaf(raw, count)
             return
         if _HEADER_SIZE + count * _POINTER.size > self._size:
             raise FormatError("a btrfs node is overfull")
         end = _HEADER_SIZE + count * _POINTER.size
-        for _, _, _, below, _ in _POINTER.iter_unpack(raw[_HEADER_SIZE:end]):
-            yield from self.items(below, level - 1)
+        for _, _, _, below, generation in _POINTER.iter_unpack(raw[_HEADER_SIZE:end]):
+            yield from self.items(Root(below, generation, root.level - 1))
 
-    def _node(self, logical: int, level: int) -> bytes:
+    def _node(self, root: Root) -> bytes:
         self._left -= 1
         if self._left < 0:
             raise FormatError("a btrfs tree has no end")
-        for place in self._chunks.places(logical, self._size):
+        for place in self._chunks.places(root.place, self._size):
             raw = self._reader.read(place, self._size)
-            told, _, found = _HEADER.unpack_from(raw)
-            if (told, found) == (logical, level):
+            told, generation, _, level = _HEADER.unpack_from(raw)
+            if Root(told, generation, level) == root and self._is_whole(raw):
                 return raw
         raise FormatError("a btrfs node is damaged")
+
+    def _is_whole(self, raw: bytes) -> bool:
+        return self._sum is None or raw.startswith(self._sum(raw[_CHECKED:]))
 
     def _leaf(self, raw: bytes, count: int) -> Iterator[Item]:
         end = _HEADER_SIZE + count * _ITEM.size
