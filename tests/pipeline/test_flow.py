@@ -64,6 +64,30 @@ def test_small_blobs_share_frames_of_two_mib_and_chunks_stand_alone(tmp_path: Pa
     assert found == [[512 * KIB], [870 * KIB], [small] * 5, [small]]
 
 
+def test_what_is_told_apart_shares_frames_with_its_like_alone(tmp_path: Path) -> None:
+    """By their sizes: odd ones are told apart; both sorts come in turns, in tasks of any kind."""
+
+    def both(size: int, worker: Worker) -> None:
+        worker.store(os.urandom(2 * size))
+        worker.store(os.urandom(2 * size + 1), apart=True)
+
+    made = create_repository(create_backend(str(tmp_path / "repository")), b"password")
+    with made.repository as repository:
+        with open_flow(repository) as flow:
+            for size in range(100_000, 100_050):
+                flow.submit(partial(both, size))
+            flow.drain()
+        found = []
+        for pack in repository.listed_packs():
+            _, entry = repository.packs.entry(pack)
+            found += [{length % 2 for _, length in each.blobs} for each in entry.frames]
+            lengths = [length for each in entry.frames for _, length in each.blobs]
+        assert sorted(lengths) == list(range(200_000, 200_100))
+    assert {0} in found
+    assert {1} in found
+    assert {0, 1} not in found
+
+
 def worded(size: int) -> bytes:
     """Text that each kind of search for matches makes something else of."""
     words = [b"%d" % number for number in range(5000)]

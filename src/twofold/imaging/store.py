@@ -172,7 +172,8 @@ class StreamStore:
                 segments[position] = [pack_blob(blob_id, streams[position].size)]
             for position, role, data in work:
                 cut = cut_whole(chunker, data) if role is EntryRole.FILE else fixed(data, 0)
-                segments[position] = merged(store_piece(worker, piece) for piece in cut)
+                apart = role is EntryRole.META  # folders far from one another are read together
+                segments[position] = merged(store_piece(worker, each, apart=apart) for each in cut)
 
         self._run.flow.submit(task)
 
@@ -200,9 +201,11 @@ class StreamStore:
         """A stream piece by piece; ``stored`` is what its units hold."""
         parts = Parts()
         segments[position] = parts.packed  # filled by the workers
-        take = self._cut if wanted.role is EntryRole.FILE else self._fixed
         before = len(self._gaps)
-        take(self._valid(wanted, stored), parts)
+        if wanted.role is EntryRole.FILE:
+            self._cut(self._valid(wanted, stored), parts)
+        else:
+            self._fixed(self._valid(wanted, stored), parts, apart=wanted.role is EntryRole.META)
         if len(self._gaps) > before:
             self.torn.add(position)
 
@@ -264,14 +267,14 @@ class StreamStore:
             rest = bytes(memoryview(buffer)[used:])
         send(self._run.flow, cutter.split(rest, final=True)[0], parts)
 
-    def _fixed(self, valid: Iterable[Valid], parts: Parts) -> None:
+    def _fixed(self, valid: Iterable[Valid], parts: Parts, *, apart: bool) -> None:
         at = 0
         for length, data in valid:
             if isinstance(data, (Absence, Later)):
                 self._missing(EntryRole.META, length, data, parts)
             else:
                 pieces = [Piece(length, None)] if data is None else list(fixed(data, at))
-                send(self._run.flow, pieces, parts)
+                send(self._run.flow, pieces, parts, apart=apart)
             at += length
 
     def _missing(self, role: EntryRole, length: int, why: Absence | Later, parts: Parts) -> None:

@@ -33,14 +33,21 @@ class Parts:
         self.packed[position] = packed
 
 
-def store_piece(worker: Worker, piece: Piece) -> bytes:
-    """Store a piece; its segment."""
+def store_piece(worker: Worker, piece: Piece, *, apart: bool = False) -> bytes:
+    """Store a piece, ``apart`` from those of another sort; its segment."""
     if piece.data is None:
         return pack_zeros(piece.length)
-    return pack_blob(worker.store(piece.data), piece.length)
+    return pack_blob(worker.store(piece.data, apart=apart), piece.length)
 
 
-def send(flow: Flow, pieces: Sequence[Piece], parts: Parts, lease: Lease | None = None) -> None:
+def send(
+    flow: Flow,
+    pieces: Sequence[Piece],
+    parts: Parts,
+    lease: Lease | None = None,
+    *,
+    apart: bool = False,
+) -> None:
     """Submit pieces, each for any worker; ``lease`` is the buffer they lie in, if it goes round."""
     for piece in pieces:
         position = parts.reserve(piece.length)
@@ -49,15 +56,15 @@ def send(flow: Flow, pieces: Sequence[Piece], parts: Parts, lease: Lease | None 
             continue
         if lease is not None:
             lease.hold()
-        flow.submit(_task(piece, parts, position, lease))
+        flow.submit(_task(piece, parts, position, lease, apart=apart))
 
 
 def _task(
-    piece: Piece, parts: Parts, position: int, lease: Lease | None
+    piece: Piece, parts: Parts, position: int, lease: Lease | None, *, apart: bool
 ) -> Callable[[Worker], None]:
     def task(worker: Worker) -> None:
         try:
-            parts.put(position, store_piece(worker, piece))
+            parts.put(position, store_piece(worker, piece, apart=apart))
         finally:
             if lease is not None:
                 lease.release()

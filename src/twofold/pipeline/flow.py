@@ -41,6 +41,32 @@ class FlowStats(msgspec.Struct):
     bytes_stored: int = 0
 
 
+class _Open:
+    """A frame that small blobs are put into."""
+
+    def __init__(self, size: int) -> None:
+        self._room = memoryview(bytearray(size))
+        self._used = 0
+        self._listed: list[tuple[bytes, int]] = []
+
+    def fits(self, size: int) -> bool:
+        """Whether a blob of so many bytes goes in."""
+        return self._used + size <= len(self._room) and len(self._listed) < FRAME_BLOBS
+
+    def add(self, blob_id: bytes, data: Buffer) -> None:
+        """One more blob, copied."""
+        end = self._used + len(data)
+        self._room[self._used : end] = data
+        self._used = end
+        self._listed.append((blob_id, len(data)))
+
+    def take(self) -> tuple[list[tuple[bytes, int]], memoryview]:
+        """What is in it, valid until more is added; it is empty then."""
+        listed, used = self._listed, self._used
+        self._listed, self._used = [], 0
+        return listed, self._room[:used]
+
+
 class Worker:
     """Turns blobs into frames of one pack after another; used by one thread at a time."""
 
@@ -51,17 +77,19 @@ class Worker:
         self._frame_size = frame_size
         self._pack: PackBuilder | None = None
         self._works = FrameWorks()
-        self._frame = memoryview(bytearray(frame_size))
-        self._used = 0
-        self._listed: list[tuple[bytes, int]] = []
+        self._frame = _Open(frame_size)
+        self._apart: _Open | None = None
         self.stats = FlowStats()
 
-    def store(self, data: Buffer) -> bytes:
-        """The blob's id; its bytes are copied or sealed before this returns."""
+    def store(self, data: Buffer, *, apart: bool = False) -> bytes:
+        """The blob's id; its bytes are copied or sealed before this returns.
+
+        Those that are told ``apart`` share frames only with one another.
+        """
         blob_id = self._hash(data)
         if self._flow.catalog.claim(self._kind, blob_id):
             self.stats.blobs_new += 1
-            self._add(blob_id, data)
+            self._add(blob_id, data, apart=apart)
         else:
             self.stats.blobs_known += 1
         return blob_id
@@ -83,27 +111,27 @@ class Worker:
         """Compress all frames this hard; before the first of them."""
         self._works = FrameWorks(search, search)
 
-    def _add(self, blob_id: bytes, data: Buffer) -> None:
-        """Put a new blob into the open frame, or into one of its own."""
+    def _add(self, blob_id: bytes, data: Buffer, *, apart: bool = False) -> None:
+        """Put a new blob into an open frame, or into one of its own."""
         size = len(data)
         if self._flow.dry:
             return
         if size * ALONE >= self._frame_size:
             self._seal([(blob_id, size)], data)
             return
-        if self._used + size > self._frame_size or len(self._listed) >= FRAME_BLOBS:
-            self._seal_frame()
-        self._frame[self._used : self._used + size] = data
-        self._used += size
-        self._listed.append((blob_id, size))
+        frame = self._open_apart() if apart else self._frame
+        if not frame.fits(size):
+            self._seal(*frame.take())
+        frame.add(blob_id, data)
 
-    def _seal_frame(self) -> None:
-        if self._listed:
-            listed, used = self._listed, self._used
-            self._listed, self._used = [], 0
-            self._seal(listed, self._frame[:used])
+    def _open_apart(self) -> _Open:
+        if self._apart is None:
+            self._apart = _Open(self._frame_size)
+        return self._apart
 
     def _seal(self, listed: list[tuple[bytes, int]], payload: Buffer) -> None:
+        if not listed:
+            return
         if self._pack is not None and not self._pack.has_room(len(listed)):
             self._hand_over(pad=False)
         if self._pack is None:
@@ -119,7 +147,9 @@ class Worker:
 
     def finish(self) -> None:
         """Seal what is open and hand the pack to the storer."""
-        self._seal_frame()
+        for frame in (self._frame, self._apart):
+            if frame is not None:
+                self._seal(*frame.take())
         self._hand_over(pad=True)
 
 
