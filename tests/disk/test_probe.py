@@ -51,6 +51,7 @@ def test_a_recognised_file_system_that_is_damaged_is_told() -> None:
         (3, b"-FVE-FS-"),
         (3, b"ReFS\0\0\0\0\0\0\0\0\0FSRS"),
         (512, b"LABELONE".ljust(24, b"\0") + b"LVM2 001"),
+        (131_032, bytes.fromhex("117a0cb17ada1002")),
     ],
 )
 def test_what_was_there_before_shows_through(tmp_path: Path, at: int, header: bytes) -> None:

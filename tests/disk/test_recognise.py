@@ -72,6 +72,7 @@ def test_iso9660(tmp_path: Path) -> None:
                 (424, UUID("4967d63b-2e29-4ad8-8399-f6a339e3d001").bytes_le),
             ],
         ),
+        ("zfs", [(0, b"XFSB"), (131_032, bytes.fromhex("117a0cb17ada1002"))]),
         ("refs", [(3, b"ReFS\0\0\0\0"), (16, b"FSRS")]),
         ("swap", [(4086, b"S1SUSPEND\0")]),
     ],

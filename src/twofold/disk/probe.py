@@ -5,9 +5,9 @@ has no signature and is asked for last. A new file system is one more line of th
 
 A member of an array that is no mirror begins with pieces of what the array holds. Where that is a
 file system smaller than the member, all looks as it should be and its maps are those of other
-bytes. A member with its superblock at the start, a volume group or an encrypted volume may still
-have the superblock of a file system that was there before, which none of them writes over. So
-nothing is looked for in any of these.
+bytes. A member with its superblock at the start, a volume group, an encrypted volume or a part of
+a ZFS pool may still have the superblock of a file system that was there before, which none of them
+writes over. So nothing is looked for in any of these.
 
 ext and btrfs leave sector 0 to boot loaders, and their tools wipe it. Where it is the boot sector
 of another file system or has a partition table, as the disk of a virtual machine has in a logical
@@ -54,7 +54,7 @@ _MAPPED = (
     _BTRFS,
 )
 _BOOT = 512
-_HIDING = frozenset(("luks1", "luks2", "bitlocker", "lvm2", "refs"))
+_HIDING = frozenset(("luks1", "luks2", "bitlocker", "lvm2", "refs", "zfs"))
 
 
 def open_file_system(reader: BlockReader, *, frozen: bool = False) -> FileSystem | None:

@@ -15,6 +15,7 @@ from twofold.disk.base import BlockReader
 from twofold.disk.raid import md_member
 
 _BITLOCKER_TO_GO = UUID("4967d63b-2e29-4ad8-8399-f6a339e3d001")
+_ZFS_TRAILER, _ZFS_MAGIC = (128 << 10) - 40, 0x0210DA7AB10C7A11.to_bytes(8, "little")
 _EMPTY_START, _EMPTY_END = 1024 * 1024, 64 * 1024
 
 
@@ -125,6 +126,13 @@ def _ext(reader: BlockReader) -> Recognised | None:
     return Recognised(kind, f"A Linux file system ({kind}).", label, serial)
 
 
+def _zfs(reader: BlockReader) -> Recognised | None:
+    """By the trailer of the first label, which the tools of other Linux file systems write over."""
+    if _part(reader, _ZFS_TRAILER, 8) not in (_ZFS_MAGIC, _ZFS_MAGIC[::-1]):
+        return None
+    return Recognised("zfs", "A part of a ZFS pool; it is kept as it is.")
+
+
 def _xfs(reader: BlockReader) -> Recognised | None:
     block = _part(reader, 0, 512)
     if block[:4] != b"XFSB":
@@ -197,6 +205,7 @@ _PROBES: tuple[Callable[[BlockReader], Recognised | None], ...] = (
     _bitlocker,
     _lvm2,
     _windows,
+    _zfs,
     _xfs,
     _btrfs,
     _ext,
