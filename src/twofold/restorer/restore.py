@@ -24,7 +24,7 @@ from twofold.restorer.writer import Tools, Trouble
 from twofold.seal import DedupKeys
 from twofold.view import FileTree, Path
 
-MANY = 16384
+MANY = 4096
 """So many new entries make it worth while to have other processes write them."""
 _BESIDE = "what was in the way is kept in the same folder, with '.replaced-…' behind its name"
 
