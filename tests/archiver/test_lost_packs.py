@@ -1,13 +1,14 @@
 """Backups after packs have lost something: it is stored again, and nothing else is."""
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.archiver.test_backup import fill
-from tests.archiver.world import World, assert_same
+from tests.archiver.world import World, assert_same, live
 from twofold.events import Notice
 from twofold.format.envelope import HEADER, Header
 from twofold.format.names import Kind
@@ -63,7 +64,8 @@ def test_what_a_known_bad_pack_held_is_stored_again(twice: World) -> None:
     assert unaware.blobs_new <= 5, "no more than the folders on the way"
     remember(twice, lost)
     healed = twice.backup()
-    assert healed.root.counts.get("unchanged", 0) == 0
+    filled = [data for info, data in live(twice.source).values() if stat.S_ISREG(info.st_mode)]
+    assert healed.root.counts["stored"] == sum(data not in (b"", bytes(200_000)) for data in filled)
     assert len(told(twice)) == 1
     assert_same(twice, healed.root)
     assert_same(twice, unaware.root)
@@ -71,6 +73,17 @@ def test_what_a_known_bad_pack_held_is_stored_again(twice: World) -> None:
     assert after.root.counts.get("stored", 0) == 0 and after.blobs_new <= 5
     assert not told(twice)
     assert_same(twice, after.root)
+
+
+def test_only_what_has_lost_something_is_read_again(twice: World) -> None:
+    """Files beside it and other folders are taken over as they stand."""
+    *_, newest = packs(twice, Kind.DATA_PACK)
+    remember(twice, spoil([newest]))
+    healed = twice.backup()
+    assert healed.root.counts["stored"] == 1
+    assert healed.root.bytes_read == 100_000
+    assert_same(twice, healed.root)
+    assert twice.backup().root.counts.get("stored", 0) == 0
 
 
 def test_a_bad_pack_that_nothing_needs_any_more_costs_nothing(twice: World, later: Later) -> None:

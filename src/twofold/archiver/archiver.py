@@ -3,8 +3,8 @@
 Every ``partial_seconds`` what is stored so far is committed as a hidden partial snapshot, so that a
 run that dies can be resumed without sending anything twice.
 
-Nothing is taken over from a snapshot that is known to miss something, nor from one that turns out
-to be damaged while it is compared with: then the walk begins again, and everything is read.
+What a snapshot before is known to miss is not taken over from it (``proof``). Where one turns out
+to be damaged while it is compared with, the walk begins again without it, and everything is read.
 """
 
 import os
@@ -16,6 +16,7 @@ import msgspec
 from twofold.archiver.directory import Closed
 from twofold.archiver.own_place import OwnPlace
 from twofold.archiver.parent import ParentDir, parent_of
+from twofold.archiver.proof import proof_of
 from twofold.archiver.reading import FileReader
 from twofold.archiver.rules import RuleOptions, Rules
 from twofold.archiver.selection import present, select
@@ -148,10 +149,10 @@ def parents_of(run: Run, rules: Rules) -> list[ParentDir]:
     chosen = {s.id: s for s in (*fitting[:1], *whole[:1])}
     found = []
     for snapshot in chosen.values():
-        if not run.stands(snapshot):
-            continue  # look each blob up
+        if not run.may_follow(snapshot):
+            continue
         try:
-            parent = parent_of(pages, snapshot.root)
+            parent = parent_of(pages, snapshot.root, proof_of(run, pages, snapshot))
         except DamageFound:
             continue
         if parent is not None:

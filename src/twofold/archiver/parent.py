@@ -7,10 +7,10 @@ read only when needed; an unchanged directory never has its nodes decoded.
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from twofold.errors import DamageFound
-from twofold.format.pages import ListingPage, NodeKind
+from twofold.format.pages import ListingPage, Node, NodeKind
 from twofold.format.records import PageRef, Root, TreeRef
 from twofold.graph import PageStore
 from twofold.graph.pages import Owned
@@ -31,6 +31,16 @@ class Totals(NamedTuple):
     stored: int
     bytes: int
     excluded: int
+
+
+class Proof(Protocol):
+    """What of a parent snapshot is whole, where not all of it is known to be."""
+
+    def is_whole(self, place: "ParentDir") -> bool:
+        """Whether a directory is, with everything below it."""
+
+    def holds(self, node: Node) -> bool:
+        """Whether the content of a file is."""
 
 
 _KEPT_LEVELS = 1
@@ -54,6 +64,7 @@ class ParentDir:
         "listing",
         "name",
         "pages",
+        "proof",
         "seen",
     )
 
@@ -64,8 +75,10 @@ class ParentDir:
         tree: TreeRef | None = None,
         above: "ParentDir | None" = None,
         name: bytes = b"",
+        proof: Proof | None = None,
     ) -> None:
         self.pages = pages
+        self.proof = proof
         self.listing = listing
         self._tree = tree
         self.above = above
@@ -118,7 +131,13 @@ class ParentDir:
         return self._kept if self._kept is not None else self.pages.listing(self.listing)
 
     def totals_if_same(self, scan: bytes) -> Totals | None:
-        """What is stored of the directory, if its listing equals a fresh one byte for byte."""
+        """What is stored of the directory, if its listing equals a fresh one byte for byte.
+
+        None as well if what is stored of it is not whole: then each entry is looked at.
+        """
+        if self.proof is not None and not self.proof.is_whole(self):
+            return None
+        self.proof = None  # nor need anybody ask about what is below
         place = stored = size = excluded = 0
         children: dict[bytes, PageRef] = {}
         for page in self._leaves():
@@ -148,7 +167,7 @@ class ParentDir:
             ref = self.children().get(name)
             if ref is None:
                 return None
-            known = self._below[name] = ParentDir(self.pages, ref, tree, self, name)
+            known = self._below[name] = ParentDir(self.pages, ref, tree, self, name, self.proof)
         elif tree is not None:
             known._tree = tree
         return known
@@ -166,14 +185,20 @@ class ParentDir:
                 while owned is not None and owned.node.name < name:
                     owned = next(nodes, None)
                 match = owned if owned is not None and owned.node.name == name else None
+                if (
+                    match is not None
+                    and self.proof is not None
+                    and not self.proof.holds(match.node)
+                ):
+                    continue
                 yield Old(name, record, match)
 
 
-def parent_of(pages: PageStore, root: Root) -> ParentDir | None:
+def parent_of(pages: PageStore, root: Root, proof: Proof | None = None) -> ParentDir | None:
     """The root directory of a snapshot, None when it has no listing."""
     if root.listing is None or root.tree is None:
         return None
-    return ParentDir(pages, root.listing, root.tree)
+    return ParentDir(pages, root.listing, root.tree, proof=proof)
 
 
 class Lookup:

@@ -169,6 +169,10 @@ class Verifier:
                 self._follow(_Child(ref.id, ref.level, leaf, TOP))
         return self._affected
 
+    def is_whole(self, ref: PageRef, leaf: Leaf) -> bool:
+        """Whether a page was met, and nothing below it is missing."""
+        return (leaf, ref.level, ref.id) in self._clean
+
     def _follow(self, top: _Child) -> None:
         roof = _Visit(top, [top])
         stack = [roof]

@@ -198,19 +198,27 @@ class Run:
             found.sort(key=lambda s: s.root.time_ns > self._started_ns)
         return found
 
+    def may_follow(self, snapshot: Snapshot) -> bool:
+        """A3: whether anything of a snapshot may be taken over without being read."""
+        return not self.doomed and not self._is_to_come(snapshot)
+
+    def holds(self, kind: BlobKind, blob: bytes, _length: int | None = None) -> bool:
+        """Whether a blob is stored where it can be relied on."""
+        return self._catalog.known(kind, blob)
+
     def stands(self, snapshot: Snapshot) -> bool:
-        """A3: whether all that a snapshot needs counts as present, so that it may be taken over.
+        """Whether all of a snapshot may be taken over.
 
         Where a pack is known to be gone or damaged, all that it needs is looked up.
         """
-        if self.doomed or self._is_to_come(snapshot):
+        if not self.may_follow(snapshot):
             return False
         if not self.index.unreliable:
             return True
         pages = PageStore(self.repository.blob_reader(self.index))
         try:
             needed = reachable(pages, snapshot.root, set())
-            if all(self._catalog.known(reach.kind, reach.id) for reach in needed):
+            if all(self.holds(reach.kind, reach.id) for reach in needed):
                 return True
         except DamageFound:
             pass
