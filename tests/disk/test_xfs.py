@@ -139,24 +139,41 @@ def test_a_group_whose_tree_is_damaged_is_kept_whole(tmp_path: Path) -> None:
         assert any("group 1" in note for note in damaged.facts.notes)
 
 
+def _tree_of_group_1(image: Path, units: int) -> tuple[int, int]:
+    """Where the group begins, and the root of its tree of free space."""
+    group = units // 4 * 4096
+    root = int.from_bytes(FileBlocks(image.open("rb")).read(group + 512 + 16, 4), "big")
+    return group, group + root * 4096
+
+
 def test_free_extents_that_overlap_are_not_believed(tmp_path: Path) -> None:
     """Their sum is what the header counts, so that only their order shows it."""
-    image = _volume(tmp_path, "-d agcount=4")
-    group = _open(image).facts.units // 4 * 4096
-    file = FileBlocks(image.open("rb"))
-    root = group + int.from_bytes(file.read(group + 512 + 16, 4), "big") * 4096
-    raw = file.read(root, 72)
-    assert (raw[:4], raw[4:8]) == (b"AB3B", b"\0\0\0\1"), "one record"
-    first, count = struct.unpack_from(">II", raw, 56)
+    image = _volume(tmp_path, "-d agcount=4 -m crc=0")
+    group, root = _tree_of_group_1(image, _open(image).facts.units)
+    raw = FileBlocks(image.open("rb")).read(root, 72)
+    assert (raw[:4], raw[4:8]) == (b"ABTB", b"\0\0\0\1"), "one record"
+    first, count = struct.unpack_from(">II", raw, 16)
     records = struct.pack(">IIII", first, count - 100, first + 50, 100)
-    volume = open_xfs(Edited(image, {root + 6: b"\0\2", root + 56: records}))
+    volume = open_xfs(Edited(image, {root + 6: b"\0\2", root + 16: records}))
     used = units(volume.allocation())
     assert set(range(group // 4096, group // 4096 * 2)) <= used
     assert any("group 1" in note for note in volume.facts.notes)
 
 
-def test_changed_bytes_lead_to_nothing_but_format_errors(tmp_path: Path) -> None:
+def test_a_free_extent_that_has_decayed_is_not_believed(tmp_path: Path) -> None:
+    """As many blocks as before, and one of them is in use: only the check sum shows it."""
     image = _volume(tmp_path, "-d agcount=4")
+    group, root = _tree_of_group_1(image, _open(image).facts.units)
+    raw = FileBlocks(image.open("rb")).read(root, 72)
+    assert (raw[:4], raw[4:8]) == (b"AB3B", b"\0\0\0\1"), "one record"
+    (first,) = struct.unpack_from(">I", raw, 56)
+    volume = open_xfs(Edited(image, {root + 56: struct.pack(">I", first - 1)}))
+    assert group // 4096 + first - 1 in units(volume.allocation())
+    assert any("group 1" in note for note in volume.facts.notes)
+
+
+def test_changed_bytes_lead_to_nothing_but_format_errors(tmp_path: Path) -> None:
+    image = _volume(tmp_path, "-d agcount=4 -m crc=0")
     group = image.stat().st_size // 4
     places = [*range(512), *(g * group + at for g in range(4) for at in range(512, 24 << 10))]
     rng = random.Random(3)

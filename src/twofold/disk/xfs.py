@@ -3,7 +3,7 @@
 The volume is cut into allocation groups. Each keeps its free extents in a B-tree sorted by block
 (``bnobt``), whose root the group's header (AGF) names; whatever is not in it counts as in use, the
 free list of the trees themselves and the log among them. A tree that does not give the number of
-free blocks that the header tells leaves its group wholly in use.
+free blocks that the header tells, or has a wrong check sum, leaves its group wholly in use.
 
 While the log holds changes that are not yet in the trees, these say nothing. Then all is in use,
 unless the caller knows that the volume was frozen, which brings the trees up to date. All is in use
@@ -19,11 +19,14 @@ import msgspec
 
 from twofold.disk import bitmap, xfs_log
 from twofold.disk.base import BlockReader, Facts
+from twofold.disk.crc32c import crc32c
 from twofold.errors import FormatError
 
 _MAGIC = b"XFSB"
 _HEADERS = {b"ABTB": 16, b"AB3B": 56}
 _AGF = struct.Struct(">4sIIIII4xI20xI")
+_GROUP_SUM, _TREE_SUM = 216, 52
+"""Where version 5 has the check sums of a group's header and of a block of its trees."""
 _LEAST_GROUP_BLOCKS = 64
 _DEEPEST = 12
 _REPAIR = 0x10
@@ -126,7 +129,8 @@ class XfsUsed:
         raw = self._reader.read(start + sb.sector_size, sb.sector_size)
         magic, _, number, length, root, _, level, free = _AGF.unpack_from(raw)
         expected = min(sb.group_blocks, sb.blocks - group * sb.group_blocks)
-        if magic != b"XAGF" or (number, length) != (group, expected) or not 0 < level <= _DEEPEST:
+        is_right = (magic, number, length) == (b"XAGF", group, expected) and 0 < level <= _DEEPEST
+        if not is_right or not self._is_whole(raw, _GROUP_SUM):
             raise FormatError(f"the header of XFS group {group} is damaged")
         found: list[tuple[int, int]] = []
         budget = [length]
@@ -139,6 +143,13 @@ class XfsUsed:
             raise FormatError(f"the free space of XFS group {group} is not complete")
         return found
 
+    def _is_whole(self, raw: bytes, at: int) -> bool:
+        """Whether the check sum at a place is right; version 4 has none."""
+        if self._sb.version < 5:
+            return True
+        kept = int.from_bytes(raw[at : at + 4], "little")
+        return crc32c(raw[:at] + bytes(4) + raw[at + 4 :]) == kept
+
     def _extents(
         self, start: int, block: int, level: int, budget: list[int]
     ) -> Iterator[tuple[int, int]]:
@@ -150,7 +161,7 @@ class XfsUsed:
         raw = self._reader.read(start + block * size, size)
         header = _HEADERS.get(raw[:4])
         found, count = struct.unpack_from(">HH", raw, 4)
-        if header is None or found != level:
+        if header is None or found != level or not self._is_whole(raw, _TREE_SUM):
             raise FormatError("a block of XFS free space is damaged")
         most = (size - header) // (12 if level else 8)
         if count > most:
