@@ -16,7 +16,7 @@ import signal
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager
 
 _LENGTH = struct.Struct("<Q")
 _READ = 1 << 20
@@ -48,19 +48,20 @@ class Process:
         except OSError:
             _close(theirs, self._out)
             raise
+
+        def serve_there() -> None:
+            for each in (*others, self):
+                each.let_go()
+            serve(_messages(theirs), lambda reply: _write(back, reply))
+
         gc.freeze()  # in the copy nobody goes through what is shared, which would double it
         try:
-            self._id = _fork()
+            self._id = _copied(serve_there)
         except OSError:
             _close(theirs, self._out, self._in, back)
             raise
         finally:
-            if getattr(self, "_id", -1) != 0:
-                gc.unfreeze()
-        if self._id == 0:
-            for each in (*others, self):
-                each.let_go()
-            _be_a_copy(serve, theirs, back)
+            gc.unfreeze()
         _close(theirs, back)
 
     def send(self, message: bytes) -> None:
@@ -85,29 +86,50 @@ class Process:
         return os.waitstatus_to_exitcode(os.waitpid(self._id, 0)[1])
 
 
-def _fork() -> int:
+def _copied(work: Callable[[], None]) -> int:
+    """The number of a copy of this process, which does some work and ends. OSError.
+
+    No signal reaches it before it passes them over: it would go the way of the one that made it.
+    """
     fork: Callable[[], int] | None = getattr(os, "fork", None)
     if fork is None:
         raise OSError("this system copies no processes")
-    return fork()
+    with _signals_held():
+        number = fork()
+        if number == 0:
+            _be_a_copy(work)
+    return number
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    has = vars(signal)  # not everywhere the same
+    before = has["pthread_sigmask"](has["SIG_BLOCK"], _passed_over())
+    try:
+        yield
+    finally:
+        has["pthread_sigmask"](has["SIG_SETMASK"], before)
+
+
+def _passed_over() -> list[int]:
+    return [vars(signal)[name] for name in _PASSED_OVER]
+
+
+def _be_a_copy(work: Callable[[], None]) -> None:
+    """Work, and end without going back to where the copy was made."""
+    code = 1
+    try:
+        for number in _passed_over():
+            signal.signal(number, signal.SIG_IGN)
+        work()
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def _close(*handles: int) -> None:
     for handle in handles:
         os.close(handle)
-
-
-def _be_a_copy(serve: Serve, messages: int, replies: int) -> None:
-    """Serve, and end without going back to where the copy was made."""
-    code = 1
-    try:
-        for name in _PASSED_OVER:
-            with suppress(AttributeError, OSError, ValueError):
-                signal.signal(getattr(signal, name), signal.SIG_IGN)
-        serve(_messages(messages), lambda reply: _write(replies, reply))
-        code = 0
-    finally:
-        os._exit(code)
 
 
 def _write(handle: int, message: bytes) -> None:
