@@ -20,5 +20,6 @@ int add_files(PyObject *module);
 int add_memory(PyObject *module);
 int add_disk(PyObject *module);
 int add_argon2(PyObject *module);
+int add_crc32c(PyObject *module);
 
 #endif

@@ -7,6 +7,8 @@ without them.
 
 Tables on disks are mostly zeros. A zero byte changes the remainder linearly, so that many of them
 are a few products of bit matrices, one for each power of two.
+
+All of that is for computers without the extension, which is some hundred times as quick.
 """
 
 import re
@@ -14,6 +16,8 @@ import struct
 from array import array
 from collections.abc import Iterator
 from functools import cache
+
+from twofold.native import EXTENSION
 
 Buffer = bytes | bytearray | memoryview
 
@@ -55,6 +59,14 @@ def crc32c(data: Buffer, before: int = 0) -> int:
 
 def remainder(seed: int, data: Buffer) -> int:
     """The same without the inversions at the start and the end, as ext4 uses it."""
+    if EXTENSION is None:
+        return remainder_twin(seed, data)
+    found: int = EXTENSION.crc32c_remainder(seed, data)
+    return found
+
+
+def remainder_twin(seed: int, data: Buffer) -> int:
+    """The same without the extension."""
     full = bytes(data)
     at = 0
     for start, end in _empty(full):

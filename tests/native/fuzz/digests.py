@@ -1,4 +1,5 @@
-"""Digests of shards by every kernel, against the library; data that are no whole shards.
+"""Digests of shards by every kernel, against the library; data that are no whole shards. And the
+CRC-32C of the same, against its twin.
 
 An input is a header, then steps that make the data (``material.py``).
 """
@@ -6,6 +7,7 @@ An input is a header, then steps that make the data (``material.py``).
 from struct import Struct
 
 from tests.native.fuzz.material import expand, memory
+from twofold.disk import crc32c
 from twofold.native import EXTENSION
 from twofold.parity import SHARD_SIZE, shard_digests
 from twofold.parity.encode import shard_digests_twin
@@ -23,6 +25,8 @@ def target(data: bytes) -> None:
         material = material[: len(material) // SHARD_SIZE * SHARD_SIZE]
     elif flags & 2:
         material = material[short:]
+    some = memoryview(memory(material[:3000])).cast("B")
+    assert crc32c.remainder(short, some) == crc32c.remainder_twin(short, some)
     wanted = shard_digests_twin(memoryview(material))
     held = memory(material)
     assert shard_digests(memoryview(held).cast("B")) == wanted
