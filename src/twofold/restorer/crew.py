@@ -21,6 +21,7 @@ import msgspec
 from twofold.errors import TwofoldError
 from twofold.events import Event, Finding
 from twofold.processes import Process, Serve, can_copy, processors
+from twofold.repository import Index
 from twofold.restorer.contents import FileContents
 from twofold.restorer.jobs import FileJob
 from twofold.restorer.orders import Order, Reply, Stop, order_of
@@ -54,8 +55,9 @@ class Given(msgspec.Struct, eq=False):
 class Hand:
     """One process, the orders it has, and the thread that takes its replies."""
 
-    def __init__(self, process: Process, tools: Tools, told: set[Finding]) -> None:
+    def __init__(self, process: Process, tools: Tools, index: Index, told: set[Finding]) -> None:
         """``told``: what any process has found already."""
+        self._index = index
         self._told = told
         self._process = process
         self._tools = tools
@@ -100,6 +102,7 @@ class Hand:
         given = self._given.popleft()
         reply.findings = [each for each in reply.findings if each not in self._told]
         self._told.update(reply.findings)
+        self._index.note_lost(reply.lost)
         reply.tell(given.jobs, self._tools.report)
         if reply.stop is not None:
             self._tools.trouble.note(reply.stop.error())
@@ -119,14 +122,16 @@ def _ended(code: int) -> TwofoldError:
 class Crew:
     """Writes files as ``FileContents`` does, most of them in other processes."""
 
-    def __init__(self, count: int, make: Callable[[Tools], FileContents], tools: Tools) -> None:
+    def __init__(
+        self, count: int, make: Callable[[Tools], FileContents], tools: Tools, index: Index
+    ) -> None:
         """``make`` gives readers and writers, for each process and for what is done here. OSError.
 
         Before any other thread is started.
         """
-        processes = _copies(count, lambda messages, give: _serve(messages, give, make, tools))
+        there = _There(make, tools, index)
         told: set[Finding] = set()
-        self._hands = [Hand(process, tools, told) for process in processes]
+        self._hands = [Hand(each, tools, index, told) for each in _copies(count, there.serve)]
         self._tools = tools
         self._here = make(tools)
         self._given: list[threading.Event] = []
@@ -191,28 +196,40 @@ def _orders_of(jobs: Iterable[FileJob], here: list[FileJob]) -> Iterator[list[Fi
         yield order
 
 
-# in the other process
+class _There(msgspec.Struct, frozen=True):
+    """The other end, in the other process."""
 
+    make: Callable[[Tools], FileContents]
+    tools: Tools
+    index: Index
 
-def _serve(
-    messages: Iterator[bytes],
-    give: Callable[[bytes], None],
-    make: Callable[[Tools], FileContents],
-    tools: Tools,
-) -> None:
-    """Write what is ordered until no more comes; when that is early, leave the rest."""
-    findings: list[Event] = []
-    tools.report.divert(findings.append)
-    waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(messages, waiting, tools.trouble), daemon=True).start()
-    files = make(tools)
-    while (message := waiting.get()) is not None:
-        reply = _written(files, _orders.decode(message).jobs(), tools)
-        tools.report.flush()
-        reply.findings = [each for each in findings if isinstance(each, Finding)]
-        findings.clear()
-        give(msgspec.msgpack.encode(reply))
-    files.close()
+    def serve(self, messages: Iterator[bytes], give: Callable[[bytes], None]) -> None:
+        """Write what is ordered until no more comes; when that is early, leave the rest."""
+        findings: list[Event] = []
+        self.tools.report.divert(findings.append)
+        waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        listening = messages, waiting, self.tools.trouble
+        threading.Thread(target=_listen, args=listening, daemon=True).start()
+        files = self.make(self.tools)
+        while (message := waiting.get()) is not None:
+            reply = self._written(files, _orders.decode(message).jobs())
+            self.tools.report.flush()
+            reply.findings = [each for each in findings if isinstance(each, Finding)]
+            reply.lost = list(self.index.lost)
+            findings.clear()
+            give(msgspec.msgpack.encode(reply))
+        files.close()
+
+    def _written(self, files: FileContents, jobs: list[FileJob]) -> Reply:
+        stop = None
+        try:
+            files.write(jobs)
+            files.drain()
+        except BaseException as error:  # noqa: BLE001 - raised in the process that decides
+            stop = Stop.of(error)
+        reply = Reply.of(jobs, self.tools.report.take())
+        reply.stop = stop
+        return reply
 
 
 def _listen(
@@ -222,15 +239,3 @@ def _listen(
         waiting.put(message)
     trouble.note(RuntimeError("the restore was stopped"))
     waiting.put(None)
-
-
-def _written(files: FileContents, jobs: list[FileJob], tools: Tools) -> Reply:
-    stop = None
-    try:
-        files.write(jobs)
-        files.drain()
-    except BaseException as error:  # noqa: BLE001 - raised in the process that decides
-        stop = Stop.of(error)
-    reply = Reply.of(jobs, tools.report.take())
-    reply.stop = stop
-    return reply

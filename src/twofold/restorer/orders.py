@@ -114,7 +114,10 @@ def _place_of(told: Done | Failed | Damaged | Lacking, jobs: Sequence[FileJob]) 
 
 
 class Reply(msgspec.Struct, array_like=True):
-    """What became of an order. Files by their place: (place, action, reason) and the like."""
+    """What became of an order. Files by their place: (place, action, reason) and the like.
+
+    ``lost``: packs of which something was looked for in vain.
+    """
 
     written: list[int] = msgspec.field(default_factory=list)
     failed: list[tuple[int, str, str]] = msgspec.field(default_factory=list)
@@ -122,6 +125,7 @@ class Reply(msgspec.Struct, array_like=True):
     lacking: list[tuple[int, str]] = msgspec.field(default_factory=list)
     losses: dict[str, int] = msgspec.field(default_factory=dict)
     findings: list[Finding] = msgspec.field(default_factory=list)
+    lost: list[bytes] = msgspec.field(default_factory=list)
     stop: Stop | None = None
 
     @classmethod

@@ -44,7 +44,7 @@ class Runner:
         self._root = target.another()
         self._folders = Navigator(self._root, _HANDLES)
         self._sources = Navigator(self._root, _HANDLES // 2)
-        self._files = _writing(lambda tools: FileContents(target, reader, tools), tools, processes)
+        self._files = _writing(target, reader, tools, processes)
         self._running: threading.Thread | None = None
         self._handed_out: tuple[Window, list[threading.Event]] | None = None
 
@@ -201,12 +201,16 @@ class Runner:
 
 
 def _writing(
-    make: Callable[[Tools], FileContents], tools: Tools, processes: int
+    target: Target, reader: BlobReader, tools: Tools, processes: int
 ) -> FileContents | Crew:
     """Those who write files; in this process alone where the system gives no others."""
+
+    def make(tools: Tools) -> FileContents:
+        return FileContents(target, reader, tools)
+
     if processes:
         with suppress(OSError):
-            return Crew(processes, make, tools)
+            return Crew(processes, make, tools, reader.index)
     return make(tools)
 
 
