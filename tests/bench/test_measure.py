@@ -19,22 +19,26 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def test_memory_that_a_command_touched_is_seen(tmp_path: Path) -> None:
+def memory_of(code: str, folder: Path) -> int:
     """Measured from a small process, as benchmarks do it: that of the starter counts as well."""
     measuring = (
         "import pathlib, sys; from bench import measure\n"
-        "command = [sys.executable, '-c', \"b'x' * (200 << 20)\"]\n"
-        f"print(measure.run([command], {ENV!r}, pathlib.Path({str(tmp_path)!r})).memory)"
+        f"command = [sys.executable, '-c', {code!r}]\n"
+        f"print(measure.run([command], {ENV!r}, pathlib.Path({str(folder)!r})).memory)"
     )
     done = subprocess.run(python(measuring), cwd=ROOT, capture_output=True, text=True, check=True)
-    assert 200 << 20 < int(done.stdout) < 300 << 20
+    return int(done.stdout)
+
+
+def test_memory_that_a_command_touched_is_seen(tmp_path: Path) -> None:
+    assert 200 << 20 < memory_of("b'x' * (200 << 20)", tmp_path) < 300 << 20
 
 
 def test_memory_of_copies_that_a_command_makes_of_itself_is_added(tmp_path: Path) -> None:
     own = "import os, time; mine = b'x' * (100 << 20)\n"
     copy = "if os.fork() == 0:\n more = b'y' * (150 << 20)\n"
     burn = " while time.process_time() < 0.6: pass\n os._exit(0)\n"
-    memory = measure.run([python(own + copy + burn + "os.wait()")], ENV, tmp_path).memory
+    memory = memory_of(own + copy + burn + "os.wait()", tmp_path)
     assert 350 << 20 < memory < 450 << 20  # what both have counts twice
 
 
