@@ -12,7 +12,7 @@ import pytest
 
 from tests.restorer.place import Place, differences, rsync
 from tests.restorer.processes import mounted, needs_root
-from tests.restorer.test_restore_damage import destroy, place_of, small_files
+from tests.restorer.test_restore_damage import small_files, with_bad_chunk
 from tests.restorer.test_restore_everything import age, fill
 from twofold.errors import NoSpace, TwofoldError
 from twofold.restorer import crew, restore
@@ -70,11 +70,7 @@ def test_over_what_is_there(place: Place) -> None:
 
 
 def test_damage_costs_what_it_hits_and_is_told_by_name(place: Place) -> None:
-    small_files(place.source, 300)
-    bad = place.source / "d7/bad"
-    bad.write_bytes(os.urandom(700_000))  # a frame of its own
-    place.backup()
-    destroy(place, place_of(place, bad))
+    bad = with_bad_chunk(place, 300)
     result = place.restore()
     assert (result.exit_code, result.damaged, result.failed) == (5, 1, 0)
     assert place.damage() == [str(bad)]

@@ -54,12 +54,21 @@ def destroy(place: Place, at: BlobLocation) -> None:
     path.write_bytes(data)
 
 
-def test_one_bad_chunk_costs_one_file(place: Place) -> None:
-    small_files(place.source, 2000)
+def with_bad_chunk(place: Place, count: int) -> Path:
+    """Back up so many small files and one whose chunk is then lost, and nothing else; which it is.
+
+    It is large enough for a frame of its own.
+    """
+    small_files(place.source, count)
     bad = place.source / "d7/bad"
-    bad.write_bytes(os.urandom(700_000))  # a frame of its own
+    bad.write_bytes(os.urandom(700_000))
     place.backup()
     destroy(place, place_of(place, bad))
+    return bad
+
+
+def test_one_bad_chunk_costs_one_file(place: Place) -> None:
+    bad = with_bad_chunk(place, 2000)
     result = place.restore()
     assert (result.exit_code, result.damaged, result.failed) == (5, 1, 0)
     assert result.new == 2000 + 20
@@ -69,11 +78,7 @@ def test_one_bad_chunk_costs_one_file(place: Place) -> None:
 
 @pytest.mark.slow
 def test_one_bad_chunk_among_ten_thousand(place: Place) -> None:
-    small_files(place.source, 9999)
-    bad = place.source / "d7/bad"
-    bad.write_bytes(os.urandom(700_000))
-    place.backup()
-    destroy(place, place_of(place, bad))
+    with_bad_chunk(place, 9999)
     result = place.restore()
     assert (result.exit_code, result.damaged, result.new) == (5, 1, 9999 + 20)
     assert rsync(place.source, place.target) == [">f+++++++++ d7/bad"]

@@ -153,9 +153,7 @@ class Crew:
 
     def drain(self) -> None:
         """Wait until all that was handed out is written. Raises what stopped the run."""
-        for mark in self.mark():
-            while not mark.wait(_POLL_SECONDS):
-                self._tools.trouble.raise_error()
+        self._tools.trouble.wait(self.mark())
         self._here.drain()
 
     def close(self) -> None:

@@ -92,9 +92,7 @@ class Runner:
         if handed_out is None:
             return
         window, written = handed_out
-        for mark in written:
-            while not mark.wait(_POLL_SECONDS):
-                self._tools.trouble.raise_error()
+        self._tools.trouble.wait(written)
         self._links(window.links)
         for at in range(0, len(window.left), GIVEN_TOGETHER):
             self._tools.trouble.raise_error()

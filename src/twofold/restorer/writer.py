@@ -10,7 +10,7 @@ import errno
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -27,6 +27,7 @@ from twofold.view import FileTree
 
 _QUEUE = 8
 _HANDLES = 6
+_POLL_SECONDS = 0.1
 _DIFFERS = "what was written reads back differently"
 _ZEROS = bytes(1 << 16)
 
@@ -82,6 +83,12 @@ class Trouble:
         """Raise it, if there is one."""
         if self.error is not None:
             raise self.error
+
+    def wait(self, marks: Iterable[threading.Event]) -> None:
+        """Wait until all are set. Raises what stopped the run, for then some never will be."""
+        for mark in marks:
+            while not mark.wait(_POLL_SECONDS):
+                self.raise_error()
 
 
 class Tools(msgspec.Struct, frozen=True):

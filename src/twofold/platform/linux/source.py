@@ -254,11 +254,8 @@ class LinuxSourceDir:
         return self._open(b"..")
 
     def _open(self, name: bytes) -> "LinuxSourceDir":
-        try:
-            return LinuxSourceDir(system.open_directory(name, self._fd), self._mounts)
-        except PermissionError:
-            fd = system.open_to_pass(name, self._fd)
-            return LinuxSourceDir(fd, self._mounts, listed=False)
+        fd, listed = system.open_to_pass(name, self._fd)
+        return LinuxSourceDir(fd, self._mounts, listed=listed)
 
     def open_file(self, name: bytes) -> LinuxSourceFile:
         """Open a regular file without following links, waiting or touching atime. OSError."""

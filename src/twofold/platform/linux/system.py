@@ -58,9 +58,12 @@ def open_directory(name: bytes, dir_fd: int | None = None, *, follow: bool = Fal
     return _open_untouched(name, flags, dir_fd)
 
 
-def open_to_pass(name: bytes, dir_fd: int) -> int:
-    """A descriptor of a directory that may not be listed, only to go on from it. OSError."""
-    return os.open(name, os.O_PATH | _DIRECTORY | os.O_NOFOLLOW, dir_fd=dir_fd)
+def open_to_pass(name: bytes, dir_fd: int) -> tuple[int, bool]:
+    """A descriptor of a directory, and whether it may be listed; else only to go on. OSError."""
+    try:
+        return open_directory(name, dir_fd), True
+    except PermissionError:
+        return os.open(name, os.O_PATH | _DIRECTORY | os.O_NOFOLLOW, dir_fd=dir_fd), False
 
 
 def open_path(path: bytes) -> int:

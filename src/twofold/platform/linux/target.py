@@ -122,11 +122,8 @@ class LinuxTargetDir:
         return self._open(b"..")
 
     def _open(self, name: bytes) -> "LinuxTargetDir":
-        try:
-            return LinuxTargetDir(system.open_directory(name, self.fd), self._mounts)
-        except PermissionError:
-            fd = system.open_to_pass(name, self.fd)
-            return LinuxTargetDir(fd, self._mounts, listed=False)
+        fd, listed = system.open_to_pass(name, self.fd)
+        return LinuxTargetDir(fd, self._mounts, listed=listed)
 
     def make_dir(self, name: bytes, *, flags: int = 0) -> "LinuxTargetDir":
         """Create (0700) and open a child directory. OSError."""
