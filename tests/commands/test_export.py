@@ -12,6 +12,9 @@ from tests.restorer.conftest import place, template
 from tests.restorer.place import Place
 from tests.view.images import image_of, partitioned
 from twofold.commands import export
+from twofold.disk import containers
+from twofold.disk.containers import ImageKind
+from twofold.disk.containers.limits import Limit
 from twofold.errors import (
     DamageFound,
     RefusedUnsafe,
@@ -137,6 +140,17 @@ def test_a_dry_run_writes_nothing(place: Place, disk: Path, folder: Path) -> Non
     image_of(place, disk)
     result = export.run(options(place, folder / "out.vhdx", dry_run=True), ignore)
     assert (result.bytes_written, result.bytes_total) == (0, disk.stat().st_size)
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_disk_too_large_for_its_kind_is_refused_before_anything_is_written(
+    place: Place, disk: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    image_of(place, disk)
+    monkeypatch.setitem(containers._LIMITS, ImageKind.VHD, Limit(MIB, "a VHD holds less"))
+    with pytest.raises(UsageError, match="a VHD holds less"):
+        export.run(options(place, folder / "out.vhd", dry_run=dry_run), ignore)
     assert os.listdir(folder) == []
 
 

@@ -23,6 +23,7 @@ from twofold.disk.containers import (
     Details,
     Extent,
     ImageKind,
+    refuse_larger,
     write_qcow2,
     write_raw,
     write_vhd,
@@ -113,6 +114,7 @@ def run(options: ExportOptions, emit: Emit) -> ExportResult:
     with read_snapshot(options.access, address, "export", emit) as reading:
         refuse_own_folder(reading.repository, os.fsencode(options.file))
         source = _source(reading, part)
+        refuse_larger(kind, source.size)
         held = sum(length for _, length in source.extents())
         written = 0
         if part is None:

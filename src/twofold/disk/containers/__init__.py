@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from twofold.disk.base import BlockReader
-from twofold.disk.containers import qcow2, vhd, vhdx, vhdx_layout, vmdk
+from twofold.disk.containers import limits, qcow2, vhd, vhdx, vhdx_layout, vmdk
 from twofold.disk.containers.base import Container, Extent, SparseReader
 from twofold.disk.containers.qcow2_write import write_qcow2
 from twofold.disk.containers.raw import RawImage, write_raw
@@ -28,6 +28,7 @@ __all__ = [
     "SparseReader",
     "kind_of",
     "open_container",
+    "refuse_larger",
     "write_qcow2",
     "write_raw",
     "write_vhd",
@@ -52,6 +53,11 @@ _OPENERS: dict[ImageKind, Callable[[BlockReader], Container]] = {
     ImageKind.VHDX: vhdx.open_vhdx,
     ImageKind.QCOW2: qcow2.open_qcow2,
 }
+_LIMITS = {
+    ImageKind.VHD: limits.VHD,
+    ImageKind.VHDX: limits.VHDX,
+    ImageKind.VMDK: limits.VMDK,
+}
 _LARGEST = 1 << 48
 """Bytes that a small file may claim to hold: what is empty costs time and memory, too."""
 _MAGICS = (
@@ -70,6 +76,12 @@ def kind_of(reader: BlockReader) -> ImageKind:
         if start.startswith(magic):
             return kind
     return ImageKind.VHD if vhd.find_footer(reader) else ImageKind.RAW
+
+
+def refuse_larger(kind: ImageKind, size: int) -> None:
+    """``UsageError`` for a disk of more bytes than can be written as a file of this kind."""
+    if kind in _LIMITS:
+        _LIMITS[kind].check(size)
 
 
 def open_container(

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from twofold.disk.base import BlockReader
 from twofold.disk.containers.base import SECTOR, Extent, whole_sectors
 from twofold.disk.containers.grains import begin, grains
+from twofold.disk.containers.limits import VHD
 from twofold.disk.containers.vhd import (
     COOKIE,
     DYNAMIC,
@@ -24,11 +25,8 @@ from twofold.disk.containers.vhd import (
     Footer,
     checksum,
 )
-from twofold.errors import UsageError
 
 BLOCK = 2 * 1024 * 1024
-LARGEST = 2040 * 1024**3
-"""Bytes of the largest disk a dynamic VHD holds."""
 
 _NOWHERE = 0xFFFFFFFFFFFFFFFF
 _TABLE = SECTOR + HEADER_SIZE
@@ -50,8 +48,7 @@ def write_vhd(
     """
     begin(out)
     size = whole_sectors(source.size)
-    if size > LARGEST:
-        raise UsageError("a VHD holds at most 2040 GiB; VHDX holds more")
+    VHD.check(size)
     name = (identity or uuid4()).bytes
     if fixed:
         for offset, data in grains(source, extents):

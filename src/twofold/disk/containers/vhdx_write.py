@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 from twofold.disk.base import BlockReader
 from twofold.disk.containers.base import Extent
 from twofold.disk.containers.grains import begin, finish, grains
+from twofold.disk.containers.limits import VHDX
 from twofold.disk.containers.vhdx import PRESENT, chunk_ratio, table_entries
 from twofold.disk.containers.vhdx_layout import (
     BLOCK_TABLE,
@@ -29,7 +30,6 @@ from twofold.disk.containers.vhdx_layout import (
     IDENTIFIER,
     ITEM,
     KIB,
-    LARGEST,
     LOGICAL_SECTOR,
     METADATA,
     METADATA_REGION,
@@ -43,7 +43,6 @@ from twofold.disk.containers.vhdx_layout import (
     Shape,
     sealed,
 )
-from twofold.errors import UsageError
 
 _LOG, _METADATA, _TABLE = MIB, 2 * MIB, 3 * MIB
 _MOST_BLOCKS = 1 << 21
@@ -65,8 +64,7 @@ def write_vhdx(
     begin(out)
     sector = 4096 if source.sector_size == 4096 else 512
     size = -(-source.size // sector) * sector
-    if size > LARGEST:
-        raise UsageError("a VHDX holds at most 64 TiB")
+    VHDX.check(size)
     block = MIB
     while size > block * _MOST_BLOCKS:
         block *= 2

@@ -17,6 +17,7 @@ from typing import BinaryIO, NamedTuple
 from twofold.disk.base import BlockReader
 from twofold.disk.containers.base import SECTOR, Extent, whole_sectors
 from twofold.disk.containers.grains import GRAIN, begin, finish, grains
+from twofold.disk.containers.limits import VMDK
 from twofold.disk.containers.vhd_write import geometry
 from twofold.disk.containers.vmdk import (
     AT_END,
@@ -29,12 +30,9 @@ from twofold.disk.containers.vmdk import (
     REDUNDANT,
     Header,
 )
-from twofold.errors import UsageError
 
 ENTRIES = 512
 REACH = GRAIN * ENTRIES
-LARGEST = 2 * 1024**4 - GRAIN
-"""Bytes of the largest disk in one sparse file, whose sectors must have numbers of 32 bits."""
 
 _GRAIN_SECTORS = GRAIN // SECTOR
 _TABLE_SECTORS = ENTRIES * 4 // SECTOR
@@ -86,8 +84,7 @@ def write_vmdk(
     """
     begin(out)
     size = whole_sectors(source.size)
-    if size > LARGEST:
-        raise UsageError("a VMDK of one file holds less than 2 TiB; VHDX and QCOW2 hold more")
+    VMDK.check(size)
     writer = (_Streamed if stream_optimised else _Sparse)(out, size, details or Details())
     for offset, data in grains(source, extents):
         writer.add(offset, bytes(data).ljust(GRAIN, b"\0"))

@@ -70,6 +70,18 @@ def file_name(value: bytes) -> FileName:
     return FileName(parent & NUMBER, attributes, tag, space, utf8(name))
 
 
+def step(name: bytes) -> bytes:
+    """A name as one step of a path.
+
+    Names of the POSIX name space may hold all characters: what paths have other uses for is spelled
+    as it would be typed, ``\\x2f``. A name that is only spelled like that is another one, and who
+    reads the directory is told of the second. No name at all stays none.
+    """
+    if name in (b".", b".."):
+        return name.replace(b".", rb"\x2e")
+    return name.replace(b"/", rb"\x2f").replace(b"\0", rb"\x00")
+
+
 def extended_attributes(value: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Names and values of $EA."""
     at = 0

@@ -37,7 +37,6 @@ _VOLUME = 3
 _BITMAP = 6
 _DIRECTORY = 0x10000000
 _REPARSE = 0x400
-_FORBIDDEN = (b"", b".", b"..")
 
 
 def open_ntfs(reader: BlockReader, *, frozen: bool = False) -> "Ntfs":
@@ -134,14 +133,11 @@ class Ntfs:
         return self._files.plain(file)
 
     def entries(self, directory: int) -> Iterator[DirectoryEntry]:
-        """The children; names that could lead elsewhere are left out and noted."""
+        """The children; of names that could lead elsewhere, what does so is spelled."""
         for number, name in self._files.names(directory):
             if name.space == values.DOS or number < FIRST_USER_RECORD:
                 continue
-            if name.name in _FORBIDDEN or b"/" in name.name or b"\0" in name.name:
-                self._notes.tell(f"directory {directory} has an impossible name for file {number}")
-                continue
-            yield DirectoryEntry(name.name, number, self._kind(number, name))
+            yield DirectoryEntry(values.step(name.name), number, self._kind(number, name))
 
     def _kind(self, number: int, name: values.FileName) -> Kind:
         """From the copy of the attributes that the directory keeps, if they tell all."""
