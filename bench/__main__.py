@@ -6,6 +6,7 @@ python3 -m bench --peers-only    fetch the peers and stop
 python3 -m bench --report FILE   make the page again from the records of a run
 python3 -m bench.scaling         cost by number of files and of threads; writes docs/scaling.md
 python3 -m bench.images          images of disks; writes docs/image-benchmarks.md
+python3 -m bench.verbs           what else is done with a repository; writes docs/verb-benchmarks.md
 """
 
 import argparse

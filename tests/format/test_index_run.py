@@ -68,6 +68,7 @@ def test_lookup_is_a_dict(entries: list[PackEntry], strangers: list[bytes]) -> N
         assert sorted(map(repr, everywhere)) == sorted(map(repr, listed))
     for ident in strangers:
         assert (run.find(ident) >= 0) == (ident in expected) == bool(run.positions(ident))
+        assert run.lists(ident) == (ident in expected)
         assert (run.first(ident) is not None) == (ident in expected)
     assert list(run.ids()) == sorted(ident for ident, _ in places(entries))
     assert run.count == sum(len(listed) for listed in expected.values())

@@ -1,5 +1,6 @@
 """Following snapshots: every page once, every loss in every snapshot that has it, by its paths."""
 
+import msgspec
 import pytest
 
 from tests.graph.conftest import Graph, directory
@@ -36,6 +37,14 @@ def test_a_lost_blob_names_its_file(graph: Graph, chunk: bytes) -> None:
     graph.lose(chunk)
     found = graph.verify(tree)
     assert affects(found, b"/dir/a") and "cannot be had" in found.reason
+
+
+def test_a_file_of_one_blob_is_looked_at_like_any_other(graph: Graph) -> None:
+    short = msgspec.structs.replace(graph.file(b"short", b"one"), size=2)
+    lost = graph.file(b"lost", b"two")
+    tree = graph.folder(graph.file(b"a", b"three"), lost, short)
+    graph.lose(b"two")
+    assert affects(graph.verify(tree), b"/lost", b"/short")
 
 
 def test_a_lost_blob_of_a_long_file_names_it_once(graph: Graph) -> None:

@@ -14,6 +14,7 @@ from twofold.platform import (
     RECORD_SIZE,
     Entry,
     iterate,
+    names_of,
     pack_listing,
     pack_record,
     records,
@@ -88,6 +89,26 @@ def test_inodes_can_be_left_out(some: list[Entry]) -> None:
     assert without_inodes(pack_listing(some)) == pack_listing(want)
 
 
+@settings(deadline=None)
+@given(LISTINGS, st.data())
+def test_names_alone_are_those_of_the_records_or_refused_like_them(
+    some: list[Entry], data: st.DataObject
+) -> None:
+    listing = bytearray(pack_listing(some))
+    if listing and data.draw(st.booleans()):
+        listing[data.draw(st.integers(0, len(listing) - 1))] ^= data.draw(st.integers(1, 255))
+    if data.draw(st.booleans()):
+        del listing[data.draw(st.integers(0, len(listing))) :]
+    try:
+        wanted = [name for name, _ in records(bytes(listing))]
+    except FormatError as reason:
+        with pytest.raises(FormatError) as refused:
+            names_of(bytes(listing))
+        assert str(refused.value) == str(reason)
+    else:
+        assert names_of(bytes(listing)) == wanted
+
+
 BAD_NAMES = [b"", b".", b"..", b"a/b", b"/", b"a\0", b"\0", b"../../etc/passwd"]
 
 
@@ -101,8 +122,9 @@ def test_names_no_directory_can_hold(name: bytes) -> None:
     with pytest.raises(FormatError):
         pack_record(Entry(1, 2, 3, 4, 5, 6, 7, 8, 0, name))
     for listing in (raw(name), raw(b"!") + raw(name)):
-        with pytest.raises(FormatError):
-            validate(listing)
+        for reader in (validate, names_of):
+            with pytest.raises(FormatError):
+                reader(listing)
 
 
 @pytest.mark.parametrize(

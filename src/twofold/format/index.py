@@ -208,8 +208,15 @@ class IndexRun:
 
     def find(self, blob_id: bytes) -> int:
         """Position of a blob, -1 if it is not listed."""
+        if self.columns is not None:
+            first, end = self.columns.span(blob_id)
+            return int(first) if first < end else -1
         positions = self.positions(blob_id)
         return positions.start if positions else -1
+
+    def lists(self, blob_id: bytes) -> bool:
+        """Whether it has the blob."""
+        return self.find(blob_id) >= 0
 
     def positions(self, blob_id: bytes) -> range:
         """All positions of a blob: several packs may hold it."""

@@ -35,6 +35,7 @@ from twofold.platform.base import (
 from twofold.platform.devices import Disk, DiskInfo, Mount, PartitionInfo
 from twofold.platform.listing import (
     iterate,
+    names_of,
     pack_listing,
     pack_record,
     records,
@@ -79,6 +80,7 @@ __all__ = [
     "current",
     "is_temporary",
     "iterate",
+    "names_of",
     "pack_listing",
     "pack_record",
     "records",

@@ -8,7 +8,8 @@ name in it will be handed to system calls. Bytes that break a rule raise FormatE
 import stat
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import lt
 
 from twofold.errors import FormatError
 from twofold.platform.base import FLAG_FAR_TIME, RECORD, RECORD_SIZE, Entry
@@ -60,6 +61,25 @@ def records(listing: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise FormatError(_explain(listing, name_at, at, before))
         before = name
         yield name, head
+
+
+def names_of(listing: bytes) -> list[bytes]:
+    """The names alone, checked as ``records`` checks them, which is asked where one is wrong."""
+    names: list[bytes] = []
+    at, end = 0, len(listing)
+    while at + RECORD_SIZE <= end:
+        name_at = at + RECORD_SIZE
+        at = name_at + (listing[name_at - 8] | listing[name_at - 7] << 8)
+        names.append(listing[name_at:at])
+    joined = b"".join(names)
+    ascending = all(map(lt, chain((b"",), names), names))
+    if at != end or not ascending or b"/" in joined or b"\0" in joined or _has_dots(names):
+        return [name for name, _ in records(listing)]
+    return names
+
+
+def _has_dots(names: list[bytes]) -> bool:
+    return b"." in names or b".." in names
 
 
 def iterate(listing: bytes) -> Iterator[Entry]:

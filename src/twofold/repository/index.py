@@ -44,6 +44,8 @@ class Index:
         """Grows with every change of what a writer may rely on."""
         self.adopted: list[tuple[BlobKind, PackEntry]] = []
         """Packs that were in no readable index object."""
+        self._likely: dict[BlobKind, IndexRun] = {}
+        """The run that listed the blob last asked for: those stored together are asked together."""
         self._rescue: Callable[[], object] | None = None
         self._rescuing = threading.Lock()
         self._noting = threading.Lock()
@@ -107,6 +109,25 @@ class Index:
             if found is not None:
                 return found if found.pack.id not in self.lost else next(self.places(kind, blob_id))
         return None
+
+    def lists(self, kind: BlobKind, blob_id: bytes) -> bool:
+        """Whether a blob is listed, possible or not."""
+        likely = self._likely.get(kind)
+        if likely is not None and likely.lists(blob_id):
+            return True
+        for run in self.runs[kind]:
+            if run.lists(blob_id):
+                self._likely[kind] = run
+                return True
+        return False
+
+    def some_place(self, kind: BlobKind, blob_id: bytes) -> BlobLocation | None:
+        """One of ``places``, whichever is found first; None if there is none."""
+        likely = self._likely.get(kind)
+        found = likely.first(blob_id) if likely is not None else None
+        if found is None and self.lists(kind, blob_id):
+            found = self.place(kind, blob_id)
+        return found
 
     def locations(self, kind: BlobKind, blob_id: bytes) -> Iterator[BlobLocation]:
         """``places`` for readers: looks again before it finds none."""

@@ -7,7 +7,9 @@ it are taken away and must come back, for parity that was never tried is no pari
 """
 
 import secrets
+from array import array
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 
 import msgspec
 
@@ -126,12 +128,13 @@ class PackExaminer:
             plain = self._reader.open_frame(kind, info, frame, front[frame.offset : end])
         except FormatError:
             return False
-        view, offset = memoryview(plain), 0
-        for ident, length in frame.blobs:
-            if self._keys.blob_id(kind, view[offset : offset + length]) != ident:
-                return False
-            offset += length
-        return True
+        ends = list(accumulate((length for _, length in frame.blobs), initial=0))
+        if ends[-1] > len(plain):
+            return False
+        spans = array("Q", bytes(16 * len(frame.blobs)))
+        spans[::2], spans[1::2] = array("Q", ends[:-1]), array("Q", ends[1:])
+        found = self._keys.ids_of(kind, memoryview(plain), spans)
+        return found == b"".join([ident for ident, _ in frame.blobs])
 
 
 class _Fronts:

@@ -7,6 +7,7 @@ lost. Where no index object lists it, the packs that none lists are asked, once.
 import msgspec
 
 from twofold.errors import FormatError
+from twofold.format.index import BlobLocation
 from twofold.format.names import BlobKind
 from twofold.repository.index import Index
 from twofold.repository.listing import PackListing
@@ -48,13 +49,18 @@ class Survey(msgspec.Struct):
 
     def _found(self, kind: BlobKind, blob: bytes, length: int | None) -> bool:
         if length is None and not self.missing and not self.lost_frames:
-            return any(run.find(blob) >= 0 for run in self.index.runs[kind])
+            return self.index.lists(kind, blob)
         try:
-            return any(
-                place.pack.id not in self.missing
-                and (place.pack.id, place.frame.ordinal) not in self.lost_frames
-                and length in (None, place.length)
-                for place in self.index.places(kind, blob)
-            )
+            some = self.index.some_place(kind, blob)
+            if some is None or self._gives(some, length):
+                return some is not None
+            return any(self._gives(place, length) for place in self.index.places(kind, blob))
         except FormatError:
             return False
+
+    def _gives(self, place: BlobLocation, length: int | None) -> bool:
+        """Whether a place has its blob, and of this length."""
+        pack = place.pack.id
+        if pack in self.missing or (pack, place.frame.ordinal) in self.lost_frames:
+            return False
+        return length is None or length == place.length

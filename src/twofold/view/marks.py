@@ -51,7 +51,7 @@ class BlobMarks:
             return None
 
     def _place(self, blob_id: bytes) -> tuple[int, int] | None:
-        if self._known != self._index.size:
+        if self._known != self._index.version:
             self._take_in()
         for number, (run, _) in enumerate(self._runs):
             position = run.find(blob_id)
@@ -68,7 +68,7 @@ class BlobMarks:
         new = self._index.runs[self._kind][len(self._runs) :]
         for run in sorted(new, key=lambda run: -run.count):
             self._runs.append((run, bytearray(run.count)))
-        self._known = self._index.size
+        self._known = self._index.version
 
 
 class Flagged:
