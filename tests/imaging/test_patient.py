@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from twofold.errors import SourceDamaged
 from twofold.imaging.patient import Fate, PatientReader
 
 SECTOR = 512
@@ -192,3 +193,30 @@ def test_the_first_refusal_is_told_at_once_and_only_once() -> None:
     reader.read(8 * SECTOR, 4 * SECTOR)
     reader.read(70 * SECTOR, 20 * SECTOR)
     assert told == [8 * SECTOR]
+
+
+@pytest.mark.parametrize("number", [errno.ENODEV, errno.ENXIO])
+def test_a_disk_that_is_taken_away_is_not_tried_piece_by_piece(number: int) -> None:
+    disk = Disk(random.Random(1), set(), sectors=64 << 10)
+    reader = patient(disk)
+    assert reader.glance(0, WINDOW) is not None
+    tries = 0
+
+    def gone(_offset: int, _length: int) -> bytes:
+        nonlocal tries
+        tries += 1
+        raise OSError(number, "No such device")
+
+    disk.read = gone  # type: ignore[method-assign, assignment]
+    with pytest.raises(SourceDamaged, match="taken away"):
+        for offset in range(0, disk.size, WINDOW):
+            reader.glance(offset, WINDOW)
+    assert tries < 20
+
+
+def test_a_few_such_answers_are_bad_sectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(random.Random(1), {40, 900, 901})
+    monkeypatch.setattr(errno, "EIO", errno.ENXIO)
+    reader = patient(disk)
+    assert reader.read(0, disk.size) == disk.without(disk.bad)
+    assert lost(reader) == disk.bad

@@ -15,6 +15,7 @@ import pytest
 
 from tests.platform.loops import MIB, loop, mounted, new_image, run
 from twofold.disk.base import BlockReader
+from twofold.disk.blocks import hole_at
 from twofold.disk.partitions import read_table
 from twofold.errors import FormatError, NeedsRights, RefusedUnsafe, UsageError
 from twofold.imaging.writing import StoredBlocks
@@ -399,3 +400,17 @@ def test_partitions_are_looked_for_again(tmp_path: Path) -> None:
         assert not os.path.exists(f"{device}p1")  # there is no table
     with opened(image) as disk:
         assert not disk.reread_partitions()
+
+
+def test_holes_of_files_are_told_and_those_of_devices_read(target: tuple[str, Path]) -> None:
+    path, image = target
+    with image.open("r+b") as file:
+        file.truncate(0)
+        file.truncate(SIZE)
+        file.seek(5 * MIB)
+        file.write(b"\1" * MIB)
+        file.flush()
+        with opened(path) as disk:
+            found = [hole_at(disk, at) for at in (0, MIB + 1, 5 * MIB, 6 * MIB)]
+            told = [5 * MIB, 4 * MIB - 1, 0, 2 * MIB] if path == str(image) else [0, 0, 0, 0]
+            assert found == told

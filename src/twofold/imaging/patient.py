@@ -11,8 +11,11 @@ Refusals may take so much time in all (``patience``), of which each piece gets i
 large pieces as much again, after which more and more of them are passed over where many in a row
 were refused, to be tried from the other side. What was never tried alone for want of time is known
 as such. No sector that was refused alone is asked for again.
+
+Who says, time after time, that there is no such device is no bad sector: the disk was taken away.
 """
 
+import errno
 from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import NamedTuple
@@ -20,6 +23,7 @@ from typing import NamedTuple
 from twofold import clock
 from twofold.disk.base import AloneBlocks, BlockReader
 from twofold.disk.blocks import between, hole_at, joined
+from twofold.errors import SourceDamaged
 from twofold.imaging.ranges import Ranges
 
 PATIENCE = 30 * 60.0
@@ -28,6 +32,8 @@ _STEPS = (1 << 20, 64 << 10)
 _UNFORESEEN = 1 / 4  # of the time left: what a read may take that was not put off
 _GRACE = 8  # refusals that any read may meet, as long as there is time at all
 _SKIP, _MOST_SKIPPED = 8 << 20, 1 << 30  # bytes passed over after a refusal, when time has run out
+_GONE = (errno.ENXIO, errno.ENODEV)
+_GONE_FOR_GOOD = 16  # such answers, with no other in between
 Piece = tuple[int, int]
 
 
@@ -42,6 +48,8 @@ class Fate(Enum):
 
 class PatientReader:
     """A BlockReader that never fails for a bad sector. Used by one thread.
+
+    ``SourceDamaged`` from any method when the disk was taken away.
 
     ``patience``: see above, in seconds. ``refused`` is told once, with the place of the first.
     """
@@ -60,6 +68,7 @@ class PatientReader:
         self._now = now
         self._left = self._left_at_once = patience
         self._limit, self._grace = 0.0, 0
+        self._gone = 0
         self._passed_over = (0, 0)  # first byte, and the one behind
         self._refused: set[Piece] = set()
         self._bad, self._untried, self._waiting = Ranges(), Ranges(), Ranges()
@@ -175,7 +184,8 @@ class PatientReader:
         read = self._alone if alone else self._reader.read
         try:
             data = read(offset, length)
-        except OSError:
+        except OSError as error:
+            self._count_gone(error)
             if self._tell is not None:
                 self._tell(offset)
                 self._tell = None
@@ -183,7 +193,16 @@ class PatientReader:
                 self._refuse(offset, length)
             return None
         self.answered = True
+        self._gone = 0
         return data
+
+    def _count_gone(self, error: OSError) -> None:
+        self._gone = self._gone + 1 if error.errno in _GONE else 0
+        if self._gone >= _GONE_FOR_GOOD:
+            raise SourceDamaged(
+                f"the disk was taken away while it was read: {error.strerror}",
+                hint="see that it is connected, then run again: what is stored is not stored twice",
+            ) from error
 
     def _refuse(self, offset: int, length: int) -> None:
         if offset // self.sector_size == (offset + length - 1) // self.sector_size:

@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from typing import Literal, NamedTuple, Protocol
 
 from twofold.disk.base import BlockReader
-from twofold.disk.blocks import check_range
+from twofold.disk.blocks import check_range, hole_at
 from twofold.errors import FormatError
 
 SECTOR = 512
@@ -81,9 +81,9 @@ class Container(ABC):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def hole(self, offset: int) -> int:
-        """How many bytes from there on were never written."""
-        source, _, length = self.place(offset)
-        return length if source is None else 0
+        """How many bytes from there on were never written, or are a hole of the file."""
+        source, at, length = self.place(offset)
+        return length if source is None else min(length, hole_at(source, at))
 
     def extents(self) -> Iterator[Extent]:
         """What is stored, neighbours joined."""

@@ -62,6 +62,15 @@ def physical_sector(fd: int) -> int:
         return 0
 
 
+def placed(fd: int) -> bool:
+    """Have all that was written to a file get its place; whether that can be relied on."""
+    try:
+        os.fsync(fd)
+    except OSError:
+        return False
+    return True
+
+
 def punch(fd: int, offset: int, length: int) -> bool:
     """Free the storage of a range, which then reads as zeros; False where that cannot be had.
 

@@ -83,6 +83,7 @@ class LinuxDisk:
         self._direct: direct.Direct | None = None
         self._past_cache: direct.Direct | None = None
         self._may_pass = True
+        self._holes_told: bool | None = None
         self._opening = Lock()
         self.is_device = stat.S_ISBLK(os.fstat(fd).st_mode)
         if write:
@@ -130,11 +131,20 @@ class LinuxDisk:
                 f"it ends at byte {self.size:,}, where bytes {offset:,} to {offset + length:,}"
                 " should follow"
             )
-        data = os.pread(self._live(), length, offset)
-        if len(data) < length:
-            data = self._read_rest(data, offset, length)
+        try:
+            data = os.pread(self._live(), length, offset)
+            if len(data) < length:
+                data = self._read_rest(data, offset, length)
+        except OSError as error:
+            raise self._told(error) from error
         self._read.add(offset, length)
         return data
+
+    def _told(self, error: OSError) -> OSError:
+        """What a device said; one that was taken away has no bytes any more."""
+        if self.is_device and not os.lseek(self._live(), 0, os.SEEK_END):
+            return system.fail(errno.ENODEV, self.path)
+        return error
 
     def _read_rest(self, data: bytes, offset: int, length: int) -> bytes:
         """What one call did not give, as it does before a bad sector and beyond 2 GiB."""
@@ -148,6 +158,22 @@ class LinuxDisk:
             done += len(part)
         return b"".join(parts)
 
+    def hole(self, offset: int) -> int:
+        """How many bytes from there on a file has no place for; 0 where that is not known.
+
+        What was written and has no place yet is given one first: there were file systems that
+        called it a hole.
+        """
+        if self._holes_told is None:
+            self._holes_told = not self.is_device and block_calls.placed(self._live())
+        if not self._holes_told:
+            return 0
+        try:
+            return min(os.lseek(self._live(), offset, os.SEEK_DATA), self.size) - offset
+        except OSError as error:
+            nothing_follows = error.errno == errno.ENXIO
+            return max(self.size - offset, 0) if nothing_follows else 0
+
     def read_alone(self, offset: int, length: int) -> bytes:
         """The same without what the system would read along. FormatError, OSError."""
         if not self.is_device:
@@ -156,7 +182,10 @@ class LinuxDisk:
             raise FormatError(f"bytes {offset} to {offset + length} are outside of {self.size}")
         if self._direct is None:
             self._direct = direct.Direct(self._live(), self.sector_size)
-        return self._direct.read(offset, length)
+        try:
+            return self._direct.read(offset, length)
+        except OSError as error:
+            raise self._told(error) from error
 
     def read_stored(self, offset: int, length: int) -> Buffer:
         """``read`` past the system's cache where that can be had, kept until the thread's next.
