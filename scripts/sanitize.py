@@ -30,6 +30,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # part of the extension, and the tests th
     "argon2": ("tests/repository/test_argon2id.py",),
     "index": ("tests/repository/test_blob_set.py",),
     "disk": ("tests/disk/test_native_streams.py",),
+    "listing": ("tests/platform/test_platform_listing.py",),
     "files": (
         "tests/platform/test_platform_native.py",
         "tests/platform/test_platform_native_write.py",

@@ -5,16 +5,7 @@
 #ifdef __linux__
 
 #include <linux/fs.h>
-#include <string.h>
 #include <sys/ioctl.h>
-
-int
-is_single_name(const char *name, size_t size)
-{
-    if (size == 0 || (size <= 2 && memcmp(name, "..", size) == 0))
-        return 0;
-    return memchr(name, '/', size) == NULL && memchr(name, 0, size) == NULL;
-}
 
 unsigned
 inode_flags(int fd)
@@ -29,7 +20,7 @@ static PyMethodDef functions[] = {
     {"scan_tree", scan_tree, METH_VARARGS,
      "scan_tree(fd, names, depths, limit) -> list of what each directory of a tree holds."},
     {"read_batch", read_batch, METH_VARARGS,
-     "read_batch(fd, names, sizes, buffer, kept, read, entry, extras) -> list of small files read."},
+     "read_batch(fd, wanted, buffer, settled, kept, read, entry, extras) -> list of small files read."},
     {"write_batch", write_batch, METH_VARARGS,
      "write_batch(fd, names, data, attributes, start, random, now, kept) -> how far it came."},
     {"write_below", write_below, METH_VARARGS,

@@ -5,6 +5,7 @@
 #ifndef TWOFOLD_FILES_H
 #define TWOFOLD_FILES_H
 
+#include "listing.h"
 #include "native.h"
 
 #ifdef __linux__
@@ -15,9 +16,6 @@ PyObject *read_batch(PyObject *module, PyObject *args);
 PyObject *write_batch(PyObject *module, PyObject *args);
 PyObject *write_below(PyObject *module, PyObject *args);
 PyObject *apply_below(PyObject *module, PyObject *args);
-
-/* Whether a name is one component: not empty, "." or "..", and without a slash or zero byte. */
-int is_single_name(const char *name, size_t size);
 
 /* Inode flags (FS_IOC_GETFLAGS) of an open regular file; 0 where there are none to be had. */
 unsigned inode_flags(int fd);

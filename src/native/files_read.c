@@ -216,14 +216,19 @@ read_all(int dir_fd, const struct wanted *wanted, struct outcome *outcomes, size
 
 /* Fills in what is wanted; -1 with an exception when the numbers do not fit the buffer. */
 static int
-take_wanted(PyObject *names, PyObject *sizes, size_t room, struct wanted *wanted)
+take_wanted(PyObject *entries, size_t room, struct wanted *wanted)
 {
-    Py_ssize_t count = PyTuple_Size(names);
+    Py_ssize_t count = PyTuple_Size(entries);
     size_t left = room;
     for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *entry = PyTuple_GetItem(entries, i);
+        if (!PyTuple_Check(entry) || PyTuple_Size(entry) != ENTRY_FIELDS) {
+            PyErr_SetString(PyExc_TypeError, "files are wanted by their entries");
+            return -1;
+        }
         char *name;
-        Py_ssize_t length, size = PyLong_AsSsize_t(PyTuple_GetItem(sizes, i));
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(names, i), &name, &length) < 0 ||
+        Py_ssize_t length, size = PyLong_AsSsize_t(PyTuple_GetItem(entry, ENTRY_SIZE));
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(entry, ENTRY_NAME), &name, &length) < 0 ||
             (size == -1 && PyErr_Occurred()))
             return -1;
         if (size < 0 || (size_t)size >= left) {
@@ -237,21 +242,20 @@ take_wanted(PyObject *names, PyObject *sizes, size_t room, struct wanted *wanted
 }
 
 static PyObject *
-read_names(int fd, PyObject *names, PyObject *sizes, const Py_buffer *buffer,
-           const struct makers *makers)
+read_entries(int fd, PyObject *entries, const Py_buffer *buffer, const struct makers *makers)
 {
-    size_t count = (size_t)PyTuple_Size(names);
+    size_t count = (size_t)PyTuple_Size(entries);
     struct wanted *wanted = calloc(count + 1, sizeof *wanted);
     struct outcome *outcomes = calloc(count + 1, sizeof *outcomes);
     struct side side = {0};
     PyObject *list = NULL;
     if (wanted == NULL || outcomes == NULL) {
         PyErr_NoMemory();
-    } else if (take_wanted(names, sizes, (size_t)buffer->len, wanted) == 0) {
+    } else if (take_wanted(entries, (size_t)buffer->len, wanted) == 0) {
         Py_BEGIN_ALLOW_THREADS
         read_all(fd, wanted, outcomes, count, buffer->buf, &side);
         Py_END_ALLOW_THREADS
-        list = side.full ? PyErr_NoMemory() : make_list(makers, outcomes, count, &side);
+        list = side.full ? PyErr_NoMemory() : make_list(makers, entries, outcomes, &side);
     }
     free(side.bytes);
     free(outcomes);
@@ -272,26 +276,20 @@ read_batch(PyObject *module, PyObject *args)
 {
     (void)module;
     int fd;
-    PyObject *given_names, *given_sizes, *list = NULL;
+    PyObject *wanted, *list = NULL;
     Py_buffer buffer;
     struct makers makers;
-    if (!PyArg_ParseTuple(args, "iOOw*IO!O!O", &fd, &given_names, &given_sizes, &buffer,
+    if (!PyArg_ParseTuple(args, "iOw*LIO!O!O", &fd, &wanted, &buffer, &makers.settled,
                           &makers.kept, &PyType_Type, &makers.read, &PyType_Type, &makers.entry,
                           &makers.extras))
         return NULL;
     makers.tuple_new = (newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new);
-    PyObject *names = PySequence_Tuple(given_names);
-    PyObject *sizes = names ? PySequence_Tuple(given_sizes) : NULL;
-    if (sizes) {
-        if (!make_tuples(&makers))
-            PyErr_SetString(PyExc_TypeError, "results are named tuples");
-        else if (PyTuple_Size(names) == PyTuple_Size(sizes))
-            list = read_names(fd, names, sizes, &buffer, &makers);
-        else
-            PyErr_SetString(PyExc_ValueError, "as many sizes as names are needed");
-    }
-    Py_XDECREF(names);
-    Py_XDECREF(sizes);
+    PyObject *entries = PySequence_Tuple(wanted);
+    if (entries && !make_tuples(&makers))
+        PyErr_SetString(PyExc_TypeError, "results are named tuples");
+    else if (entries)
+        list = read_entries(fd, entries, &buffer, &makers);
+    Py_XDECREF(entries);
     PyBuffer_Release(&buffer);
     return list;
 }

@@ -23,15 +23,31 @@ struct side { /* records of int32 name size, int32 value size or minus errno, na
     int full; /* memory ran out */
 };
 
-/* The classes and functions objects are made with. */
+enum entry_field { /* of an Entry, see twofold/platform/base.py */
+    ENTRY_INODE,
+    ENTRY_SIZE,
+    ENTRY_MTIME,
+    ENTRY_CTIME,
+    ENTRY_MODE,
+    ENTRY_UID,
+    ENTRY_GID,
+    ENTRY_LINKS,
+    ENTRY_FLAGS,
+    ENTRY_NAME,
+    ENTRY_FIELDS
+};
+
+/* The classes and functions objects are made with, and what needs none. */
 struct makers {
+    long long settled; /* times up to this one cannot hide a change */
     unsigned kept; /* inode flags that are kept */
     PyObject *read, *entry, *extras;
     newfunc tuple_new;
 };
 
-/* The list of results; NULL with an exception set on failure. */
-PyObject *make_list(const struct makers *makers, const struct outcome *outcomes, size_t count,
+/* The list of results for a tuple of entries: None for a file that is as its entry says, which was
+   read whole and has no extras. NULL with an exception set on failure. */
+PyObject *make_list(const struct makers *makers, PyObject *entries, const struct outcome *outcomes,
                     const struct side *side);
 
 #endif

@@ -115,15 +115,62 @@ make_read(const struct makers *makers, const struct outcome *outcome, const stru
     return named(makers, makers->read, fields);
 }
 
+/* Whether a field of an entry has this value; one that is out of range has none. */
+static int
+holds(PyObject *entry, enum entry_field field, unsigned long long value)
+{
+    unsigned long long held = PyLong_AsUnsignedLongLong(PyTuple_GetItem(entry, field));
+    if (held == (unsigned long long)-1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return 0;
+    }
+    return held == value;
+}
+
+/* Whether a field holds this time, and it is settled. */
+static int
+holds_settled(PyObject *entry, enum entry_field field, struct timespec time, long long settled)
+{
+    const long long second = 1000000000;
+    long long held = PyLong_AsLongLong(PyTuple_GetItem(entry, field));
+    if (held == -1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return 0;
+    }
+    long long before = held % second < 0; /* seconds are rounded down, those of C towards 0 */
+    return held <= settled && held / second - before == time.tv_sec &&
+           held % second + before * second == time.tv_nsec;
+}
+
+/* Whether a file is what its entry says, nothing can hide behind its times, and there is no more
+   to be told of it. */
+static int
+is_as_listed(const struct makers *makers, PyObject *entry, const struct outcome *outcome)
+{
+    const struct stat *status = &outcome->status;
+    return outcome->error == 0 && outcome->side_begin == outcome->side_end &&
+           (outcome->flags & makers->kept) == 0 &&
+           (off_t)outcome->length == status->st_size && holds(entry, ENTRY_FLAGS, 0) &&
+           (holds(entry, ENTRY_INODE, 0) || holds(entry, ENTRY_INODE, status->st_ino)) &&
+           holds(entry, ENTRY_SIZE, outcome->length) &&
+           holds_settled(entry, ENTRY_MTIME, status->st_mtim, makers->settled) &&
+           holds_settled(entry, ENTRY_CTIME, status->st_ctim, makers->settled) &&
+           holds(entry, ENTRY_MODE, status->st_mode) && holds(entry, ENTRY_UID, status->st_uid) &&
+           holds(entry, ENTRY_GID, status->st_gid) && holds(entry, ENTRY_LINKS, status->st_nlink);
+}
+
 PyObject *
-make_list(const struct makers *makers, const struct outcome *outcomes, size_t count,
+make_list(const struct makers *makers, PyObject *entries, const struct outcome *outcomes,
           const struct side *side)
 {
-    PyObject *list = PyList_New((Py_ssize_t)count);
-    for (size_t i = 0; list && i < count; i++) {
-        PyObject *read = make_read(makers, &outcomes[i], side);
+    Py_ssize_t count = PyTuple_Size(entries);
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t i = 0; list && i < count; i++) {
+        PyObject *read = is_as_listed(makers, PyTuple_GetItem(entries, i), &outcomes[i])
+                             ? Py_NewRef(Py_None)
+                             : make_read(makers, &outcomes[i], side);
         if (read)
-            PyList_SetItem(list, (Py_ssize_t)i, read);
+            PyList_SetItem(list, i, read);
         else
             Py_CLEAR(list);
     }

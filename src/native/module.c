@@ -7,7 +7,7 @@ fill(PyObject *module)
 {
     int (*const parts[])(PyObject *) = {add_chunk, add_parity, add_blake3,
                                         add_index, add_files,  add_memory, add_disk,
-                                        add_argon2, add_crc32c};
+                                        add_argon2, add_crc32c, add_listing};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i](module) < 0)
             return -1;

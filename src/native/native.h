@@ -21,5 +21,6 @@ int add_memory(PyObject *module);
 int add_disk(PyObject *module);
 int add_argon2(PyObject *module);
 int add_crc32c(PyObject *module);
+int add_listing(PyObject *module);
 
 #endif

@@ -19,7 +19,7 @@ from twofold.archiver import RuleOptions
 from twofold.archiver.nodes import XATTR_LIMIT, NodeMaker
 from twofold.errors import NeedsRights, NothingDone, TwofoldError
 from twofold.events import SourceWarning
-from twofold.platform import Extras, SmallRead, current
+from twofold.platform import Entry, Extras, SmallRead, current
 from twofold.platform.linux.source import LinuxSourceDir, LinuxSourceFile
 
 Later = Callable[[], None]
@@ -195,11 +195,11 @@ def test_what_moves_between_listing_and_reading_is_listed_as_it_was_read(
     read = LinuxSourceDir.read_batch
 
     def moved_first(
-        directory: LinuxSourceDir, names: Sequence[bytes], sizes: Sequence[int], view: memoryview
-    ) -> list[SmallRead]:
-        if b"f3" in names:
+        directory: LinuxSourceDir, wanted: Sequence[Entry], view: memoryview, settled: int
+    ) -> list[SmallRead | None]:
+        if b"f3" in [entry.name for entry in wanted]:
             os.chmod(b"f3", 0o640, dir_fd=directory._fd)
-        return read(directory, names, sizes, view)
+        return read(directory, wanted, view, settled)
 
     with monkeypatch.context() as patch:
         patch.setattr(LinuxSourceDir, "read_batch", moved_first)
@@ -397,9 +397,10 @@ def refuse_attributes(patch: pytest.MonkeyPatch) -> None:
     none = Extras(problems=["it cannot be had"])
     read = LinuxSourceDir.read_batch
 
-    def without(directory: LinuxSourceDir, *rest: Any) -> list[SmallRead]:
+    def without(directory: LinuxSourceDir, *rest: Any) -> list[SmallRead | None]:
         return [
-            each._replace(extras=none) if each.extras else each for each in read(directory, *rest)
+            each._replace(extras=none) if each and each.extras else each
+            for each in read(directory, *rest)
         ]
 
     patch.setattr(LinuxSourceDir, "read_batch", without)

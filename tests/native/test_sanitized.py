@@ -62,9 +62,12 @@ PLANTS = (
     Plant("streams", "AssertionError", "disk_claim.c", "if (bits[unit >> 3])", "if (0)"),
     Plant("argon2", "AssertionError", "argon2.c", "area += index - 1;", "area += index;"),
     Plant("argon2", ADDRESS, "argon2.c", "size >= (Py_ssize_t)lanes * 2 * SLICES * block &&", ""),
+    Plant("listing", ADDRESS, "listing.c", "> size - at - RECORD ||", "> size - at ||"),
+    Plant("listing", "AssertionError", "listing.c", "!is_above(name, before) ||", ""),
+    Plant("files", "AssertionError", "files_results.c", "return held == value", "return 1"),
     Plant("files", "AssertionError", "files_read.c", "size + 1 - done}", "size + 65 - done}"),
     Plant("files", ADDRESS, "files_write.c", "9 + 2 * RANDOM + 5 + 1", "9 + 2 * RANDOM + 5"),
-    Plant("files", ADDRESS, "files_read.c", "if (!make_tuples(&makers))", "if (0)"),
+    Plant("files", ADDRESS, "files_read.c", "entries && !make_tuples(&makers)", "0"),
 )
 
 

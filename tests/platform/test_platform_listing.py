@@ -1,11 +1,13 @@
 """The packed listing: what goes in comes out, and hostile bytes end in FormatError."""
 
 import stat
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.twins import CODES, either
 from twofold.errors import FormatError
 from twofold.platform import (
     FLAG_FAR_TIME,
@@ -13,6 +15,7 @@ from twofold.platform import (
     RECORD,
     RECORD_SIZE,
     Entry,
+    in_slices,
     iterate,
     names_of,
     pack_listing,
@@ -23,12 +26,19 @@ from twofold.platform import (
     with_records,
     without_inodes,
 )
+from twofold.platform import listing as listing_module
 
 U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
 I64 = st.integers(-(2**63), 2**63 - 1)
 NAMES = st.binary(min_size=1, max_size=300).filter(
     lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b"..")
 )
+
+
+def each_code() -> Iterator[None]:
+    """The body of a loop with the twin, and with the extension."""
+    for code in CODES:
+        yield from either(code, listing_module.__name__)
 
 
 def entries(names: st.SearchStrategy[bytes] = NAMES) -> st.SearchStrategy[Entry]:
@@ -50,7 +60,13 @@ def test_round_trip_in_order_of_name_bytes(some: list[Entry]) -> None:
     assert len(listing) == sum(RECORD_SIZE + len(entry.name) for entry in some)
     assert b"".join(head + name for name, head in records(listing)) == listing
     assert b"".join(map(pack_record, ordered)) == listing
-    assert list(with_records(listing)) == [(entry, pack_record(entry)) for entry in ordered]
+    pairs = [(entry, pack_record(entry)) for entry in ordered]
+    assert list(with_records(listing)) == pairs
+    for _ in each_code():
+        for most in (1, 3, 100):
+            slices = list(in_slices(listing, most))
+            assert [pair for each in slices for pair in each] == pairs
+            assert all(len(each) == most for each in slices[:-1])
 
 
 @settings(deadline=None)
@@ -144,6 +160,9 @@ def test_names_no_directory_can_hold(name: bytes) -> None:
     ],
 )
 def test_broken_listings(listing: bytes) -> None:
+    for _ in each_code():
+        with pytest.raises(FormatError):
+            list(in_slices(listing, 2))
     for reader in (lambda: list(iterate(listing)), lambda: validate(listing)):
         with pytest.raises(FormatError):
             reader()
@@ -167,10 +186,19 @@ def test_no_bytes_do_anything_but_format_error(some: list[Entry], data: st.DataO
         if listing:
             at = data.draw(st.integers(0, len(listing) - 1))
             listing[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    taken = []
+    for _ in each_code():
+        try:
+            taken.append([pair for each in in_slices(bytes(listing), 4) for pair in each])
+        except FormatError:
+            taken.append([])
+    assert all(one == taken[0] for one in taken)
     try:
         names = [entry.name for entry in iterate(bytes(listing))]
     except FormatError:
+        assert taken[0] == []
         return
+    assert [entry.name for entry, _ in taken[0]] == names
     assert names == sorted(set(names))
     assert not any(b"/" in name or b"\0" in name or name in (b"", b".", b"..") for name in names)
     assert sum(RECORD_SIZE + len(name) for name in names) == len(listing)

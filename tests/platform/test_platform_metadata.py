@@ -23,6 +23,7 @@ from tests.platform.oracles import (
     stat_name,
     xattrs,
 )
+from tests.platform.trees import read_sized
 from twofold.platform import Attributes, Extras, SourceDir, TargetDir, current
 
 pytestmark = pytest.mark.usefixtures("either_code")
@@ -56,7 +57,7 @@ def read(folder: Path, name: bytes) -> Extras:
     with open_source(folder) as source:
         extras = source.extras(name, mode)
         if stat.S_ISREG(mode):
-            (small,) = source.read_batch([name], [100], memoryview(bytearray(101)))
+            (small,) = read_sized(source.read_batch, [name], [100], memoryview(bytearray(101)))
             assert (small.extras or Extras()) == extras
             with closing(source.open_file(name)) as file:
                 assert file.extras() == extras

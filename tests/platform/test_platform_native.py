@@ -5,8 +5,10 @@ import errno
 import fcntl
 import os
 import signal
+import stat
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,10 +23,12 @@ from tests.platform.trees import (
     NAMES,
     SLOW,
     Made,
+    Read,
     fresh,
     make,
     once_per_folder,
     opened,
+    read_sized,
     without_extension,
 )
 from tests.twins import needs_extension
@@ -55,7 +59,7 @@ def test_times_at_the_edges_of_a_record(tmpfs: Path, ns: int) -> None:
     os.utime(tmpfs / "f", ns=(0, ns))
     with opened(tmpfs) as fd:
         (entry,) = iterate(source.scan_dir(fd))
-        (read,) = source.read_batch(fd, [b"f"], [0], memoryview(bytearray(1)))
+        (read,) = read_sized(ways(fd)[0], [b"f"], [0], memoryview(bytearray(1)))
     assert (entry.mtime_ns - ns) % 2**64 == 0
     assert bool(entry.flags & FLAG_FAR_TIME) is not (-EDGE <= ns < EDGE)
     assert read.entry is not None
@@ -127,13 +131,18 @@ def test_a_listing_that_breaks_off_is_an_error(tmp_path: Path, step: int) -> Non
 # reads
 
 
+def ways(fd: int) -> tuple[Read, Read]:
+    """To read files of a directory: by the extension, and by its twin."""
+    return partial(source.read_batch, fd), partial(source._read_in_python, fd)
+
+
 def both_reads(fd: int, names: Sequence[bytes], sizes: Sequence[int]) -> list[SmallRead]:
     """What the extension reads, having made sure that the twin does the same."""
     room = sum(sizes) + len(sizes)
     here, there = bytearray(room), bytearray(room)
-    reads = source.read_batch(fd, names, sizes, memoryview(here))
+    reads = read_sized(ways(fd)[0], names, sizes, memoryview(here))
     with without_extension():
-        assert source.read_batch(fd, names, sizes, memoryview(there)) == reads
+        assert read_sized(ways(fd)[0], names, sizes, memoryview(there)) == reads
     end = max((read.offset + read.length for read in reads), default=0)
     assert here[:end] == there[:end]
     return reads
@@ -165,6 +174,41 @@ def test_reads_of_random_trees(
             assert read.error
 
 
+def changed(entry: Entry, field: int, by: int) -> Entry:
+    """With another number, which is not negative if that of the entry is not."""
+    number = int(entry[field]) + by
+    return Entry._make([*entry[:field], max(0, number), *entry[field + 1 :]])
+
+
+@once_per_folder
+@given(
+    tree=st.dictionaries(NAMES, MADE, max_size=10),
+    field=st.integers(0, 8),
+    by=st.sampled_from([-1, 1, 2**40]),
+    settled=st.sampled_from([-(2**63), 0, 10**18, 2**63 - 1]),
+)
+def test_files_that_are_as_listed_are_not_told_of(
+    ext4: Path, tree: dict[bytes, Made], field: int, by: int, settled: int
+) -> None:
+    """With the listing as it is, without inodes, and with one number of it changed."""
+    with fresh(ext4) as folder, opened(folder) as fd:
+        for name, made in tree.items():
+            make(fd, name, made)
+        listed = [e for e in iterate(source.scan_dir(fd)) if stat.S_ISREG(e.mode)]
+        other = [changed(e, field, by) for e in listed]
+        without = [e._replace(inode=0) for e in listed]
+        for entries in (listed, without, [e for e in other if e.size < 10_000]):
+            room = memoryview(bytearray(20_000 * len(entries)))
+            reads = ways(fd)[0](entries, room, settled)
+            assert ways(fd)[1](entries, room, settled) == reads
+            for entry, read in zip(entries, reads, strict=True):
+                kept = tree[entry.name]
+                same = entry in without or entry in listed
+                plain = not kept.xattrs and kept.kind in ("file", "closed") and not entry.flags
+                young = max(entry.mtime_ns, entry.ctime_ns) > settled
+                assert (read is None) is (same and plain and not young)
+
+
 def test_flags_and_many_attributes(ext4: Path) -> None:
     """More names than the first call asks for, and a value longer than the first one too."""
     (ext4 / "f").write_bytes(b"x")
@@ -183,14 +227,17 @@ def test_what_does_not_go_together(tmp_path: Path) -> None:
     names = [b"a", b"b"]
     with opened(tmp_path) as fd:
         for sizes, room in (([1, 1], 3), ([1], 10), ([2**62, 2**62], 10)):
-            for way in (source.read_batch, source._read_in_python):
+            for way in ways(fd):
                 with pytest.raises(ValueError):
-                    way(fd, names, sizes, memoryview(bytearray(room)))
+                    read_sized(way, names, sizes, memoryview(bytearray(room)))
         with pytest.raises(TypeError):
-            source.read_batch(fd, [7, *names], [1, 1, 1], memoryview(bytearray(9)))  # type: ignore[list-item]
+            read_sized(ways(fd)[0], [7, *names], [1, 1, 1], memoryview(bytearray(9)))  # type: ignore[list-item]
         with pytest.raises((TypeError, BufferError)):
-            source.read_batch(fd, names, [1, 1], memoryview(bytes(9)))
-    assert source.read_batch(0, [], [], memoryview(bytearray())) == []
+            read_sized(ways(fd)[0], names, [1, 1], memoryview(bytes(9)))
+        for wrong in (7, b"a", (b"a", 1)):
+            with pytest.raises(TypeError):
+                source.read_batch(fd, [wrong], memoryview(bytearray(9)), 0)  # type: ignore[list-item]
+    assert source.read_batch(0, [], memoryview(bytearray()), 0) == []
 
 
 @pytest.mark.parametrize("made", [(object, Entry), (SmallRead, object), (int, int)])
@@ -199,7 +246,7 @@ def test_results_are_tuples(tmp_path: Path, made: tuple[type, type]) -> None:
     assert EXTENSION is not None
     (tmp_path / "a").write_bytes(b"a")
     with opened(tmp_path) as fd, pytest.raises(TypeError, match="tuples"):
-        EXTENSION.read_batch(fd, [b"a"], [1], bytearray(9), 0, *made, dict)
+        EXTENSION.read_batch(fd, [], bytearray(9), 0, 0, *made, dict)
 
 
 def test_a_lease_is_waited_for_while_others_go_on(tmp_path: Path) -> None:
@@ -211,7 +258,7 @@ def test_a_lease_is_waited_for_while_others_go_on(tmp_path: Path) -> None:
     give_back = threading.Timer(0.1, fcntl.fcntl, [holder, fcntl.F_SETLEASE, fcntl.F_UNLCK])
     give_back.start()
     with opened(tmp_path) as fd:
-        (read,) = source.read_batch(fd, [b"leased"], [7], memoryview(bytearray(8)))
+        (read,) = read_sized(ways(fd)[0], [b"leased"], [7], memoryview(bytearray(8)))
     give_back.join()
     os.close(holder)
     signal.signal(signal.SIGIO, before)
@@ -240,13 +287,13 @@ def test_reads_whose_calls_fail(ext4: Path, call: str, error: str) -> None:
         os.setxattr(ext4 / name, "user.y", b"2")
     with opened(ext4) as fd:
 
-        def act(way: Callable[..., list[SmallRead]]) -> str:
+        def act(way: Read) -> str:
             buffer = bytearray(40)
-            reads = way(fd, [b"a", b"b", b"c"], [9, 5, 5], memoryview(buffer))
+            reads = read_sized(way, [b"a", b"b", b"c"], [9, 5, 5], memoryview(buffer))
             return repr([reads, bytes(buffer[: sum(read.length for read in reads)])])
 
         for step in range(1, 4):
             what = f"error={error}:when={step}"
-            ours = injected(call, what, lambda: act(source.read_batch))
-            assert ours == injected(call, what, lambda: act(source._read_in_python))
-        assert "a" in act(source.read_batch)
+            ours = injected(call, what, lambda: act(ways(fd)[0]))
+            assert ours == injected(call, what, lambda: act(ways(fd)[1]))
+        assert "a" in act(ways(fd)[0])

@@ -26,6 +26,7 @@ from tests.platform.oracles import (
     stat_names,
     xattrs,
 )
+from tests.platform.trees import read_sized
 from twofold.platform import (
     FLAG_FAILED,
     FLAG_FAR_TIME,
@@ -238,7 +239,7 @@ def test_special_files_are_never_opened_as_files(tmp_path: Path) -> None:
                     source.open_dir(name)
         buffer = memoryview(bytearray(1000))
         names = [*kinds, b"gone", b"file", b"..", b"a/b", b"nul\0"]
-        reads = source.read_batch(names, [7] * len(names), buffer)
+        reads = read_sized(source.read_batch, names, [7] * len(names), buffer)
         errors = dict(zip(names, [read.error for read in reads], strict=True))
     assert errors.pop(b"file") == 0
     assert errors.pop(b"gone") == errno.ENOENT
@@ -252,7 +253,7 @@ def test_fifo_with_a_waiting_writer(tmp_path: Path) -> None:
     try:
         time.sleep(0.2)
         with open_source(tmp_path) as source:
-            (read,) = source.read_batch([b"fifo"], [100], memoryview(bytearray(200)))
+            (read,) = read_sized(source.read_batch, [b"fifo"], [100], memoryview(bytearray(200)))
             assert (read.length, read.entry) == (0, None)
             assert read.error
             with pytest.raises(OSError, match="not a regular file"):
@@ -280,7 +281,7 @@ def test_file_swapped_for_a_fifo_and_a_link_never_hangs_or_leads_away(tmp_path: 
     buffer = memoryview(bytearray(100))
     with open_source(tmp_path / "in") as source:
         while time.monotonic() < ends:
-            (read,) = source.read_batch([b"file"], [7], buffer)
+            (read,) = read_sized(source.read_batch, [b"file"], [7], buffer)
             seen.add(read.error or bytes(buffer[: read.length]))
             try:
                 with closing(source.open_file(b"file")) as file:
@@ -321,7 +322,7 @@ def test_access_times_are_left_alone(ext4: Path) -> None:
         os.utime(ext4 / name, ns=(past, 2 * past))  # relatime would now update at once
     with open_source(ext4) as source:
         source.scan()
-        source.read_batch([b"file"], [7], memoryview(bytearray(8)))
+        read_sized(source.read_batch, [b"file"], [7], memoryview(bytearray(8)))
         with closing(source.open_file(b"file")) as file:
             file.read_into(memoryview(bytearray(7)), 0)
         source.extras(b"file", stat.S_IFREG)
@@ -339,9 +340,9 @@ def test_batch_reads_back_to_back(tmp_path: Path) -> None:
     sizes = [len(content) for content in contents]
     buffer = memoryview(bytearray(sum(sizes) + len(sizes)))
     with open_source(tmp_path) as source:
-        reads = source.read_batch(names, sizes, buffer)
+        reads = read_sized(source.read_batch, names, sizes, buffer)
         with pytest.raises(ValueError, match="too small"):
-            source.read_batch(names, sizes, buffer[1:])
+            read_sized(source.read_batch, names, sizes, buffer[1:])
     assert bytes(buffer[: sum(sizes)]) == b"".join(contents)
     for read, name, content in zip(reads, names, contents, strict=True):
         assert (read.length, read.error, read.extras) == (len(content), 0, None)
@@ -357,7 +358,7 @@ def test_batch_tells_growth_and_shrinking(tmp_path: Path) -> None:
     names = [b"grown", b"much", b"shrunk", b"emptied"]
     buffer = memoryview(bytearray(400))
     with open_source(tmp_path) as source:
-        reads = source.read_batch(names, [99, 99, 99, 99], buffer)
+        reads = read_sized(source.read_batch, names, [99, 99, 99, 99], buffer)
     assert [read.length for read in reads] == [100, 100, 3, 0]
     assert [read.entry.size for read in reads if read.entry] == [100, 9000, 3, 0]
     assert [read.offset for read in reads] == [0, 100, 200, 203]
@@ -369,7 +370,8 @@ def test_batch_brings_extras(ext4: Path) -> None:
     os.setxattr(ext4 / "marked", "user.note", b"\0\xff")
     run("chattr", "+d", ext4 / "marked")
     with open_source(ext4) as source:
-        plain, marked = source.read_batch([b"plain", b"marked"], [1, 1], memoryview(bytearray(4)))
+        both = [b"plain", b"marked"], [1, 1], memoryview(bytearray(4))
+        plain, marked = read_sized(source.read_batch, *both)
         assert source.extras(b"marked", stat.S_IFREG) == marked.extras
     assert plain.extras is None
     assert marked.extras is not None

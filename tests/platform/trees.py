@@ -4,7 +4,7 @@ import os
 import socket
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.platform.conftest import WITH_TWINS, remove
 from tests.twins import choose
+from twofold.platform import NOTHING_SETTLED, Entry, SmallRead
 
 SLOW = pytest.mark.slow
 
@@ -44,6 +45,20 @@ def opened(folder: Path | bytes) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+Read = Callable[[Sequence[Entry], memoryview, int], list[SmallRead | None]]
+
+
+def read_sized(
+    read: Read, names: Sequence[bytes], sizes: Sequence[int], buffer: memoryview
+) -> list[SmallRead]:
+    """What reading tells of files of which no more is known than name and size."""
+    wanted = [Entry(0, size, 0, 0, 0, 0, 0, 0, 0, n) for n, size in zip(names, sizes, strict=True)]
+    reads = read(wanted, buffer, NOTHING_SETTLED)
+    told = [each for each in reads if each is not None]
+    assert len(told) == len(reads)
+    return told
 
 
 @contextmanager

@@ -12,10 +12,10 @@ import msgspec
 
 from twofold.archiver.nodes import FLAGS_AT
 from twofold.archiver.parent import ParentDir
-from twofold.archiver.reading import FileJob
+from twofold.archiver.reading import FileJob, Job, Together
 from twofold.format.pages import Node, NodeKind, Owner, page_ends
 from twofold.format.records import PageRef, TreeRef
-from twofold.pipeline import NOT_COUNTED, ListingWriter, NodeWriter, SavePage, write_segments
+from twofold.pipeline import NOT_COUNTED, ListingWriter, NodeWriter, SavePage
 from twofold.platform import FLAG_FAILED, Entry, records
 
 _FILE = int(NodeKind.FILE)
@@ -72,7 +72,7 @@ class Item(msgspec.Struct, eq=False):
     record: bytes
     node: Node | None = None
     owner: Owner | None = None
-    job: FileJob | None = None
+    job: Job | None = None
     below: Closed | None = None
     entry: Entry | None = None  # of a directory whose metadata is still to be read
     gone: bool = False
@@ -81,13 +81,11 @@ class Item(msgspec.Struct, eq=False):
     def final_node(self, save: SavePage) -> Node | None:
         """The node with its content or subdirectory filled in."""
         if self.plain is not None:
-            return self._plain_node(self.plain, save)
+            return self.plain_node(self.plain, save)
         if self.node is None:
             return None
         if self.job is not None:
-            parts = self.job.parts
-            # one segment always fits the node
-            content, ref = (parts[0], None) if len(parts) == 1 else write_segments(save, parts)
+            content, ref = self.job.content(save)
             return msgspec.structs.replace(self.node, content=content, ref=ref, size=self.job.size)
         if self.node.kind == NodeKind.DIRECTORY:
             if self.below is None:
@@ -95,13 +93,10 @@ class Item(msgspec.Struct, eq=False):
             return msgspec.structs.replace(self.node, ref=self.below.tree)
         return self.node
 
-    def _plain_node(self, entry: Entry, save: SavePage) -> Node:
+    def plain_node(self, entry: Entry, save: SavePage) -> Node:
         """Of most files: made once, when all is known."""
         assert self.job is not None
-        parts, ref = self.job.parts, None
-        content = parts[0] if parts else b""
-        if len(parts) > 1:
-            content, ref = write_segments(save, parts)
+        content, ref = self.job.content(save)
         mode = entry.mode & 0o7777
         return Node(self.name, _FILE, mode, 0, entry.mtime_ns, self.job.size, content, ref)
 
@@ -111,17 +106,14 @@ class Slice(msgspec.Struct, eq=False):
 
     directory: "NewDirectory"
     items: list[Item]
-    _done: int = 0
+    awaited: list[FileJob | Together] = msgspec.field(default_factory=list)
 
     @property
     def done(self) -> bool:
         """Whether all file contents are stored."""
-        while self._done < len(self.items):
-            job = self.items[self._done].job
-            if job is not None and not job.done:
-                return False
-            self._done += 1
-        return True
+        while self.awaited and self.awaited[-1].done:
+            self.awaited.pop()
+        return not self.awaited
 
 
 class NewDirectory(msgspec.Struct, eq=False):
@@ -137,6 +129,25 @@ class NewDirectory(msgspec.Struct, eq=False):
     def write(self, items: Sequence[Item]) -> None:
         """Write finished entries, in order."""
         ends = page_ends(self.nodes.page_key, [item.name for item in items])
+        if True in ends or not self._write_plain(items):
+            self._write_each(items, ends)
+
+    def _write_plain(self, items: Sequence[Item]) -> bool:
+        """Write entries that end no page, if all are plain files of one owner and share a page."""
+        owner = items[0].owner if items else None
+        nodes = []
+        for item in items:
+            if item.plain is None or item.owner is not owner:
+                return False
+            nodes.append(item.plain_node(item.plain, self.save))
+        records = b"".join([item.record for item in items])
+        if owner is None or not (self.nodes.takes(nodes) and self.listing.takes(nodes, records)):
+            return False
+        self.nodes.add_files(nodes, owner)
+        self.listing.add_files(nodes, records)
+        return True
+
+    def _write_each(self, items: Sequence[Item], ends: Sequence[bool]) -> None:
         for item, ends_page in zip(items, ends, strict=True):
             if item.gone:
                 continue

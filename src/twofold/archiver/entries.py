@@ -16,7 +16,7 @@ from twofold import clock
 from twofold.archiver.directory import Item, NewDirectory, Slice
 from twofold.archiver.nodes import FAILED, FLAGS_AT, NodeMaker, flagged, record_of
 from twofold.archiver.parent import Lookup, Old
-from twofold.archiver.reading import SMALL, FileJob, FileReader, ReadResult
+from twofold.archiver.reading import SMALL, FileJob, FileReader, Job, ReadResult, Together
 from twofold.archiver.reasons import words_for
 from twofold.archiver.rules import Rules
 from twofold.errors import DamageFound
@@ -27,14 +27,15 @@ from twofold.platform import (
     FLAG_FAILED,
     FLAG_FAR_TIME,
     FLAG_RACY,
+    NOTHING_SETTLED,
     Entry,
     Extras,
     HandleStack,
     SourceDir,
+    is_same_state,
 )
 
 _STRANGE = FLAG_FAILED | FLAG_AWAY | FLAG_FAR_TIME
-_SIZE, _LINKS_END = 1, 8  # the fields of an entry between the inode number and the flags
 
 
 class Todo(msgspec.Struct, eq=False):
@@ -150,6 +151,8 @@ class EntryReader:
         self._read_small(part, directory, path)
         for todo in part.alone:
             self._read_alone(todo, directory, path)
+            if todo.item.job is not None:
+                part.slice.awaited.append(todo.item.job.awaited)
         for todo in part.others:
             self._look_at(todo, directory, path)
 
@@ -157,19 +160,23 @@ class EntryReader:
         place = Place(path, directory.fs_type, clock.now_ns())
         settled = self._maker.settled_before(place.started, place.fs_type)
         count = size = 0
-        plain = not self._ledger.hears_items
+        last: FileJob | Together | None = None
+        if self._ledger.hears_items:
+            settled = NOTHING_SETTLED
         wanted = [entry for _, entry in part.small]
-        for position, read, job in self._reader.read_small(directory, wanted):
-            item, listed = part.small[position]
-            entry = read.entry
-            if job is None or entry is None:
-                self._not_read(part, Todo(item, listed), read.error, path)
-            elif plain and read.extras is None and _is_as_listed(listed, entry, settled):
-                item.job, item.plain = job, entry
+        outcomes = self._reader.read_small(directory, wanted, settled)
+        for (item, listed), (read, job) in zip(part.small, outcomes, strict=True):
+            if read is None:
+                item.job, item.plain = job, listed
                 item.owner = self._maker.owner(listed)
-                count, size = count + 1, size + job.size
+                count, size = count + 1, size + listed.size
+            elif job is None or read.entry is None:
+                self._not_read(part, Todo(item, listed), read.error, path)
             else:
-                self._stored(Todo(item, listed), job, ReadResult(entry, read.extras), place)
+                self._stored(Todo(item, listed), job, ReadResult(read.entry, read.extras), place)
+            if job is not None and job.awaited is not last:
+                last = job.awaited
+                part.slice.awaited.append(last)
         self._ledger.stored_many(count, size)
         self._ledger.bytes_read = self._reader.bytes_read
 
@@ -184,7 +191,7 @@ class EntryReader:
     def _read_alone(self, todo: Todo, directory: SourceDir, path: bytes) -> None:
         link = (directory.device, todo.entry.inode)
         known = self._links.get(link) if todo.entry.links > 1 and todo.entry.inode else None
-        if known is not None and _is_same_state(known.entry, todo.entry):
+        if known is not None and is_same_state(known.entry, todo.entry):
             self._link(todo, known, path)
             return
         job = FileJob()
@@ -209,7 +216,7 @@ class EntryReader:
         todo.item.record = flagged(todo.item.record, first.record[FLAGS_AT] & FLAG_RACY)
         self._ledger.stored(path + b"/" + todo.item.name, 0)
 
-    def _stored(self, todo: Todo, job: FileJob, result: ReadResult, place: Place) -> None:
+    def _stored(self, todo: Todo, job: Job, result: ReadResult, place: Place) -> None:
         item, maker = todo.item, self._maker
         entry, extras, unsteady = result
         path = place.path + b"/" + item.name
@@ -288,28 +295,11 @@ def _is_small(entry: Entry) -> bool:
     )
 
 
-def _is_same_state(one: Entry, other: Entry) -> bool:
-    """Whether nothing happened to a file between two looks at it."""
-    return one[_SIZE:_LINKS_END] == other[_SIZE:_LINKS_END]
-
-
-def _is_as_listed(listed: Entry, read: Entry, settled: int) -> bool:
-    """Whether a file is still what the listing says, and nothing can hide behind its times."""
-    inode, _, mtime, ctime, *_, flags, _ = listed
-    return (
-        not flags
-        and mtime <= settled
-        and ctime <= settled
-        and _is_same_state(listed, read)
-        and (not inode or inode == read[0])
-    )
-
-
 def _record_read(todo: Todo, entry: Entry) -> bytes:
     """The record of a file as it was when it was read: mostly the one that was listed."""
     listed = todo.entry
     moved = listed.inode and listed.inode != entry.inode
-    if not moved and not listed.flags and _is_same_state(listed, entry):
+    if not moved and not listed.flags and is_same_state(listed, entry):
         return todo.item.record
     inode = listed.inode and entry.inode
     return record_of(todo.item.name, entry._replace(inode=inode, flags=0))

@@ -9,12 +9,27 @@ who writes faster than we read would never let us go.
 
 import stat
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain
 from typing import NamedTuple
 
+import msgspec
+
 from twofold.chunker import ZERO_RUN, Chunker, Piece, StreamCutter, cut_whole
+from twofold.format.records import TreeRef
 from twofold.format.segments import pack_blob
-from twofold.pipeline import BufferPool, Flow, Lease, Parts, Worker, send, store_piece
+from twofold.pipeline import (
+    BufferPool,
+    Flow,
+    Lease,
+    Parts,
+    SavePage,
+    Worker,
+    send,
+    store_piece,
+    write_segments,
+)
 from twofold.platform import Entry, Extras, Hole, SmallRead, SourceDir, SourceFile
 
 SMALL = 256 << 10
@@ -40,6 +55,17 @@ class FileJob:
         self.read = False  # all parts are known in number; small files: and in content
         self._stored = 0
 
+    def content(self, save: SavePage) -> tuple[bytes, TreeRef | None]:
+        """What a node says of it, once it is stored: the segments, or where they are."""
+        parts = self.parts
+        # one segment always fits the node
+        return (parts[0], None) if len(parts) == 1 else write_segments(save, parts)
+
+    @property
+    def awaited(self) -> "FileJob":
+        """What is done when the content is stored."""
+        return self
+
     def fill(self, parts: list[bytes]) -> None:
         """All parts of a small file are stored."""
         self.parts = parts
@@ -60,6 +86,41 @@ class FileJob:
         return self._stored == len(self.parts)
 
 
+class Together:
+    """The contents of small files that were read into one buffer, all known at once."""
+
+    __slots__ = ("done", "segments")
+
+    def __init__(self) -> None:
+        self.segments: list[bytes] = []  # of each file, in the order of the buffer
+        self.done = False
+
+    def fill(self, segments: list[bytes]) -> None:
+        """All of them are stored."""
+        self.segments = segments
+        self.done = True
+
+
+class SmallJob(msgspec.Struct, eq=False):
+    """Content of one small file: one segment among others, or none if the file is empty."""
+
+    awaited: Together
+    place: int
+    size: int
+
+    def content(self, _save: SavePage) -> tuple[bytes, TreeRef | None]:
+        """What a node says of it, once it is stored."""
+        return self.awaited.segments[self.place], None
+
+    @property
+    def holes(self) -> list[tuple[int, int]]:
+        """None worth recreating."""
+        return []
+
+
+Job = FileJob | SmallJob
+
+
 class ReadResult(NamedTuple):
     """A file that was read: the state its content belongs to. ``extras``: None if it has none."""
 
@@ -68,26 +129,86 @@ class ReadResult(NamedTuple):
     unsteady: bool = False
 
 
-WholeFile = tuple[FileJob, int, int]
-"""A small file waiting in a buffer to be submitted: start and end of its bytes there."""
+class _Batch:
+    """A buffer that small files are read into, one behind the other, and what is in it."""
+
+    def __init__(self, lease: Lease, short: int) -> None:
+        """``short``: files of up to so many bytes are one blob each."""
+        self._lease = lease
+        self.short = short
+        self.used = 0
+        self._together = Together()
+        self._sizes: list[int] = []  # of the short ones
+        self._spans = array("Q")  # begin and end of each of these that is not empty
+        self._longer: list[tuple[FileJob, int, int]] = []
+
+    @property
+    def view(self) -> memoryview:
+        """Room for more."""
+        return self._lease.view[self.used :]
+
+    @property
+    def room(self) -> int:
+        """How many more files it takes."""
+        return BATCH_FILES - len(self._sizes) - len(self._longer)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time for another one."""
+        return self.used >= BATCH_BYTES or self.room <= 0
+
+    def put(self, size: int) -> Job:
+        """A file was read behind the others."""
+        begin = self.used
+        if size <= self.short:
+            return self.put_short([size])[0]
+        job = FileJob(size)
+        self.used += size
+        self._longer.append((job, begin, self.used))
+        return job
+
+    def put_short(self, sizes: list[int]) -> list[SmallJob]:
+        """Files that are ``short`` were read behind the others."""
+        end, spans, first = self.used, self._spans, len(self._sizes)
+        for size in sizes:
+            if size:
+                spans.append(end)
+                end += size
+                spans.append(end)
+        self.used = end
+        self._sizes += sizes
+        together = self._together
+        return [SmallJob(together, place, size) for place, size in enumerate(sizes, first)]
+
+    def store(self, worker: Worker, chunker: Chunker) -> None:
+        """Store all files, and let go of the buffer."""
+        view = self._lease.view
+        try:
+            for job, begin, end in self._longer:
+                pieces = cut_whole(chunker, view[begin:end])
+                job.fill([store_piece(worker, piece) for piece in pieces])
+            ids = iter(worker.store_many(view, self._spans))
+            self._together.fill([pack_blob(next(ids), s) if s else b"" for s in self._sizes])
+        finally:
+            self._lease.release()
 
 
-def _store_small(
-    worker: Worker, chunker: Chunker, view: memoryview, files: Sequence[WholeFile]
-) -> None:
-    """Store the small files of a buffer, all those at once that are too short to be cut."""
-    short = min(chunker.params.minimum, ZERO_RUN - 1)
-    spans, jobs = array("Q"), []
-    for job, begin, end in files:
-        if 0 < end - begin <= short:
-            spans.append(begin)
-            spans.append(end)
-            jobs.append(job)
+def _put(
+    batch: _Batch, part: Sequence[Entry], sizes: list[int], reads: Sequence[SmallRead | None]
+) -> Sequence[Job | None]:
+    """Enter the files just read, but for those that failed or moved meanwhile, as None."""
+    if max(sizes) <= batch.short and reads.count(None) == len(reads):
+        return batch.put_short(sizes)
+    jobs: list[Job | None] = []
+    for read, before in zip(reads, part, strict=True):
+        if read is None:
+            jobs.append(batch.put(before.size))
+        elif read.entry is not None and steady(before, read.entry, read.length):
+            jobs.append(batch.put(read.length))
         else:
-            pieces = cut_whole(chunker, view[begin:end]) if end > begin else ()
-            job.fill([store_piece(worker, piece) for piece in pieces])
-    for job, blob_id in zip(jobs, worker.store_many(view, spans), strict=True):
-        job.fill([pack_blob(blob_id, job.size)])
+            jobs.append(None)
+            batch.used += read.length
+    return jobs
 
 
 class FileReader:
@@ -99,80 +220,59 @@ class FileReader:
         count = flow.worker_count
         self._small = BufferPool(2 * count + 2, BATCH_BYTES + SMALL + BATCH_FILES)
         self._large = BufferPool(count + 2, LARGE_BUFFER)
-        self._lease: Lease | None = None
-        self._used = 0
-        self._waiting: list[WholeFile] = []
+        self._short = min(chunker.params.minimum, ZERO_RUN - 1)
+        self._batch: _Batch | None = None
         self.bytes_read = 0
 
     def read_small(
-        self, directory: SourceDir, wanted: Sequence[Entry]
-    ) -> Iterator[tuple[int, SmallRead, FileJob | None]]:
-        """Read small files of one directory; yields (position in ``wanted``, what came of it, job).
+        self, directory: SourceDir, wanted: Sequence[Entry], settled: int
+    ) -> Iterator[tuple[SmallRead | None, Job | None]]:
+        """Read small files of one directory; yields for each what came of it, and its job.
 
-        Without a job and without an error the file moved under the read, or grew: read it alone.
+        Nothing came of one that ``is_as_listed``. Without a job and without an error the file
+        moved under the read, or grew: read it alone.
         """
+        return chain.from_iterable(self._read_batches(directory, wanted, settled))
+
+    def _read_batches(
+        self, directory: SourceDir, wanted: Sequence[Entry], settled: int
+    ) -> Iterator[Iterator[tuple[SmallRead | None, Job | None]]]:
+        sizes = [entry.size for entry in wanted]
         start = 0
         while start < len(wanted):
-            stop = self._fitting(wanted, start)
-            yield from self._read_batch(directory, wanted, start, stop)
+            batch, stop = self._fitting(sizes, start)
+            part, read_from = wanted[start:stop], batch.used
+            reads = directory.read_batch(part, batch.view, settled)
+            jobs = _put(batch, part, sizes[start:stop], reads)
+            self.bytes_read += batch.used - read_from
+            yield zip(reads, jobs, strict=True)
             start = stop
 
-    def _fitting(self, wanted: Sequence[Entry], start: int) -> int:
-        """How far the open buffer reaches; opens a fresh one when it is full."""
-        if self._lease is not None and (
-            self._used >= BATCH_BYTES or len(self._waiting) >= BATCH_FILES
-        ):
+    def _fitting(self, sizes: list[int], start: int) -> tuple[_Batch, int]:
+        """The open buffer, and how far it reaches; a fresh one when it is full."""
+        batch = self._batch
+        if batch is not None and batch.full:
             self.submit()
-        if self._lease is None:
-            self._lease, self._used = self._small.take(), 0
-        room = len(self._lease.view) - self._used
-        stop = start
-        while stop < len(wanted) and stop - start < BATCH_FILES - len(self._waiting):
-            room -= wanted[stop].size + 1
-            if room < 0:
-                break
-            stop += 1
-        if stop == start:
+            batch = None
+        if batch is None:
+            batch = self._batch = _Batch(self._small.take(), self._short)
+        part, room = sizes[start : start + batch.room], len(batch.view)
+        count = len(part)
+        if sum(part) + count > room:
+            needed = list(accumulate(size + 1 for size in part))
+            count = bisect_right(needed, room)
+        if not count:
             self.submit()
-            return self._fitting(wanted, start)
-        return stop
-
-    def _read_batch(
-        self, directory: SourceDir, wanted: Sequence[Entry], start: int, stop: int
-    ) -> Iterator[tuple[int, SmallRead, FileJob | None]]:
-        part = wanted[start:stop]
-        assert self._lease is not None
-        base, waiting = self._used, self._waiting
-        view = self._lease.view[base:]
-        names, sizes = [entry.name for entry in part], [entry.size for entry in part]
-        reads = directory.read_batch(names, sizes, view)
-        for position, (read, before) in enumerate(zip(reads, part, strict=True), start):
-            after, length = read.entry, read.length
-            self.bytes_read += length
-            if after is None or not steady(before, after, length):
-                yield position, read, None
-                continue
-            begin = base + read.offset
-            self._used = begin + length
-            job = FileJob(length)
-            waiting.append((job, begin, self._used))
-            yield position, read, job
+            return self._fitting(sizes, start)
+        return batch, start + count
 
     def submit(self) -> None:
         """Hand the open batch to a worker."""
-        if self._lease is None:
+        batch, self._batch = self._batch, None
+        if batch is None:
             return
-        lease, waiting = self._lease, self._waiting
-        self._lease, self._waiting = None, []
         chunker = self._chunker
-
-        def task(worker: Worker) -> None:
-            try:
-                _store_small(worker, chunker, lease.view, waiting)
-            finally:
-                lease.release()
-
-        self._flow.submit(task)
+        self._flow.submit(lambda worker: batch.store(worker, chunker))
 
     def read_alone(self, directory: SourceDir, name: bytes, job: FileJob) -> ReadResult:
         """Read one file of any size until it holds still. OSError."""

@@ -13,7 +13,6 @@ import errno
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from itertools import islice
 
 import msgspec
 
@@ -36,9 +35,9 @@ from twofold.platform import (
     HandleStack,
     Platform,
     SourceDir,
+    in_slices,
     iterate,
     pack_listing,
-    with_records,
     without_inodes,
 )
 
@@ -337,8 +336,7 @@ class Walk:
         way: Waypoint | None,
     ) -> Iterator[Step]:
         lookups = _lookups(parents)
-        entries = with_records(scan)
-        while batch := list(islice(entries, SLICE)):
+        for batch in in_slices(scan, SLICE):
             part = self._entries.sort_out(directory, batch, lookups, waypoints=way is not None)
             directory.current = part.slice
             self._entries.read(part, self._handles)

@@ -11,7 +11,9 @@ import os
 import queue
 import threading
 from array import array
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from operator import sub
 
 import msgspec
 
@@ -60,11 +62,34 @@ class _Open:
         self._used = end
         self._listed.append((blob_id, len(data)))
 
+    def add_many(
+        self, ids: Sequence[bytes], data: memoryview, begin: int, ends: Sequence[int]
+    ) -> int:
+        """As many blobs as fit of those that lie side by side from ``begin`` on; their number."""
+        room = begin + len(self._room) - self._used
+        count = bisect_right(ends, room, hi=min(len(ids), FRAME_BLOBS - len(self._listed)))
+        if count:
+            taken = data[begin : ends[count - 1]]
+            self._room[self._used : self._used + len(taken)] = taken
+            self._used += len(taken)
+            sizes = map(sub, ends[:count], (begin, *ends[: count - 1]))
+            self._listed += zip(ids, sizes, strict=False)
+        return count
+
     def take(self) -> tuple[list[tuple[bytes, int]], memoryview]:
         """What is in it, valid until more is added; it is empty then."""
         listed, used = self._listed, self._used
         self._listed, self._used = [], 0
         return listed, self._room[:used]
+
+
+def _runs(fresh: bytes) -> Iterator[tuple[int, int]]:
+    """Where runs of ones begin and end, among zeros."""
+    stop = 0
+    while (at := fresh.find(1, stop)) >= 0:
+        stop = fresh.find(0, at)
+        stop = stop if stop >= 0 else len(fresh)
+        yield at, stop
 
 
 class Worker:
@@ -99,9 +124,9 @@ class Worker:
         joined = self._flow.keys.dedup.ids_of(self._kind, data, spans)
         fresh = self._flow.catalog.claim_many(self._kind, joined)
         ids = [joined[at : at + BLOB_ID_SIZE] for at in range(0, len(joined), BLOB_ID_SIZE)]
-        for blob_id, is_new, begin, end in zip(ids, fresh, spans[::2], spans[1::2], strict=True):
-            if is_new:
-                self._add(blob_id, data[begin:end])
+        begins, ends = spans[::2], spans[1::2]
+        for at, stop in _runs(fresh):
+            self._add_run(ids[at:stop], data, begins[at:stop], ends[at:stop])
         new = sum(fresh)
         self.stats.blobs_new += new
         self.stats.blobs_known += len(ids) - new
@@ -123,6 +148,21 @@ class Worker:
         if not frame.fits(size):
             self._seal(*frame.take())
         frame.add(blob_id, data)
+
+    def _add_run(
+        self, ids: list[bytes], data: memoryview, begins: "array[int]", ends: "array[int]"
+    ) -> None:
+        """``_add`` for new blobs of a buffer: at once where they lie side by side."""
+        together = begins[1:] == ends[:-1]
+        if not together or max(map(sub, ends, begins)) * ALONE >= self._frame_size:
+            for blob_id, begin, end in zip(ids, begins, ends, strict=True):
+                self._add(blob_id, data[begin:end])
+            return
+        done = 0
+        while done < len(ids) and not self._flow.dry:
+            done += self._frame.add_many(ids[done:], data, begins[done], ends[done:])
+            if done < len(ids):
+                self._seal(*self._frame.take())
 
     def _open_apart(self) -> _Open:
         if self._apart is None:

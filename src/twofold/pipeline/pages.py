@@ -5,7 +5,7 @@ depend on names and ids only (docs/format/metadata.md), so equal parts of two sn
 pages. ``copy`` lets a half-written directory be closed for a partial snapshot.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -30,6 +30,7 @@ from twofold.format.records import PageRef, TreeRef
 SavePage = Callable[[bytes], bytes]
 NOT_COUNTED = -1
 Key = bytes | int | None
+_NODE_COST = 64
 
 
 class PageSink:
@@ -111,7 +112,7 @@ class NodeWriter:
             node = msgspec.structs.replace(node, owner=self._position)
         self._nodes.append(node)
         self._count(node)
-        self._size += 64 + len(node.name) + len(node.content)
+        self._size += _NODE_COST + len(node.name) + len(node.content)
         if node.more is not None:
             self._size += _weight(node.more)
         full = len(self._nodes) >= fmt.MAX_ITEMS or self._size >= fmt.PAGE_AIM
@@ -119,6 +120,22 @@ class NodeWriter:
             ends_page = fmt.ends_page(self.page_key, node.name)
         if full or ends_page:
             self._close()
+
+    def takes(self, nodes: Sequence[Node]) -> bool:
+        """Whether so many nodes without anything more stay on the open page."""
+        size = self._size + _weights(nodes)
+        return len(self._nodes) + len(nodes) < fmt.MAX_ITEMS and size < fmt.PAGE_AIM
+
+    def add_files(self, nodes: Sequence[Node], owner: Owner) -> None:
+        """``add`` for files that it ``takes``, none of which ends a page."""
+        position = self._owners.setdefault(owner, len(self._owners))
+        if position:
+            nodes = [msgspec.structs.replace(node, owner=position) for node in nodes]
+        self._last, self._position = owner, position
+        self._nodes += nodes
+        self._size += _weights(nodes)
+        self.files += len(nodes)
+        self.bytes += sum([node.size for node in nodes])
 
     def _count(self, node: Node) -> None:
         if node.kind == NodeKind.DIRECTORY and node.ref is not None:
@@ -150,6 +167,11 @@ class NodeWriter:
         twin._sink = self._sink.copy()  # noqa: SLF001
         twin._nodes, twin._owners = list(self._nodes), dict(self._owners)  # noqa: SLF001
         return twin
+
+
+def _weights(nodes: Sequence[Node]) -> int:
+    """What nodes take of a page, roughly, without what few of them have."""
+    return sum([_NODE_COST + len(node.name) + len(node.content) for node in nodes])
 
 
 def _weight(more: More) -> int:
@@ -198,6 +220,20 @@ class ListingWriter:
             ends_page = fmt.ends_page(self._page_key, name)
         if full or ends_page:
             self._close()
+
+    def takes(self, nodes: Sequence[Node], records: bytes) -> bool:
+        """Whether the records of so many files stay on the open page."""
+        size = len(self._packed) + len(records)
+        return self._count + len(nodes) < fmt.MAX_ITEMS and size < fmt.PAGE_AIM
+
+    def add_files(self, nodes: Sequence[Node], records: bytes) -> None:
+        """``add`` for the records of files that it ``takes``, none of which ends a page."""
+        if not self._count:
+            self._first = nodes[0].name
+        self._packed += records
+        self._count += len(nodes)
+        self._stored += len(nodes)
+        self._bytes += sum([node.size for node in nodes])
 
     def _close(self) -> None:
         page = ListingPage(

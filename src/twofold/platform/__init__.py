@@ -34,6 +34,7 @@ from twofold.platform.base import (
 )
 from twofold.platform.devices import Disk, DiskInfo, Mount, PartitionInfo
 from twofold.platform.listing import (
+    in_slices,
     iterate,
     names_of,
     pack_listing,
@@ -45,6 +46,7 @@ from twofold.platform.listing import (
     without_inodes,
 )
 from twofold.platform.names import is_temporary
+from twofold.platform.unchanged import NOTHING_SETTLED, is_same_state
 from twofold.platform.walk import HandleStack, TargetCache
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "FLAG_FAILED",
     "FLAG_FAR_TIME",
     "FLAG_RACY",
+    "NOTHING_SETTLED",
     "ONLY_OPEN",
     "RECORD",
     "RECORD_SIZE",
@@ -78,6 +81,8 @@ __all__ = [
     "TargetDir",
     "TargetFile",
     "current",
+    "in_slices",
+    "is_same_state",
     "is_temporary",
     "iterate",
     "names_of",

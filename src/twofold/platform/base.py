@@ -176,12 +176,12 @@ class SourceDir(Protocol):
         ...
 
     def read_batch(
-        self, names: Sequence[bytes], sizes: Sequence[int], buffer: memoryview
-    ) -> list[SmallRead]:
-        """Read small files whole, back to back into ``buffer``.
+        self, wanted: Sequence[Entry], buffer: memoryview, settled: int
+    ) -> list[SmallRead | None]:
+        """Read small files whole, back to back into ``buffer``; None for what ``is_as_listed``.
 
-        At most ``sizes[i] + 1`` bytes are read of each, so growth shows as length > size.
-        The buffer holds at least ``sum(sizes) + len(sizes)`` bytes, else ValueError.
+        At most ``size + 1`` bytes are read of each, so growth shows as length > size.
+        The buffer holds at least all sizes and a byte more for each, else ValueError.
         """
         ...
 

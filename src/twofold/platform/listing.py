@@ -8,10 +8,11 @@ name in it will be handed to system calls. Bytes that break a rule raise FormatE
 import stat
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from operator import lt
 
 from twofold.errors import FormatError
+from twofold.native import EXTENSION
 from twofold.platform.base import FLAG_FAR_TIME, RECORD, RECORD_SIZE, Entry
 
 MAX_NAME = 0xFFFF
@@ -96,6 +97,22 @@ def with_records(listing: bytes) -> Iterator[tuple[Entry, bytes]]:
         inode, size, mtime, ctime, mode, uid, gid, links, _, flags = unpack(head)
         entry = new(Entry, (inode, size, mtime, ctime, mode, uid, gid, links, flags, name))
         yield entry, head + name
+
+
+def in_slices(listing: bytes, most: int) -> Iterator[list[tuple[Entry, bytes]]]:
+    """``with_records`` in lists of at most so many; checked slice by slice."""
+    if EXTENSION is None:
+        found = with_records(listing)
+        while some := list(islice(found, most)):
+            yield some
+        return
+    at, before = 0, b""
+    while at < len(listing):
+        pairs, at = EXTENSION.list_records(listing, at, most, before, Entry)
+        if len(pairs) < most and at < len(listing):
+            validate(listing)  # which tells what is wrong
+        before = pairs[-1][0].name
+        yield pairs
 
 
 def validate(listing: bytes) -> int:

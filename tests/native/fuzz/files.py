@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 import tempfile
+import time
 from array import array
 from atexit import register
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from twofold.native import EXTENSION
-from twofold.platform import tree
+from twofold.platform import iterate, tree
 from twofold.platform.base import Attributes, Entry, SmallRead
 from twofold.platform.linux import flags, metadata, mounts, source
 from twofold.platform.linux.source import LinuxSourceDir
@@ -145,12 +146,15 @@ def _read(numbers: Numbers) -> None:
     for _ in range(numbers.below(5)):
         names.append(numbers.one_of(WRONG_NAMES if numbers.below(8) == 0 else [*NAMES, b"fifo"]))
         sizes.append(numbers.one_of([0, 1, 99, 100, 101, 5119, 5120, 69_999, 70_000, 80_000]))
+    known = {entry.name: entry for entry in iterate(source.scan_dir(fd))}
+    settled = numbers.one_of([-(1 << 63), 0, time.time_ns(), (1 << 63) - 1])
+    wanted = [_entry(numbers, known, *each) for each in zip(names, sizes, strict=True)]
     room = sum(sizes) + len(names) + numbers.one_of([0, 0, 0, 1, 4096, -1])
     outcomes: list[Any] = []
     for read in (source.read_batch, source._read_in_python):
         buffer = bytearray(b"\xa5" * max(room, 0))
         try:
-            results = read(fd, names, sizes, memoryview(buffer))
+            results = read(fd, wanted, memoryview(buffer), settled)
         except ValueError as error:
             outcomes.append(str(error))
             continue
@@ -158,7 +162,22 @@ def _read(numbers: Numbers) -> None:
     assert outcomes[0] == outcomes[1]
 
 
-def _without_sums(result: SmallRead, buffer: bytearray) -> object:
+def _entry(numbers: Numbers, known: dict[bytes, Entry], name: bytes, size: int) -> Entry:
+    """As it is listed, or nearly, or with nothing but name and size."""
+    entry = known.get(name)
+    if entry is None or numbers.below(3) == 0:
+        return Entry(0, size, 0, 0, 0, 0, 0, 0, 0, name)
+    fields = [*entry[:1], size, *entry[2:]]
+    if numbers.below(3) == 0:
+        fields[numbers.one_of([0, 2, 3, 4, 5, 6, 7, 8])] = numbers.one_of(
+            [0, 1, -1, 1 << 70, -(10**9), 9_223_372_036 * 10**9]
+        )
+    return Entry._make(fields)
+
+
+def _without_sums(result: SmallRead | None, buffer: bytearray) -> object:
+    if result is None:
+        return None
     end = result.offset + result.length
     return result, bytes(buffer[result.offset : end])
 
@@ -283,7 +302,9 @@ def _nonsense(numbers: Numbers) -> None:
         function = EXTENSION.read_batch
         buffer = memoryview(bytearray(400))
         made = metadata.extras_of_parts
-        arguments = [read, [b"a", b"b"], [0, 100], buffer, flags.KEPT, SmallRead, Entry, made]
+        known = Entry(0, 100, 0, 0, 0, 0, 0, 0, 0, b"a")
+        files = [known, numbers.one_of([known, known, tuple(known), (1, 2), numbers.one_of(ODD)])]
+        arguments = [read, files, buffer, 0, flags.KEPT, SmallRead, Entry, made]
     elif numbers.below(4) == 3:
         function, arguments = EXTENSION.scan_tree, [read, (b"a", b"folder"), b"\1\1", 1000]
     elif numbers.below(2):
@@ -326,5 +347,6 @@ def _strange(numbers: Numbers, usual: Any) -> Any:
     if way == 1 and isinstance(usual, list):
         return usual[: numbers.below(2)]
     if way == 2:
-        return numbers.one_of([bytes(3), bytearray(2), memoryview(bytes(64))[::2], range(2), Entry])
+        odd = [bytes(3), bytearray(2), memoryview(bytes(64))[::2], range(2)]
+        return numbers.one_of([*odd, Entry, object, int])
     return numbers.one_of([*ODD, errno])

@@ -17,6 +17,7 @@ from twofold.platform.base import FLAG_FAILED, RECORD, Entry, Extras, Hole, Seen
 from twofold.platform.linux import flags, metadata, mounts, system
 from twofold.platform.listing import pack_record
 from twofold.platform.names import check_name
+from twofold.platform.unchanged import is_as_listed
 
 assert sys.platform == "linux"
 
@@ -74,28 +75,29 @@ def _odd_record(status: os.stat_result, name: bytes) -> bytes:
 
 
 def read_batch(
-    fd: int, names: Sequence[bytes], sizes: Sequence[int], buffer: memoryview
-) -> list[SmallRead]:
+    fd: int, wanted: Sequence[Entry], buffer: memoryview, settled: int
+) -> list[SmallRead | None]:
     """Read small files whole, back to back; see the protocol. ValueError for a small buffer."""
     if EXTENSION is not None:
-        results: list[SmallRead] = EXTENSION.read_batch(
-            fd, names, sizes, buffer, flags.KEPT, SmallRead, Entry, metadata.extras_of_parts
+        made = SmallRead, Entry, metadata.extras_of_parts
+        results: list[SmallRead | None] = EXTENSION.read_batch(
+            fd, wanted, buffer, settled, flags.KEPT, *made
         )
         return results
-    return _read_in_python(fd, names, sizes, buffer)
+    return _read_in_python(fd, wanted, buffer, settled)
 
 
 def _read_in_python(
-    fd: int, names: Sequence[bytes], sizes: Sequence[int], buffer: memoryview
-) -> list[SmallRead]:
-    if len(buffer) < sum(sizes) + len(names):
+    fd: int, wanted: Sequence[Entry], buffer: memoryview, settled: int
+) -> list[SmallRead | None]:
+    if len(buffer) < sum(entry.size + 1 for entry in wanted):
         raise ValueError("the buffer is too small for the batch")
-    results: list[SmallRead] = []
+    results: list[SmallRead | None] = []
     at = 0
-    for name, size in zip(names, sizes, strict=True):
-        result = _read_small(fd, name, buffer[at : at + size + 1], at)
-        results.append(result)
-        at += result.length
+    for listed in wanted:
+        read = _read_small(fd, listed.name, buffer[at : at + listed.size + 1], at)
+        results.append(None if is_as_listed(listed, read, settled) else read)
+        at += read.length
     return results
 
 
@@ -262,10 +264,10 @@ class LinuxSourceDir:
         return LinuxSourceFile.open(name, self._fd)
 
     def read_batch(
-        self, names: Sequence[bytes], sizes: Sequence[int], buffer: memoryview
-    ) -> list[SmallRead]:
+        self, wanted: Sequence[Entry], buffer: memoryview, settled: int
+    ) -> list[SmallRead | None]:
         """Read small files whole, back to back into ``buffer``."""
-        return read_batch(self._fd, names, sizes, buffer)
+        return read_batch(self._fd, wanted, buffer, settled)
 
     def extras(self, name: bytes, mode: int) -> Extras:
         """Extras of any child, without following it and without opening special files. OSError."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from twofold.platform import listing, tree
 from twofold.platform.base import FLAG_FAILED, Entry, Extras, Hole, Seen, SmallRead
+from twofold.platform.unchanged import is_as_listed
 from twofold.platform.windows import metadata, mounts, paths, records, system
 
 assert sys.platform == "win32"
@@ -182,16 +183,17 @@ class WindowsSourceDir:
         return WindowsSourceFile.open(paths.child(self._path, name), name)
 
     def read_batch(
-        self, names: Sequence[bytes], sizes: Sequence[int], buffer: memoryview
-    ) -> list[SmallRead]:
+        self, wanted: Sequence[Entry], buffer: memoryview, settled: int
+    ) -> list[SmallRead | None]:
         """Read small files whole, back to back into ``buffer``."""
-        if len(buffer) < sum(sizes) + len(names):
+        if len(buffer) < sum(entry.size + 1 for entry in wanted):
             raise ValueError("the buffer is too small for the batch")
-        results: list[SmallRead] = []
+        results: list[SmallRead | None] = []
         at = 0
-        for name, size in zip(names, sizes, strict=True):
-            results.append(self._read_small(name, buffer[at : at + size + 1], at))
-            at += results[-1].length
+        for listed in wanted:
+            read = self._read_small(listed.name, buffer[at : at + listed.size + 1], at)
+            results.append(None if is_as_listed(listed, read, settled) else read)
+            at += read.length
         return results
 
     def _read_small(self, name: bytes, view: memoryview, at: int) -> SmallRead:

@@ -1,0 +1,11 @@
+/* Names and records of packed listings, for those who read them and those who make them. */
+
+#ifndef TWOFOLD_LISTING_H
+#define TWOFOLD_LISTING_H
+
+#include "native.h"
+
+/* Whether a name is one component: not empty, "." or "..", and without a slash or zero byte. */
+int is_single_name(const char *name, size_t size);
+
+#endif
