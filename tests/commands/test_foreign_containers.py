@@ -1,6 +1,8 @@
 """Containers that are not understood are refused, and not taken for raw disks."""
 
 import os
+import resource
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from tests.disk.containers.disks import make_disk, qemu_img
 from twofold.commands import image
+from twofold.commands.disk_image import opened
 from twofold.errors import SourceDamaged
 from twofold.events import Event, Notice, ignore
 from twofold.options import RepositoryAccess
@@ -38,6 +41,43 @@ def test_they_are_no_cut_files(
     disk.write_bytes(magic.ljust(4096, b"\0"))
     with pytest.raises(SourceDamaged, match=words):
         image.run(image.ImageOptions(access=access, disks=(os.fsencode(disk),)), ignore)
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "hint"),
+    [
+        (["gzip"], "packed by gzip", "unpack"),
+        (["xz"], "packed by xz", "unpack"),
+        (["zstd", "-q"], "packed by zstd", "unpack"),
+    ],
+)
+def test_packed_disks_are_no_disks(
+    access: RepositoryAccess, tmp_path: Path, words: list[str], name: str, hint: str
+) -> None:
+    raw = make_disk(tmp_path / "disk", 4 << 20, [(1000, 5000)])
+    packed = tmp_path / "packed"
+    with packed.open("wb") as out:
+        subprocess.run([*words, "-c", raw], check=True, stdout=out)
+    with pytest.raises(SourceDamaged, match=name) as caught:
+        image.run(image.ImageOptions(access=access, disks=(os.fsencode(packed),)), ignore)
+    assert hint in caught.value.hint
+
+
+def test_a_disk_in_more_files_than_may_be_open(access: RepositoryAccess, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    parts = range(300)
+    for number in parts:
+        (tmp_path / f"{number}.vmdk").write_bytes(number.to_bytes(2, "little") * 256)
+    lines = [f'RW 1 FLAT "{number}.vmdk" 0\n' for number in parts]
+    disk = tmp_path / "disk.vmdk"
+    disk.write_text("# Disk DescriptorFile\nversion=1\nparentCID=ffffffff\n" + "".join(lines))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (250, hard))
+    try:
+        with opened(os.fsencode(disk), ignore) as reader:
+            backwards = [reader.read(number * 512, 512) for number in reversed(parts)]
+            assert backwards == [number.to_bytes(2, "little") * 256 for number in reversed(parts)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize(

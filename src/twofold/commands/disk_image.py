@@ -1,7 +1,7 @@
 """One disk and its snapshot: what ``image`` and ``import`` have in common."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from twofold.commands.access import remember_head
+from twofold.commands.open_files import OpenFiles
 from twofold.disk.base import BlockReader
 from twofold.disk.blocks import hole_at
 from twofold.disk.containers import ImageKind, Sibling, SparseReader, kind_of, open_container
@@ -18,10 +19,13 @@ from twofold.imaging import Captured, Estimate, ImageRequest, Source, capture, e
 from twofold.imaging.patient import PATIENCE, PatientReader
 from twofold.imaging.volume import VolumeOptions
 from twofold.options import Options, RepositoryAccess
-from twofold.platform import current
+from twofold.platform import Disk, current
 from twofold.repository import Repository
 
 _LOOKING = 60.0  # seconds that bad sectors may cost before the image itself is begun
+_CONVERT = "convert it first: qemu-img convert -O qcow2 FILE NEW.qcow2"
+_UNPACK = "unpack it first, and image what was in it"
+_OWN_PROGRAM = "restore it by its own program to a raw disk file, and image that"
 _FOREIGN = (
     (64, b"\x7f\x10\xda\xbe", "a disk of VirtualBox (VDI)"),
     (0, b"QED\0", "a QED disk"),
@@ -32,6 +36,18 @@ _FOREIGN = (
     (0, b"\xbe\xba\xfe\xca\0\0\0\0", "a sparse disk of ESXi (SEsparse)"),
 )
 """Where containers that are not understood have their signatures, and what they are."""
+_PACKED = (
+    (b"\x1f\x8b\x08", "a file packed by gzip", _UNPACK),
+    (b"\xfd7zXZ\0", "a file packed by xz", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "a file packed by zstd", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "an archive of 7-Zip", _UNPACK),
+    (b"PK\3\4", "a ZIP archive", _UNPACK),
+    (b"EVF\t\r\n\xff\0", "a disk of EnCase (E01)", _OWN_PROGRAM),
+    (b"MSWIM\0\0\0", "an archive of Windows (WIM)", _OWN_PROGRAM),
+    (b"\0ntfsclone-image", "an image of ntfsclone", _OWN_PROGRAM),
+    (b"partclone-image", "an image of partclone", _OWN_PROGRAM),
+)
+"""How files begin in which a disk may be but not as a disk, what they are, and what to do."""
 
 
 class CaptureOptions(Options, frozen=True, kw_only=True):
@@ -150,17 +166,17 @@ def opened(path: bytes, emit: Emit) -> Iterator[BlockReader]:
     may show only while the disk is read.
     """
     shown = os.fsdecode(path)
-    with _files(emit) as open_file:
+    with _files(emit) as files:
         try:
-            disk, is_device = open_file(path)
+            disk = files.main(path)
         except OSError as error:
             raise UsageError(f"'{shown}' cannot be read as a disk: {error.strerror}") from error
-        if is_device:
+        if disk.is_device:
             yield disk
             return
 
         def sibling(name: str) -> BlockReader:
-            return open_file(os.fsencode(_beside(Path(shown), name)))[0]
+            return files.part(os.fsencode(_beside(Path(shown), name)))
 
         container = _container(disk, sibling, shown)
         for note in container.notes:
@@ -200,13 +216,12 @@ def _container(disk: BlockReader, sibling: Sibling, shown: str) -> SparseReader:
 
 
 def _refuse_foreign(disk: BlockReader, shown: str) -> None:
-    """``SourceDamaged`` for a container of another program, which would be taken for a raw disk."""
-    for offset, magic, name in _FOREIGN:
+    """``SourceDamaged`` for a file of another program, which would be taken for a raw disk."""
+    foreign = [*((at, magic, name, _CONVERT) for at, magic, name in _FOREIGN)]
+    foreign += [(0, *each) for each in _PACKED]
+    for offset, magic, name, hint in foreign:
         if disk.size >= offset + len(magic) and disk.read(offset, len(magic)) == magic:
-            raise SourceDamaged(
-                f"'{shown}' is {name}, which cannot be read",
-                hint="convert it first: qemu-img convert -O qcow2 FILE NEW.qcow2",
-            )
+            raise SourceDamaged(f"'{shown}' is {name}, which cannot be read", hint=hint)
 
 
 class _Inside:
@@ -247,25 +262,42 @@ def _damaged(shown: str, error: FormatError) -> SourceDamaged:
     return SourceDamaged(f"'{shown}' cannot be read as a disk: {error.message}", hint=hint)
 
 
-@contextmanager
-def _files(emit: Emit) -> Iterator[Callable[[bytes], tuple[BlockReader, bool]]]:
-    """Opens disks and files; in the end tells which files changed, and closes them all."""
-    held = []
-    states: dict[bytes, object] = {}
+class _Files:
+    """Opens disks and files, and remembers what the files were like."""
 
-    def open_file(path: bytes) -> tuple[BlockReader, bool]:
-        disk = current().open_disk(path)
-        held.append(disk)
+    def __init__(self) -> None:
+        self._open = OpenFiles()
+        self._states: dict[bytes, object] = {}
+
+    def main(self, path: bytes) -> Disk:
+        """What was named. Raises as ``platform.open_disk``."""
+        disk = self._open.keep(path)
         if not disk.is_device:
-            states[path] = _state(path)
-        return disk, disk.is_device
+            self._states[path] = _state(path)
+        return disk
 
+    def part(self, path: bytes) -> BlockReader:
+        """A further file that it consists of. As above."""
+        self._states[path] = _state(path)
+        return self._open.pass_by(path)
+
+    def changed(self) -> list[bytes]:
+        """Which files are others than when they were opened."""
+        return [path for path, before in self._states.items() if _state(path) != before]
+
+    def close(self) -> None:
+        """Close all."""
+        self._open.close()
+
+
+@contextmanager
+def _files(emit: Emit) -> Iterator[_Files]:
+    """In the end tells which files changed, and closes them all."""
+    files = _Files()
     try:
-        yield open_file
-        for path, before in states.items():
-            if _state(path) != before:
-                shown = os.fsdecode(path)
-                emit(Notice(f"{shown} was changed while it was read: the image may be torn"))
+        yield files
+        for path in files.changed():
+            shown = os.fsdecode(path)
+            emit(Notice(f"{shown} was changed while it was read: the image may be torn"))
     finally:
-        for disk in held:
-            disk.close()
+        files.close()
