@@ -98,7 +98,8 @@ class Item(msgspec.Struct, eq=False):
         assert self.job is not None
         content, ref = self.job.content(save)
         mode = entry.mode & 0o7777
-        return Node(self.name, _FILE, mode, 0, entry.mtime_ns, self.job.size, content, ref)
+        size, linked = self.job.size, entry.links > 1
+        return Node(self.name, _FILE, mode, 0, entry.mtime_ns, size, content, ref, linked)
 
 
 class Slice(msgspec.Struct, eq=False):

@@ -14,13 +14,14 @@ import msgspec
 
 from twofold import clock
 from twofold.archiver.directory import Item, NewDirectory, Slice
+from twofold.archiver.linked import Linked, LinkedFiles
 from twofold.archiver.nodes import FAILED, FLAGS_AT, NodeMaker, flagged, record_of
 from twofold.archiver.parent import Lookup, Old
 from twofold.archiver.reading import SMALL, FileJob, FileReader, Job, ReadResult, Together
 from twofold.archiver.reasons import words_for
 from twofold.archiver.rules import Rules
 from twofold.errors import DamageFound
-from twofold.format.pages import Node, kind_of_mode
+from twofold.format.pages import kind_of_mode
 from twofold.pipeline import Ledger
 from twofold.platform import (
     FLAG_AWAY,
@@ -50,6 +51,8 @@ class Part(msgspec.Struct, eq=False):
 
     slice: Slice
     small: list[tuple[Item, Entry]] = msgspec.field(default_factory=list)
+    linked: list[Todo] = msgspec.field(default_factory=list)
+    """Small ones of several names."""
     alone: list[Todo] = msgspec.field(default_factory=list)
     others: list[Todo] = msgspec.field(default_factory=list)
     directories: list[tuple[Item, list[Old | None]]] = msgspec.field(default_factory=list)
@@ -61,14 +64,7 @@ class Place(NamedTuple):
     path: bytes
     fs_type: str
     started: int
-
-
-class Linked(NamedTuple):
-    """The first name of a file of several that was read, and the state its content belongs to."""
-
-    job: FileJob
-    item: Item
-    entry: Entry
+    device: int
 
 
 class EntryReader:
@@ -79,7 +75,7 @@ class EntryReader:
         self._maker = maker
         self._rules = rules
         self._ledger = ledger
-        self._links: dict[tuple[int, int], Linked] = {}
+        self._links = LinkedFiles()
 
     def sort_out(
         self,
@@ -133,10 +129,12 @@ class EntryReader:
             self._ledger.unchanged(1, item.node.size)
         elif not stat.S_ISREG(entry.mode):
             part.others.append(Todo(item, entry))
-        elif _is_small(entry):
+        elif not _is_brief(entry):
+            part.alone.append(Todo(item, entry))
+        elif entry.links == 1:
             part.small.append((item, entry))
         else:
-            part.alone.append(Todo(item, entry))
+            part.linked.append(Todo(item, entry))
 
     def read(self, part: Part, handles: HandleStack[SourceDir]) -> None:
         """Read what must be read; every outcome is in the slice and the ledger."""
@@ -145,9 +143,10 @@ class EntryReader:
             directory = handles.top
         except OSError as error:  # it was moved away while we were below it
             small = (Todo(item, entry) for item, entry in part.small)
-            for todo in (*small, *part.alone, *part.others):
+            for todo in (*small, *part.linked, *part.alone, *part.others):
                 self._fail(todo.item, path + b"/" + todo.item.name, "open", error)
             return
+        self._share_out_linked(part, directory)
         self._read_small(part, directory, path)
         for todo in part.alone:
             self._read_alone(todo, directory, path)
@@ -156,8 +155,23 @@ class EntryReader:
         for todo in part.others:
             self._look_at(todo, directory, path)
 
+    def _share_out_linked(self, part: Part, directory: SourceDir) -> None:
+        """A file of several names is read under the first of them, together with other small ones.
+
+        The others come later, when it was read; so does one that nothing tells from others.
+        """
+        begun: set[int] = set()
+        for todo in part.linked:
+            inode = todo.entry.inode
+            known = inode in begun or self._links.find(directory.device, todo.entry) is not None
+            if known or not inode:
+                part.alone.append(todo)
+            else:
+                begun.add(inode)
+                part.small.append((todo.item, todo.entry))
+
     def _read_small(self, part: Part, directory: SourceDir, path: bytes) -> None:
-        place = Place(path, directory.fs_type, clock.now_ns())
+        place = Place(path, directory.fs_type, clock.now_ns(), directory.device)
         settled = self._maker.settled_before(place.started, place.fs_type)
         count = size = 0
         last: FileJob | Together | None = None
@@ -170,6 +184,8 @@ class EntryReader:
                 item.job, item.plain = job, listed
                 item.owner = self._maker.owner(listed)
                 count, size = count + 1, size + listed.size
+                if listed.links > 1 and job is not None:
+                    self._links.note(directory.device, listed, Linked(job))
             elif job is None or read.entry is None:
                 self._not_read(part, Todo(item, listed), read.error, path)
             else:
@@ -189,32 +205,32 @@ class EntryReader:
             part.alone.append(todo)
 
     def _read_alone(self, todo: Todo, directory: SourceDir, path: bytes) -> None:
-        link = (directory.device, todo.entry.inode)
-        known = self._links.get(link) if todo.entry.links > 1 and todo.entry.inode else None
-        if known is not None and is_same_state(known.entry, todo.entry):
+        known = self._links.take(directory.device, todo.entry)
+        if known is not None:
             self._link(todo, known, path)
             return
         job = FileJob()
-        place = Place(path, directory.fs_type, clock.now_ns())
+        place = Place(path, directory.fs_type, clock.now_ns(), directory.device)
         try:
             result = self._reader.read_alone(directory, todo.item.name, job)
         except OSError as error:
             self._fail(todo.item, path + b"/" + todo.item.name, "read", error)
             return
         self._stored(todo, job, result, place)
-        if todo.entry.links > 1 and todo.entry.inode:
-            self._links[link] = Linked(job, todo.item, result.entry)
 
     def _link(self, todo: Todo, known: Linked, path: bytes) -> None:
         """A further name of a file read already."""
-        job, first, _ = known
-        node = first.node
-        assert node is not None
-        todo.item.node = _renamed(node, todo.item.name)
-        todo.item.owner = first.owner
-        todo.item.job = job
-        todo.item.record = flagged(todo.item.record, first.record[FLAGS_AT] & FLAG_RACY)
-        self._ledger.stored(path + b"/" + todo.item.name, 0)
+        item, entry, job = todo.item, todo.entry, known.job
+        item.job, item.owner = job, self._maker.owner(entry)
+        if known.extras is None and not job.holes:
+            item.plain = entry
+        else:
+            item.node = self._maker.node(
+                item.name, entry, known.extras, size=job.size, holes=job.holes
+            )
+        if known.racy:
+            item.record = flagged(item.record, FLAG_RACY)
+        self._ledger.stored(path + b"/" + item.name, 0)
 
     def _stored(self, todo: Todo, job: Job, result: ReadResult, place: Place) -> None:
         item, maker = todo.item, self._maker
@@ -230,6 +246,8 @@ class EntryReader:
             item.record = flagged(item.record, FLAG_RACY)
         self._ledger.bytes_read = self._reader.bytes_read
         self._end(item, path, job.size, extras)
+        racy = bool(item.record[FLAGS_AT] & FLAG_RACY)
+        self._links.note(place.device, entry, Linked(job, extras, racy))
         if unsteady:
             self._ledger.imperfect(path, "it kept changing while it was read")
 
@@ -287,12 +305,11 @@ class EntryReader:
 
 def _is_small(entry: Entry) -> bool:
     """Whether a file is read in a batch: a regular one with nothing strange about it."""
-    return (
-        entry.size <= SMALL
-        and entry.links == 1
-        and stat.S_ISREG(entry.mode)
-        and not entry.flags & _STRANGE
-    )
+    return entry.links == 1 and _is_brief(entry)
+
+
+def _is_brief(entry: Entry) -> bool:
+    return entry.size <= SMALL and stat.S_ISREG(entry.mode) and not entry.flags & _STRANGE
 
 
 def _record_read(todo: Todo, entry: Entry) -> bytes:
@@ -314,7 +331,3 @@ def _find(lookup: Lookup, item: Item) -> Old | None:
     if old is None or old.record != item.record[: len(old.record)]:
         return None
     return old
-
-
-def _renamed(node: Node, name: bytes) -> Node:
-    return msgspec.structs.replace(node, name=name)

@@ -1,6 +1,7 @@
 """Nodes and listing records out of what the platform tells of an entry."""
 
 import struct
+from collections.abc import Sequence
 
 from twofold.format.pages import More, Node, NodeKind, Owner, kind_of_mode, split_time
 from twofold.format.records import TreeRef
@@ -55,7 +56,7 @@ class NodeMaker:
         size: int = 0,
         content: bytes = b"",
         ref: TreeRef | None = None,
-        holes: list[tuple[int, int]] | None = None,
+        holes: Sequence[tuple[int, int]] = (),
     ) -> Node:
         """A node; its owner is settled when it enters a page. The kind must be one we know."""
         kind = kind_of_mode(entry.mode)
@@ -71,19 +72,17 @@ class NodeMaker:
             extras.target if extras and kind is NodeKind.SYMLINK else content,
             ref,
             entry.links > 1 and kind is not NodeKind.DIRECTORY,
-            self._more(extras or Extras(), holes or [], seconds)
-            if extras or holes or seconds
-            else None,
+            self._more(extras or Extras(), holes, seconds) if extras or holes or seconds else None,
         )
 
-    def _more(self, extras: Extras, holes: list[tuple[int, int]], seconds: int) -> More | None:
+    def _more(self, extras: Extras, holes: Sequence[tuple[int, int]], seconds: int) -> More | None:
         if not (extras.xattrs or extras.flags or extras.device or holes or seconds):
             return None
         return More(
             xattrs=sorted(extras.xattrs),
             flags=extras.flags,
             device=extras.device,
-            holes=pack_holes(holes),
+            holes=pack_holes(list(holes)),
             system=self._system if extras.flags else "",
             seconds=seconds,
         )

@@ -51,7 +51,7 @@ class FileJob:
     def __init__(self, size: int = 0) -> None:
         self.parts: list[bytes] = []
         self.size = size
-        self.holes: list[tuple[int, int]] = []
+        self.holes: Sequence[tuple[int, int]] = ()
         self.read = False  # all parts are known in number; small files: and in content
         self._stored = 0
 

@@ -194,11 +194,19 @@ def page_with(refs: Sequence[Reference], name: bytes) -> bytes:
 
     ``FormatError`` when there are no pages.
     """
+    return page_around(refs, name)[0]
+
+
+def page_around(refs: Sequence[Reference], name: bytes) -> tuple[bytes, bytes, bytes | None]:
+    """``page_with``, and from which name on and before which one the page would be the same."""
     if not refs:
         raise FormatError("a metadata page is empty")
-    chosen = refs[0].id
+    chosen, first, end = refs[0].id, b"", None
     for ref in refs:
-        if not isinstance(ref.key, bytes) or ref.key > name:
+        if not isinstance(ref.key, bytes):
             break
-        chosen = ref.id
-    return chosen
+        if ref.key > name:
+            end = ref.key
+            break
+        chosen, first = ref.id, ref.key
+    return chosen, first if chosen != refs[0].id else b"", end

@@ -11,7 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from twofold import clock
 from twofold.errors import TwofoldError
@@ -25,6 +25,7 @@ _LONGEST = 255
 """Bytes of a name that most file systems hold."""
 _HANDLES = 4
 _TRIES = 1000
+_NOTHING = nullcontext()
 
 
 class Asides:
@@ -45,14 +46,14 @@ class Asides:
         """Where things were put, below the target; empty when nothing was."""
         return self._place
 
-    @contextmanager
     def out_of_the_way(
         self, folder: TargetDir, directory: Directory, name: bytes, *, needed: bool
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Move an entry aside while its successor is made, and back if that fails. OSError."""
-        if not needed:
-            yield
-            return
+        return self._aside(folder, directory, name) if needed else _NOTHING
+
+    @contextmanager
+    def _aside(self, folder: TargetDir, directory: Directory, name: bytes) -> Iterator[None]:
         undo = self._move(folder, directory, name)
         try:
             yield

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from twofold.format.pages import ListingPage, Node
 from twofold.format.records import PageRef
 from twofold.graph import PageStore
-from twofold.graph.pages import page_with
+from twofold.graph.pages import page_around
 from twofold.platform import FLAG_FAILED, iterate
 from twofold.view.base import Group
 
@@ -22,6 +22,16 @@ class _Leaf(NamedTuple):
 
     groups: dict[bytes, Group]
     children: dict[bytes, PageRef]
+
+
+class _Reach(NamedTuple):
+    """The names that a page would hold, from the first on; no ``end`` means all others."""
+
+    first: bytes
+    end: bytes | None
+
+    def holds(self, name: bytes) -> bool:
+        return self.first <= name and (self.end is None or name < self.end)
 
 
 class LinkGroups:
@@ -34,6 +44,7 @@ class LinkGroups:
         self._refs: list[PageRef | None] = []  # listings of the directories along _names
         self._leaf_id = b""
         self._leaf = _Leaf({}, {})
+        self._leaf_of, self._reach = b"", _Reach(b"", None)
         self._files: set[int] | None = None  # marks of all files, once somebody asks
 
     def of(self, directory: Sequence[bytes], node: Node) -> Group | None:
@@ -78,12 +89,16 @@ class LinkGroups:
         return here
 
     def _leaf_for(self, listing: PageRef, name: bytes) -> _Leaf:
-        ident = listing.id
+        if listing.id == self._leaf_of and self._reach.holds(name):
+            return self._leaf
+        ident, reach = listing.id, _Reach(b"", None)
         for level in range(listing.level, 0, -1):
-            ident = page_with(self._pages.references(ident, level), name)
+            ident, first, end = page_around(self._pages.references(ident, level), name)
+            reach = _Reach(max(first, reach.first), reach.end if end is None else end)
         if ident != self._leaf_id:
             page = next(iter(self._pages.listing(PageRef(ident))))
             self._leaf, self._leaf_id = _decode(page), ident
+        self._leaf_of, self._reach = listing.id, reach
         return self._leaf
 
 

@@ -279,16 +279,21 @@ class LinuxTargetDir:
         check_name(source_name)
         check_name(name)
         origin = _ours(source)
+        with suppress(FileExistsError):  # a link is there whole or not at all
+            origin.add_flags(source_name, self._link(origin, source_name, name))
+            return
         temporary = temporary_name()
-        link = partial(os.link, source_name, temporary, follow_symlinks=False)
-        lifted = origin.unguarded(
-            source_name, lambda: link(src_dir_fd=origin.fd, dst_dir_fd=self.fd)
-        )
+        lifted = self._link(origin, source_name, temporary)
         try:
             self.publish(temporary, name)
         finally:
             self.discard(temporary)  # stays behind if both were links to one file already
             origin.add_flags(source_name, lifted)
+
+    def _link(self, origin: "LinuxTargetDir", source_name: bytes, name: bytes) -> int:
+        """Link over nothing; flags of the file that were cleared for it. OSError."""
+        link = partial(os.link, source_name, name, follow_symlinks=False)
+        return origin.unguarded(source_name, lambda: link(src_dir_fd=origin.fd, dst_dir_fd=self.fd))
 
     def move_aside(self, name: bytes, aside: TargetDir, aside_name: bytes) -> None:
         """Rename a child into another directory of the same file system, replacing nothing."""
@@ -372,10 +377,11 @@ class LinuxTargetDir:
         """
         fd = system.pin(name, self.fd)
         try:
-            _check_kind(fd, name, stat.S_IFMT(attributes.mode))
-            if links and os.fstat(fd).st_nlink != links:
+            status = _check_kind(fd, name, stat.S_IFMT(attributes.mode))
+            if links and status.st_nlink != links:
                 raise system.fail(errno.EINVAL, name, "is another one by now")
-            return metadata.give(system.descriptor_path(fd), attributes)
+            bare = stat.S_ISLNK(attributes.mode)  # no list and nothing of a user's is ever on one
+            return metadata.give(system.descriptor_path(fd), attributes, pristine=bare)
         finally:
             os.close(fd)
 
@@ -425,9 +431,11 @@ def _ours(directory: TargetDir) -> LinuxTargetDir:
     return directory
 
 
-def _check_kind(fd: int, name: bytes, kind: int) -> None:
-    if stat.S_IFMT(os.fstat(fd).st_mode) != kind:
+def _check_kind(fd: int, name: bytes, kind: int) -> os.stat_result:
+    status = os.fstat(fd)
+    if stat.S_IFMT(status.st_mode) != kind:
         raise system.fail(errno.EINVAL, name, "is of another kind by now")
+    return status
 
 
 def _give_open(fd: int, attributes: Attributes) -> list[str]:
