@@ -99,10 +99,13 @@ class IndexBuilder:
         """List one more pack, whole."""
         self._packs += _pack_row(entry, self._frame_count)
         self._pack_count += 1
+        rows: list[bytes] = []
         for frame in entry.frames:
             self._frames += _frame_row(frame)
-            self._blobs += _blob_rows(frame, self._frame_count)
+            rows += _blob_rows(frame, self._frame_count)
             self._frame_count += 1
+        rows.sort()  # so that in the end, when others wait, sorted runs are merged
+        self._blobs += rows
 
     def encode(self) -> bytes:
         """Contents of the index object; more packs may be added afterwards."""

@@ -277,8 +277,12 @@ class Report:
                 node = job.node
                 shown = before + node.name
                 self._funnel.put(ItemDone(_WORDS[job.decision], shown, node.size))
-        for decision, count in Counter(job.decision for job in item.jobs).items():
-            self.counts.add(decision, count)
+        decisions = [job.decision for job in item.jobs]
+        if decisions.count(decisions[0]) == len(decisions):
+            self.counts.add(decisions[0], len(decisions))
+        else:
+            for decision, count in Counter(decisions).items():
+                self.counts.add(decision, count)
         self.bytes_done += size
         self.bytes_written += size
         return path

@@ -56,6 +56,7 @@ class Mounts:
         return known
 
 
+@cache
 def stable_inodes(fs_type: str) -> bool:
     """Whether inode numbers survive a remount; see the protocol for the unknown."""
     return not _UNSTABLE_INODES.fullmatch(fs_type)
