@@ -20,7 +20,7 @@ from twofold.disk.partitions import read_table
 from twofold.errors import FormatError, NeedsRights, RefusedUnsafe, UsageError
 from twofold.imaging.writing import StoredBlocks
 from twofold.platform import Disk, current
-from twofold.platform.linux import block_calls, direct, traffic
+from twofold.platform.linux import block_calls, direct, mounts, traffic
 
 SIZE = 8 * MIB
 
@@ -414,3 +414,12 @@ def test_holes_of_files_are_told_and_those_of_devices_read(target: tuple[str, Pa
             found = [hole_at(disk, at) for at in (0, MIB + 1, 5 * MIB, 6 * MIB)]
             told = [5 * MIB, 4 * MIB - 1, 0, 2 * MIB] if path == str(image) else [0, 0, 0, 0]
             assert found == told
+
+
+def test_only_file_systems_known_to_tell_the_truth_are_asked_for_holes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = new_image(tmp_path / "image", SIZE)
+    monkeypatch.setattr(mounts.Mounts, "fs_type", lambda *_: "zfs")
+    with opened(image) as disk:
+        assert hole_at(disk, 0) == 0

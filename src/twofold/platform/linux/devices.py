@@ -15,7 +15,7 @@ from threading import Lock
 
 from twofold.errors import FormatError, NeedsRights, RefusedUnsafe, UsageError
 from twofold.platform.base import Buffer
-from twofold.platform.linux import block_calls, direct, system, traffic
+from twofold.platform.linux import block_calls, direct, mounts, system, traffic
 
 assert sys.platform == "linux"
 
@@ -161,11 +161,11 @@ class LinuxDisk:
     def hole(self, offset: int) -> int:
         """How many bytes from there on a file has no place for; 0 where that is not known.
 
-        What was written and has no place yet is given one first: there were file systems that
-        called it a hole.
+        What was written and has no place yet is given one first. Only file systems that are known
+        to tell the truth are believed.
         """
         if self._holes_told is None:
-            self._holes_told = not self.is_device and block_calls.placed(self._live())
+            self._holes_told = not self.is_device and self._tells_holes()
         if not self._holes_told:
             return 0
         try:
@@ -173,6 +173,11 @@ class LinuxDisk:
         except OSError as error:
             nothing_follows = error.errno == errno.ENXIO
             return max(self.size - offset, 0) if nothing_follows else 0
+
+    def _tells_holes(self) -> bool:
+        fd = self._live()
+        fs_type = mounts.Mounts().fs_type(fd, os.fstat(fd).st_dev)
+        return mounts.tells_holes(fs_type) and block_calls.placed(fd)
 
     def read_alone(self, offset: int, length: int) -> bytes:
         """The same without what the system would read along. FormatError, OSError."""

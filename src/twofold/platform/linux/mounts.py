@@ -38,6 +38,8 @@ _UNSTABLE_INODES = re.compile(
     "|umsdos|vboxsf|vfat|vmhgfs"
 )
 
+_TELLS_HOLES = re.compile("btrfs|ext[234]|f2fs|tmpfs|xfs")
+
 
 class Mounts:
     """File system types by device, as far as one walk has come to know them.
@@ -60,6 +62,15 @@ class Mounts:
 def stable_inodes(fs_type: str) -> bool:
     """Whether inode numbers survive a remount; see the protocol for the unknown."""
     return not _UNSTABLE_INODES.fullmatch(fs_type)
+
+
+def tells_holes(fs_type: str) -> bool:
+    """Whether what this file system calls a hole of a file is known to read as zeros.
+
+    Not of other machines' and of programs' file systems, nor of ZFS, which once gave what was
+    written and not yet placed for holes.
+    """
+    return _TELLS_HOLES.fullmatch(fs_type) is not None
 
 
 def timestamp_granularity_ns(fs_type: str, entry: Entry) -> int:
