@@ -82,6 +82,17 @@ def test_partitions_that_move_and_grow() -> None:
     assert text(change_lines(before, both)).splitlines()[-1].endswith("moved, shrunk")
 
 
+def test_what_is_written_anew_does_not_move() -> None:
+    """Nobody is to think that the partition of the same number survives."""
+    before = DiskPicture("a", 4 * GIB, (Part("1", "Photos", 0, GIB), Part("2", "", GIB, GIB)))
+    after = DiskPicture("a", 4 * GIB, (Part("1", "EFI", GIB, GIB), Part("2", "x", 2 * GIB, GIB)))
+    rows = text(change_lines(before, after, anew=True)).splitlines()[-2:]
+    assert [row.split("GiB  ")[-1] for row in rows] == [
+        "replaces Photos",
+        "replaces what was there",
+    ]
+
+
 def test_an_empty_disk() -> None:
     bar = "│" + "·" * 78 + "│"
     assert (

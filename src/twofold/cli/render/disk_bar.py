@@ -132,18 +132,21 @@ def disk_lines(disk: DiskPicture, columns_wide: int = WIDTH) -> list[str | Line]
 
 
 def change_lines(
-    before: DiskPicture, after: DiskPicture, columns_wide: int = WIDTH
+    before: DiskPicture, after: DiskPicture, columns_wide: int = WIDTH, *, anew: bool = False
 ) -> list[str | Line]:
-    """Two disks one above the other, and what becomes of each partition, matched by label."""
+    """Two disks one above the other, and what becomes of each partition, matched by label.
+
+    ``anew``: all of it is written, so what has the same label is another one.
+    """
     scale = max(before.size, after.size, 1)
     lines: list[str | Line] = []
     for word, disk in (("before", before), ("after", after)):
         room = max(round(columns_wide * disk.size / scale), columns_wide // 4)
         lines += _picture(replace(disk, title=f"{word}: {disk.title}"), room, columns_wide)
-    return lines + _table(list(_changes(before, after)), columns_wide, right=(2, 4))
+    return lines + _table(list(_changes(before, after, anew)), columns_wide, right=(2, 4))
 
 
-def _changes(before: DiskPicture, after: DiskPicture) -> Iterator[tuple[str, ...]]:
+def _changes(before: DiskPicture, after: DiskPicture, anew: bool) -> Iterator[tuple[str, ...]]:
     old = {part.label: part for part in before.parts}
     new = {part.label: part for part in after.parts}
     for label in dict.fromkeys([*old, *new]):
@@ -151,14 +154,16 @@ def _changes(before: DiskPicture, after: DiskPicture) -> Iterator[tuple[str, ...
         part = becomes or was
         if part is not None:
             sizes = (size(was.size) if was else "", "→", size(becomes.size) if becomes else "")
-            yield label, _short(part.name), *sizes, _fate(was, becomes)
+            yield label, _short(part.name), *sizes, _fate(was, becomes, anew)
 
 
-def _fate(was: Part | None, becomes: Part | None) -> str:
+def _fate(was: Part | None, becomes: Part | None, anew: bool) -> str:
     if was is None:
         return "new"
     if becomes is None:
         return "gone"
+    if anew:
+        return f"replaces {_short(was.name)}" if was.name else "replaces what was there"
     resized = "shrunk" if becomes.size < was.size else "grown" if becomes.size > was.size else ""
     moved = "moved" if becomes.start != was.start else ""
     return ", ".join(filter(None, (moved, resized))) or "same place"

@@ -99,7 +99,8 @@ def plan_lines(plan: "DiskPlan") -> Iterator[str | Line]:
     if plan.before is None:
         yield from disk_lines(after)
     else:
-        yield from change_lines(_before(shown, plan.target.size, plan.before), after)
+        before = _before(shown, plan.target.size, plan.before)
+        yield from change_lines(before, after, anew=True)
     yield f"{size(plan.bytes_used)} to write onto {printable(shown)}"
     yield from _behind(plan, shown)
     if plan.goes_on:
