@@ -1,6 +1,7 @@
 """Open disks against what the system's own tools say and what plain files hold."""
 
 import errno
+import mmap
 import os
 import random
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from tests.platform.loops import MIB, loop, mounted, new_image, run
 from twofold.disk.base import BlockReader
-from twofold.disk.blocks import hole_at
+from twofold.disk.blocks import fill, hole_at
 from twofold.disk.partitions import read_table
 from twofold.errors import FormatError, NeedsRights, RefusedUnsafe, UsageError
 from twofold.imaging.writing import StoredBlocks
@@ -83,6 +84,21 @@ def test_what_is_written_is_what_is_read(target: tuple[str, Path]) -> None:
         assert view == want
         assert disk.read_into(view, SIZE - 10) == 10
     assert image.read_bytes() == want
+
+
+def test_memory_is_filled_with_what_is_there(target: tuple[str, Path]) -> None:
+    path, image = target
+    data = random.Random(6).randbytes(SIZE)
+    image.write_bytes(data)
+    spans = [(0, SIZE), (4096, 2 * MIB), (512, MIB), (1000, MIB + 7), (SIZE - 300, 300), (7, 0)]
+    with opened(path) as disk:
+        for start, length in spans:
+            for first in (0, 16):  # the second one begins where no direct read may
+                view = memoryview(mmap.mmap(-1, SIZE + 16))[first : first + length]
+                assert fill(disk, start, view)
+                assert view == data[start : start + length]
+        with pytest.raises(OSError, match="shorter"):
+            fill(disk, SIZE - 4096, memoryview(bytearray(8192)))
 
 
 def test_zeros_reach_over_everything(target: tuple[str, Path]) -> None:
@@ -272,6 +288,20 @@ def test_big_transfers_leave_little_in_memory(ext4: Path, monkeypatch: pytest.Mo
         assert cached(image) <= 40 * MIB  # what the system reads ahead (8 MiB here) among it
     image.read_bytes()
     assert cached(image) == 64 * MIB  # the measure works
+
+
+def test_what_fills_memory_is_not_kept_by_the_system(ext4: Path) -> None:
+    image = new_image(ext4 / "image", SIZE)
+    image.write_bytes(random.Random(7).randbytes(SIZE))
+    view = memoryview(mmap.mmap(-1, SIZE))
+    with opened(image, write=True) as disk, open(image, "rb") as file:
+        assert block_calls.is_cached(file.fileno(), 0, SIZE)
+        disk.sync()
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        assert not block_calls.is_cached(file.fileno(), 0, SIZE)
+        assert fill(disk, 0, view)
+        assert cached(image) == 0
+    assert view == image.read_bytes()
 
 
 def test_a_device_being_written_is_nobody_elses(tmp_path: Path) -> None:

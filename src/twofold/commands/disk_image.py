@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from twofold.commands.access import remember_head
 from twofold.commands.open_files import OpenFiles
 from twofold.disk.base import BlockReader
-from twofold.disk.blocks import hole_at
+from twofold.disk.blocks import fill, hole_at
 from twofold.disk.containers import ImageKind, Sibling, SparseReader, kind_of, open_container
 from twofold.errors import FormatError, NothingDone, SourceDamaged, UsageError
 from twofold.events import Emit, Notice
@@ -237,6 +237,13 @@ class _Inside:
         """Exactly ``length`` bytes."""
         try:
             return self._disk.read(offset, length)
+        except FormatError as error:
+            raise _damaged(self._shown, error) from error
+
+    def fill(self, offset: int, view: memoryview) -> bool:
+        """As the file can."""
+        try:
+            return fill(self._disk, offset, view)
         except FormatError as error:
             raise _damaged(self._shown, error) from error
 

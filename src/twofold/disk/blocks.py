@@ -83,6 +83,15 @@ def glance(reader: BlockReader, offset: int, length: int) -> bytes | None:
     return at_once(offset, length)
 
 
+def fill(reader: BlockReader, offset: int, view: memoryview) -> bool:
+    """Have any reader fill memory, from any thread; False where ``glance`` is to be asked instead.
+
+    What begins where a page does, there and on the disk, may come past the system's cache. OSError.
+    """
+    into: Callable[[int, memoryview], bool] | None = getattr(reader, "fill", None)
+    return into(offset, view) if into is not None else False
+
+
 def physical_sector(reader: BlockReader) -> int:
     """Bytes that the disk writes at once, 0 where nobody tells."""
     return reader.physical_sector if isinstance(reader, PhysicalBlocks) else 0
@@ -170,6 +179,11 @@ class Window(msgspec.Struct, frozen=True):
         check_range(self, offset, length)
         return glance(self.whole, self.start + offset, length)
 
+    def fill(self, offset: int, view: memoryview) -> bool:
+        """As the whole does."""
+        check_range(self, offset, len(view))
+        return fill(self.whole, self.start + offset, view)
+
     def hole(self, offset: int) -> int:
         """What the whole knows, which may go beyond this part."""
         return hole_at(self.whole, self.start + offset)
@@ -203,6 +217,14 @@ class Pieces:
         found = [glance(self._whole, place, size) for _, place, size in self._parts(offset, length)]
         parts = [part for part in found if part is not None]
         return b"".join(parts) if len(parts) == len(found) else None
+
+    def fill(self, offset: int, view: memoryview) -> bool:
+        """As the whole does, all parts or none."""
+        check_range(self, offset, len(view))
+        return all(
+            fill(self._whole, place, view[at - offset : at - offset + size])
+            for at, place, size in self._parts(offset, len(view))
+        )
 
     def hole(self, offset: int) -> int:
         """What the whole knows, up to the end of the part."""

@@ -6,13 +6,14 @@ import msgspec
 from msgspec.structs import replace
 
 from twofold.disk.base import BlockReader
-from twofold.disk.blocks import forget, glance, hole_at, physical_sector, unread_in
+from twofold.disk.blocks import fill, forget, glance, hole_at, physical_sector, unread_in
 from twofold.errors import DamageFound
 from twofold.events import Emit, Notice, Phase, Progress
 from twofold.format.image import IMAGE, ImagePage, VolumeRecord, limited
 from twofold.format.pages import encode_page
 from twofold.format.records import PageRef
 from twofold.graph import PageStore
+from twofold.imaging.ahead import Ahead
 from twofold.imaging.part import Part
 from twofold.imaging.patient import PATIENCE, Fate, PatientReader
 from twofold.imaging.raw import UNKNOWN_PIECE, RawStore
@@ -78,15 +79,20 @@ class _Capture:
         self._patient = PatientReader(
             source.reader, patience=request.patience, refused=self._tell_refusal
         )
-        self._reader: BlockReader = _Counting(self._patient, run.emit, source)
+        self._reader = _Counting(self._patient, run.emit, source)
+        self._ahead = Ahead(run.flow.worker_count, self._reader.count)
         self._kept_free = 0
 
     def run(self) -> Captured:
         """First what the disk gives at once, of all volumes; then what it refused, backwards."""
+        with self._ahead:
+            return self._all()
+
+    def _all(self) -> Captured:
         previous = self._previous()
         total = previous.bytes_total if previous is not None else None
         self._run.emit(Phase("imaging", total))
-        frame = RawStore(self._run, self._reader, UNKNOWN_PIECE)
+        frame = RawStore(self._run, self._reader, UNKNOWN_PIECE, self._ahead)
         frame.store(self._source.frame)
         options = replace(
             self._request.options,
@@ -97,7 +103,7 @@ class _Capture:
         waiting: list[VolumeCapture] = []
         for part in self._source.parts:
             forget(self._source.reader)  # what was looked at may be hours old, if it is in use
-            work = VolumeCapture(self._run, self._reader, part, _for(part, options))
+            work = VolumeCapture(self._run, self._reader, part, _for(part, options), self._ahead)
             work.read(previous.volume(part) if previous is not None else None)
             if work.is_waiting:
                 waiting.append(work)
@@ -228,10 +234,11 @@ class _Counting:
 
     def read(self, offset: int, length: int) -> bytes:
         data = self._reader.read(offset, length)
-        self._count(length)
+        self.count(length)
         return data
 
-    def _count(self, length: int) -> None:
+    def count(self, length: int) -> None:
+        """So many bytes more were read."""
         self._done += length
         if length >= _TOLD:
             self._emit(Progress(self._done, 0))
@@ -239,8 +246,12 @@ class _Counting:
     def glance(self, offset: int, length: int) -> bytes | None:
         """What the disk gives at once."""
         data = glance(self._reader, offset, length)
-        self._count(length)
+        self.count(length)
         return data
+
+    def fill(self, offset: int, view: memoryview) -> bool:
+        """As the disk can; whoever takes the bytes has them counted."""
+        return fill(self._reader, offset, view)
 
     def hole(self, offset: int) -> int:
         """As the disk says."""

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from twofold import clock
 from twofold.disk.base import AloneBlocks, BlockReader
-from twofold.disk.blocks import between, hole_at, joined
+from twofold.disk.blocks import between, fill, hole_at, joined
 from twofold.errors import SourceDamaged
 from twofold.imaging.ranges import Ranges
 
@@ -47,7 +47,7 @@ class Fate(Enum):
 
 
 class PatientReader:
-    """A BlockReader that never fails for a bad sector. Used by one thread.
+    """A BlockReader that never fails for a bad sector. Used by one thread, but for ``fill``.
 
     ``SourceDamaged`` from any method when the disk was taken away.
 
@@ -118,6 +118,15 @@ class PatientReader:
             skip = min(max(_SKIP, 2 * (high - low)), _MOST_SKIPPED)
             self._passed_over = (offset + length, offset + length + skip)
         return None
+
+    def fill(self, offset: int, view: memoryview) -> bool:
+        """Fill memory, as long as nothing was ever refused; from any thread."""
+        try:
+            filled = self.is_clean and fill(self._reader, offset, view)
+        except OSError:  # ``glance`` will meet it as well, and act on it
+            return False
+        self.answered = self.answered or filled
+        return filled
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes, zeros for what could not be had."""

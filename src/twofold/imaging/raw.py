@@ -9,13 +9,16 @@ from twofold.disk.base import BlockReader
 from twofold.disk.blocks import glance, hole_at, unread_in
 from twofold.format.image import RAW_WINDOW, EntryRole, ExtentEntry, pack_runs
 from twofold.format.segments import Absence, iterate, pack_absent, pack_zeros
+from twofold.imaging.ahead import Ahead
 from twofold.imaging.store import fixed, merged, torn
-from twofold.pipeline import Run, Worker, store_piece, write_segments
+from twofold.pipeline import Lease, Run, Worker, store_piece, write_segments
 
 UNKNOWN_PIECE = 1 << 20
 """Bytes of the pieces where nothing is known of the contents."""
 _READ = 8 << 20
 Range = tuple[int, int]
+_Wanted = tuple[list[Range], list[bytes]]
+"""Ranges that are read by one request, and the place of their segments."""
 
 
 def windows(ranges: Iterable[Range]) -> Iterator[tuple[int, list[Range]]]:
@@ -40,8 +43,9 @@ class RawStore:
     What the disk does not give at once waits for ``store_waiting``.
     """
 
-    def __init__(self, run: Run, reader: BlockReader, step: int) -> None:
+    def __init__(self, run: Run, reader: BlockReader, step: int, ahead: Ahead) -> None:
         self._run = run
+        self._ahead = ahead
         self._reader = reader
         self._step = step
         self._held: dict[int, tuple[list[Range], list[list[bytes]]]] = {}
@@ -55,34 +59,46 @@ class RawStore:
 
     def store(self, ranges: Iterable[Range]) -> None:
         """Read and store ranges of the volume."""
-        for number, inside in windows(ranges):
-            self._held[number] = (inside, self._window(inside))
+        self._read(self._wanted(windows(ranges)))
 
-    def _window(self, inside: list[Range]) -> list[list[bytes]]:
-        """The segments of a window, group by group, as they will be."""
-        if all(self._is_hole(*each) for each in inside):
-            return [[pack_zeros(sum(length for _, length in inside))]]
-        segments: list[list[bytes]] = []
-        for group in _groups(inside):
-            segments.append([])
+    def _wanted(self, found: Iterable[tuple[int, list[Range]]]) -> Iterator[_Wanted]:
+        """What is to be read of windows, and the places where its segments will be."""
+        for number, inside in found:
+            segments: list[list[bytes]] = []
+            self._held[number] = (inside, segments)
+            if all(self._is_hole(*each) for each in inside):
+                segments.append([pack_zeros(sum(length for _, length in inside))])
+                continue
+            for group in _groups(inside):
+                segments.append([])
+                yield group, segments[-1]
+
+    def _read(self, wanted: Iterator[_Wanted]) -> None:
+        for (group, out), lease in self._ahead.windows(self._reader, wanted, _place):
+            if lease is not None:
+                self._submit(group, out, lease.view, lease)
+                continue
             data = glance(self._reader, *_span(group))
             if data is None:
-                self._later.append((group, segments[-1]))
+                self._later.append((group, out))
             else:
-                self._submit(group, segments[-1], data)
-        return segments
+                self._submit(group, out, memoryview(data))
 
     def amend(self, ranges: Iterable[Range]) -> None:
         """Store windows anew that have other ranges now; none has become empty."""
-        for number, inside in windows(ranges):
-            if number not in self._held or self._held[number][0] != inside:
-                self._later = [x for x in self._later if x[0][0][0] // RAW_WINDOW != number]
-                self._held[number] = (inside, self._window(inside))
+        found = [
+            (number, inside)
+            for number, inside in windows(ranges)
+            if number not in self._held or self._held[number][0] != inside
+        ]
+        numbers = {number for number, _ in found}
+        self._later = [x for x in self._later if x[0][0][0] // RAW_WINDOW not in numbers]
+        self._read(self._wanted(found))
 
     def store_waiting(self) -> None:
         """Read and store what was put off, from the end backwards."""
         for group, out in reversed(self._later):
-            self._submit(group, out, self._reader.read(*_span(group)))
+            self._submit(group, out, memoryview(self._reader.read(*_span(group))))
         self._later.clear()
 
     def _is_hole(self, start: int, length: int) -> bool:
@@ -94,14 +110,16 @@ class RawStore:
             start += known
         return True
 
-    def _submit(self, group: list[Range], out: list[bytes], data: bytes) -> None:
+    def _submit(
+        self, group: list[Range], out: list[bytes], window: memoryview, lease: Lease | None = None
+    ) -> None:
+        """Have a group stored, and the memory given back that it was read into."""
         low, length = _span(group)
-        window = memoryview(data)
         self.bytes_read += length
         step = self._step
         unread = unread_in(self._reader, low, length)
 
-        def task(worker: Worker) -> None:
+        def store(worker: Worker) -> None:
             for start, length in group:
                 for first, count, absent in torn(start, length, unread):
                     if absent:
@@ -110,7 +128,7 @@ class RawStore:
                     data = window[first - low : first - low + count]
                     out.extend(store_piece(worker, piece) for piece in fixed(data, first, step))
 
-        self._run.flow.submit(task)
+        self._run.flow.submit(store if lease is None else lease.last(store))
 
     def filled(self) -> Iterator[Range]:
         """Which bytes became more than zeros, after the flow has settled; each piece whole."""
@@ -154,6 +172,10 @@ def _span(group: list[Range]) -> Range:
     """From the first to the last of ranges that ascend."""
     low = group[0][0]
     return low, sum(group[-1]) - low
+
+
+def _place(wanted: _Wanted) -> Range:
+    return _span(wanted[0])
 
 
 def _groups(ranges: list[Range]) -> Iterator[list[Range]]:

@@ -4,11 +4,10 @@ Streams come sorted by their first unit. Neighbours go into one window of about 
 by one request; what lies outside of it (the further runs of fragmented files) is read apart.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from twofold.disk.base import HOLE, BlockReader
-from twofold.disk.blocks import glance
 from twofold.format.image import iterate_runs
 from twofold.imaging.gather import Wanted
 
@@ -78,9 +77,17 @@ class Group:
         self.whole: list[tuple[int, int]] = []
         self.apart: list[tuple[int, list[tuple[int, int]]]] = []
 
-    def read(self, layout: Layout) -> Batch:
-        """Fetch what was gathered. ``Refused`` when the reader of the layout is in a hurry."""
-        window = memoryview(layout.reader.read(layout.origin + self.low, self.high - self.low))
+    def place(self, layout: Layout) -> tuple[int, int]:
+        """(first byte, bytes) of the window on the volume."""
+        return layout.origin + self.low, self.high - self.low
+
+    def read(self, layout: Layout, window: memoryview | None = None) -> Batch:
+        """Fetch what was gathered, the window unless it is there already.
+
+        ``Refused`` when the reader of the layout is in a hurry.
+        """
+        if window is None:
+            window = memoryview(layout.reader.read(*self.place(layout)))
         apart = [
             (position, _joined(layout, runs, window, self.low)) for position, runs in self.apart
         ]
@@ -114,14 +121,31 @@ class Later(NamedTuple):
     length: int
 
 
-def pieces_of(layout: Layout, wanted: Wanted) -> Iterator[tuple[int, bytes | Later | None]]:
-    """What a long stream's units hold, window by window: (bytes, data, None for a hole)."""
-    for first, units in iterate_runs(wanted.runs, layout.units):
-        if first == HOLE:
-            yield units * layout.unit, None
-            continue
-        start, size = layout.origin + first * layout.unit, units * layout.unit
-        for at in range(0, size, WINDOW):
-            length = min(WINDOW, size - at)
-            data = glance(layout.reader, start + at, length)
-            yield length, Later(start + at, length) if data is None else data
+class LongPiece(NamedTuple):
+    """Bytes of a long stream that are read at once; ``position`` is that of the stream.
+
+    ``start`` is ``HOLE`` for some that lie nowhere.
+    """
+
+    position: int
+    start: int
+    length: int
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """(first byte, bytes) of what is to be read."""
+        return (0, 0) if self.start == HOLE else (self.start, self.length)
+
+
+def long_pieces(
+    layout: Layout, streams: Sequence[Wanted], positions: Iterable[int]
+) -> Iterator[LongPiece]:
+    """What long streams are made of, window by window."""
+    for position in positions:
+        for first, units in iterate_runs(streams[position].runs, layout.units):
+            if first == HOLE:
+                yield LongPiece(position, HOLE, units * layout.unit)
+                continue
+            start, size = layout.origin + first * layout.unit, units * layout.unit
+            for at in range(0, size, WINDOW):
+                yield LongPiece(position, start + at, min(WINDOW, size - at))

@@ -10,10 +10,12 @@ either is marked as not stored, and cuts the stream in two.
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from twofold.chunker import ZERO_RUN, Piece, StreamCutter, cut_whole
-from twofold.disk.blocks import AtOnce, Refused, unread_in
+from twofold.disk.base import HOLE
+from twofold.disk.blocks import AtOnce, Refused, glance, unread_in
 from twofold.format.image import EntryRole, iterate_runs
 from twofold.format.segments import (
     NOT_STORED,
@@ -24,15 +26,18 @@ from twofold.format.segments import (
     pack_blob,
     pack_zeros,
 )
+from twofold.imaging.ahead import Ahead
 from twofold.imaging.gather import Wanted
-from twofold.imaging.read import WINDOW, Batch, Group, Later, Layout, groups, pieces_of
+from twofold.imaging.read import WINDOW, Batch, Group, Later, Layout, LongPiece, groups, long_pieces
 from twofold.imaging.units import UnitSet
-from twofold.pipeline import Parts, Run, Worker, send, store_piece
+from twofold.pipeline import Lease, Parts, Run, Worker, send, store_piece
 
-Stored = tuple[int, bytes | memoryview | Later | None]
-"""Bytes of a stream's units: how many, and what they are; None for a hole."""
-Valid = tuple[int, bytes | memoryview | Absence | Later | None]
-"""Bytes of a stream: how many, and what they are, None for zeros, or why nobody knows (yet)."""
+Stored = tuple[int, bytes | memoryview | Later | None, Lease | None]
+"""Bytes of a stream's units: how many, and what they are, None for a hole; the memory they lie in,
+if it goes round."""
+Valid = tuple[int, bytes | memoryview | Absence | Later | None, Lease | None]
+"""Bytes of a stream: how many, and what they are, None for zeros, or why nobody knows (yet); the
+memory they lie in, if it goes round."""
 META_PIECE = 64 << 10
 """Bytes of the pieces of a file system's own tables: a small change costs little."""
 _Work = tuple[int, EntryRole, memoryview]
@@ -57,8 +62,9 @@ class StreamStore:
     ``finish`` makes the segments whole.
     """
 
-    def __init__(self, run: Run, layout: Layout, claimed: UnitSet) -> None:
+    def __init__(self, run: Run, layout: Layout, claimed: UnitSet, ahead: Ahead) -> None:
         self._run = run
+        self._ahead = ahead
         self._layout = layout
         self._hasty = layout._replace(reader=AtOnce(layout.reader))
         self._later: list[tuple[Sequence[Wanted], Group, list[list[bytes]]]] = []
@@ -80,18 +86,32 @@ class StreamStore:
         """Read and store the streams at ``positions`` into the same places of ``segments``."""
         ordered = sorted(positions, key=lambda position: streams[position].first)
         small = [p for p in ordered if streams[p].size <= WINDOW and streams[p].size]
-        for group in groups(self._layout, streams, small):
+        layout, gathered = self._layout, groups(self._layout, streams, small)
+        for group, lease in self._ahead.windows(
+            layout.reader, gathered, lambda group: group.place(layout)
+        ):
             try:
-                batch = group.read(self._hasty)
-            except Refused:
-                self._later.append((streams, group, segments))
-            else:
-                self._batch(streams, batch, segments)
-        for position in ordered:
-            if streams[position].size > WINDOW:
-                self._long(streams[position], segments, position)
-                if self._unread(streams[position]):
-                    self.torn.add(position)
+                self._group(streams, group, segments, lease)
+            finally:
+                if lease is not None:
+                    lease.release()
+        self._long(streams, [p for p in ordered if streams[p].size > WINDOW], segments)
+
+    def _group(
+        self,
+        streams: Sequence[Wanted],
+        group: Group,
+        segments: list[list[bytes]],
+        lease: Lease | None,
+    ) -> None:
+        """Store small streams, whose window lies in memory that goes round, unless it does not."""
+        window = lease.view[: group.high - group.low] if lease is not None else None
+        try:
+            batch = group.read(self._hasty, window)
+        except Refused:
+            self._later.append((streams, group, segments))
+        else:
+            self._batch(streams, batch, segments, lease)
 
     def store_waiting(self) -> None:
         """Read and store what was put off, from the end backwards.
@@ -125,7 +145,13 @@ class StreamStore:
             gap.parts.packed[gap.place : gap.place + 1] = parts.packed
         self._filled.clear()
 
-    def _batch(self, streams: Sequence[Wanted], batch: Batch, segments: list[list[bytes]]) -> None:
+    def _batch(
+        self,
+        streams: Sequence[Wanted],
+        batch: Batch,
+        segments: list[list[bytes]],
+        lease: Lease | None = None,
+    ) -> None:
         window, unit = batch.window, self._layout.unit
         short, spans, work = list[int](), array("Q"), list[_Work]()
         any_torn = is_torn(self._layout)
@@ -136,7 +162,7 @@ class StreamStore:
             end = start + wanted.units * unit
             self.bytes_read += end - start
             if any_torn and self._unread(wanted):
-                self._torn(wanted, window[start:end], segments, position)
+                self._torn(wanted, bytes(window[start:end]), segments, position)
                 continue
             if start + valid < end:
                 self._judge(wanted, window[start + valid : end], valid)
@@ -154,7 +180,7 @@ class StreamStore:
                 continue
             self._judge(wanted, stored[wanted.valid :], wanted.valid)
             work.append((position, wanted.role, _as_read(wanted, stored)))
-        self._submit(streams, segments, (window, short, spans), work)
+        self._submit(streams, segments, (window, short, spans), work, lease)
 
     def _submit(
         self,
@@ -162,11 +188,12 @@ class StreamStore:
         segments: list[list[bytes]],
         shorts: tuple[memoryview, list[int], "array[int]"],
         work: Sequence[_Work],
+        lease: Lease | None,
     ) -> None:
         window, short, spans = shorts
         chunker = self._run.chunker
 
-        def task(worker: Worker) -> None:
+        def store(worker: Worker) -> None:
             ids = worker.store_many(window, spans)
             for position, blob_id in zip(short, ids, strict=True):
                 segments[position] = [pack_blob(blob_id, streams[position].size)]
@@ -175,21 +202,43 @@ class StreamStore:
                 apart = role is EntryRole.META  # folders far from one another are read together
                 segments[position] = merged(store_piece(worker, each, apart=apart) for each in cut)
 
-        self._run.flow.submit(task)
+        if lease is not None:
+            lease.hold()
+        self._run.flow.submit(store if lease is None else lease.last(store))
 
     def _torn(
-        self, wanted: Wanted, stored: memoryview, segments: list[list[bytes]], position: int
+        self, wanted: Wanted, stored: bytes | memoryview, segments: list[list[bytes]], position: int
     ) -> None:
         self.torn.add(position)
-        self._apart(wanted, [(len(stored), stored)], segments, position)
+        self._apart(wanted, [(len(stored), stored, None)], segments, position)
 
-    def _long(self, wanted: Wanted, segments: list[list[bytes]], position: int) -> None:
-        self._apart(wanted, self._counted(wanted), segments, position)
+    def _long(
+        self, streams: Sequence[Wanted], positions: Sequence[int], segments: list[list[bytes]]
+    ) -> None:
+        """Streams that are read in several windows, one stream after the other."""
+        pieces = long_pieces(self._layout, streams, positions)
+        found = self._ahead.windows(self._layout.reader, pieces, lambda piece: piece.place)
+        for position, windows in groupby(found, key=lambda each: each[0].position):
+            wanted = streams[position]
+            self._apart(wanted, self._counted(windows), segments, position)
+            if self._unread(wanted):
+                self.torn.add(position)
 
-    def _counted(self, wanted: Wanted) -> Iterator[Stored]:
-        for length, data in pieces_of(self._layout, wanted):
-            self.bytes_read += 0 if data is None or isinstance(data, Later) else length
-            yield length, data
+    def _counted(self, windows: Iterable[tuple[LongPiece, Lease | None]]) -> Iterator[Stored]:
+        """What a long stream's units hold; the memory of each window is there until the next."""
+        for (_, start, length), lease in windows:
+            if start == HOLE:
+                yield length, None, None
+            elif lease is not None:
+                self.bytes_read += length
+                try:
+                    yield length, lease.view[:length], lease
+                finally:
+                    lease.release()
+            else:
+                data = glance(self._layout.reader, start, length)
+                self.bytes_read += 0 if data is None else length
+                yield length, Later(start, length) if data is None else data, None
 
     def _apart(
         self,
@@ -212,24 +261,24 @@ class StreamStore:
     def _valid(self, wanted: Wanted, stored: Iterable[Stored]) -> Iterator[Valid]:
         """The stream as read, adding up to its size."""
         at = 0
-        for length, data in stored:
+        for length, data, lease in stored:
             inside = max(0, min(length, wanted.valid - at))
             if data is None:
                 if inside:
-                    yield inside, None
+                    yield inside, None, None
             elif isinstance(data, Later):
                 if inside < length:
                     self._leave(wanted, at + inside)
                 if inside:
-                    yield inside, data._replace(length=inside)
+                    yield inside, data._replace(length=inside), None
             else:
                 view, unread = memoryview(data), self._unread(wanted)
                 self._judge(wanted, view[inside:], at + inside, unread)
                 for start, count, absent in torn(at, inside, unread):
-                    yield count, Absence.UNREADABLE if absent else view[start - at :][:count]
+                    yield count, Absence.UNREADABLE if absent else view[start - at :][:count], lease
             at += length
         if wanted.size > wanted.valid:
-            yield wanted.size - wanted.valid, None
+            yield wanted.size - wanted.valid, None, None
 
     def _unread(self, wanted: Wanted) -> list[tuple[int, int]]:
         """(first byte, bytes) of what its units hold that could not be read."""
@@ -248,7 +297,7 @@ class StreamStore:
     def _cut(self, valid: Iterable[Valid], parts: Parts) -> None:
         cutter = StreamCutter(self._run.chunker)
         rest = b""
-        for length, data in valid:
+        for length, data, lease in valid:
             if isinstance(data, (Absence, Later)):
                 send(self._run.flow, cutter.split(rest, final=True)[0], parts)
                 self._missing(EntryRole.FILE, length, data, parts)
@@ -263,18 +312,18 @@ class StreamStore:
             shown = bytes(length) if data is None else data
             buffer = b"".join((rest, shown)) if rest else shown
             pieces, used = cutter.split(buffer)
-            send(self._run.flow, pieces, parts)
+            send(self._run.flow, pieces, parts, lease if buffer is data else None)
             rest = bytes(memoryview(buffer)[used:])
         send(self._run.flow, cutter.split(rest, final=True)[0], parts)
 
     def _fixed(self, valid: Iterable[Valid], parts: Parts, *, apart: bool) -> None:
         at = 0
-        for length, data in valid:
+        for length, data, lease in valid:
             if isinstance(data, (Absence, Later)):
                 self._missing(EntryRole.META, length, data, parts)
             else:
                 pieces = [Piece(length, None)] if data is None else list(fixed(data, at))
-                send(self._run.flow, pieces, parts, apart=apart)
+                send(self._run.flow, pieces, parts, lease, apart=apart)
             at += length
 
     def _missing(self, role: EntryRole, length: int, why: Absence | Later, parts: Parts) -> None:

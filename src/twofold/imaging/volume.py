@@ -19,6 +19,7 @@ from twofold.errors import DamageFound, FormatError, TwofoldError
 from twofold.format.image import ExtentEntry, VolumeRecord, iterate_runs, limited, pack_runs
 from twofold.format.segments import Absence, pack_absent
 from twofold.graph import PageStore
+from twofold.imaging.ahead import Ahead
 from twofold.imaging.coverage import bytes_of, covered, raw_bytes, touched
 from twofold.imaging.gather import Gathered, Wanted, gather
 from twofold.imaging.part import Part
@@ -58,8 +59,11 @@ class VolumeOptions(msgspec.Struct, frozen=True):
 class VolumeCapture:
     """Stores one partition or logical volume; of one with volumes in it, what is left of it."""
 
-    def __init__(self, run: Run, reader: BlockReader, part: Part, options: VolumeOptions) -> None:
+    def __init__(
+        self, run: Run, reader: BlockReader, part: Part, options: VolumeOptions, ahead: Ahead
+    ) -> None:
         self._run = run
+        self._ahead = ahead
         self._part = part
         self._options = options
         self._reader = part.of(reader)
@@ -144,7 +148,7 @@ class VolumeCapture:
         found.streams = streams = sorted(found.streams, key=lambda wanted: wanted.key)
         self._known = self._unchanged(streams, before)
         self._segments = [[] for _ in streams]
-        self._streams = StreamStore(self._run, self._layout, found.claimed)
+        self._streams = StreamStore(self._run, self._layout, found.claimed, self._ahead)
         unknown = [p for p in range(len(streams)) if p not in self._known]
         self._streams.store(streams, unknown, self._segments)
         self._store_rest(found.claimed)
@@ -246,7 +250,7 @@ class VolumeCapture:
         self._store_raw(self._unknown, UNKNOWN_PIECE)
 
     def _store_raw(self, ranges: Iterable[Range], step: int) -> None:
-        self._raw = RawStore(self._run, self._reader, step)
+        self._raw = RawStore(self._run, self._reader, step, self._ahead)
         self._raw.store(ranges)
 
     def _record(self, facts: Facts, entries: list[ExtentEntry]) -> VolumeRecord:

@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from typing import Literal, NamedTuple, Protocol
 
 from twofold.disk.base import BlockReader
-from twofold.disk.blocks import check_range, hole_at
+from twofold.disk.blocks import check_range, fill, hole_at
 from twofold.errors import FormatError
 
 SECTOR = 512
@@ -79,6 +79,20 @@ class Container(ABC):
             offset += count
             length -= count
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def fill(self, offset: int, view: memoryview) -> bool:
+        """Fill memory with bytes of the disk, as far as the files can do that."""
+        check_range(self, offset, len(view))
+        done = 0
+        while done < len(view):
+            source, at, count = self.place(offset + done)
+            part = view[done : done + count]
+            if source is None:
+                part[:] = bytes(len(part))
+            elif not fill(source, at, part):
+                return False
+            done += len(part)
+        return True
 
     def hole(self, offset: int) -> int:
         """How many bytes from there on were never written, or are a hole of the file."""

@@ -40,6 +40,10 @@ _UNSUPPORTED = (
     errno.ESPIPE,
 )
 
+_CACHESTAT = 451  # the same on all processors; since Linux 6.5
+_CACHED = struct.Struct("=QQQQQ")  # pages: cached, not yet written, being written, gone, just gone
+_PAGE = 4096  # the smallest there is
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _OFFSET = ctypes.c_int64
 _fallocate = getattr(_libc, "fallocate64", None) or _libc.fallocate
@@ -110,6 +114,15 @@ def _refused(number: int) -> bool:
 def reread_partitions(fd: int) -> None:
     """Have the kernel forget the partitions of a device and look for new ones. OSError."""
     fcntl.ioctl(fd, _REREAD_PARTITIONS)
+
+
+def is_cached(fd: int, offset: int, length: int) -> bool:
+    """Whether most of a range of a file is in the system's cache; False where it does not tell."""
+    found = ctypes.create_string_buffer(_CACHED.size)
+    asked = ctypes.create_string_buffer(_RANGE.pack(offset, length), _RANGE.size)
+    if _libc.syscall(_CACHESTAT, fd, asked, found, 0):
+        return False
+    return bool(_CACHED.unpack(found.raw)[0] * _PAGE * 2 > length)
 
 
 def start_writing(fd: int, offset: int, length: int) -> None:

@@ -23,6 +23,8 @@ _FILE_SECTOR = 512
 _PAGE = 4096  # what direct reads of files are aligned to
 _PIECE = 256 << 20  # bytes zeroed by one call, after which an interrupt is heard
 _ZEROS = bytes(1 << 20)
+_NOT_PAST_CACHE = (None, errno.EINVAL, errno.ENOTSUP)
+"""What is said to a read past the cache that is not to be had, or ends within a sector."""
 _DENIED = (errno.EACCES, errno.EPERM)
 
 
@@ -228,6 +230,32 @@ class LinuxDisk:
             done += count
         self._read.add(offset, done)
         return done
+
+    def fill(self, offset: int, view: memoryview) -> bool:
+        """Fill memory, past the system's cache where that can be had and costs nothing more.
+
+        OSError, also when not all is inside.
+        """
+        if not self._fill_stored(offset, view) and self.read_into(view, offset) < len(view):
+            raise system.fail(errno.EIO, self.path, "has become shorter")
+        return True
+
+    def _fill_stored(self, offset: int, view: memoryview) -> bool:
+        """Whether it could be filled past the cache, and was."""
+        if len(view) < traffic.SMALL or (offset | len(view)) % self.sector_size:
+            return False
+        way = self._stored()
+        if way is None:
+            return False
+        if not self.is_device and block_calls.is_cached(self._live(), offset, len(view)):
+            return False
+        try:
+            way.fill(view, offset)
+        except OSError as error:
+            if error.errno in _NOT_PAST_CACHE:
+                return False
+            raise
+        return True
 
     def write_at(self, data: Buffer, offset: int) -> None:
         """Write all bytes. OSError; ENOSPC when not all is inside."""
