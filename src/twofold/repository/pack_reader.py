@@ -23,7 +23,7 @@ from twofold.errors import (
 from twofold.events import Emit, Finding, Severity
 from twofold.format import names
 from twofold.format.compression import decompress
-from twofold.format.envelope import Header
+from twofold.format.envelope import TAG_SIZE, Header
 from twofold.format.index import PackEntry, PackInfo
 from twofold.format.layout import Buffer
 from twofold.format.names import BlobKind
@@ -35,6 +35,7 @@ from twofold.format.pack import (
     PackTable,
     section_header,
 )
+from twofold.native import raw_memory
 from twofold.repository.pack_repair import PackImage, parse_pack
 from twofold.repository.rough_read import read_around
 from twofold.seal import Keyring, ObjectSeal
@@ -94,8 +95,12 @@ class PackReader:
         """Plaintext out of a frame's sealed bytes. ``FormatError``."""
         if frame.raw_length > MAX_FRAME_RAW:
             raise FormatError("a frame is said to be longer than any can be")
+        if len(sealed) < TAG_SIZE:
+            raise FormatError("a frame is shorter than its authentication")
         front = section_header(FRAME, pack.id, len(sealed), frame.ordinal, frame.encoding)
-        plain = self.seal_of(kind, pack).open(frame.ordinal, sealed, front)
+        plain = raw_memory(len(sealed) - TAG_SIZE)  # memory of the cipher's own is cleared first
+        with memoryview(plain) as room:
+            self.seal_of(kind, pack).open_into(frame.ordinal, sealed, front, room)
         return decompress(frame.encoding, plain, frame.raw_length)
 
     def _heal_frame(self, kind: BlobKind, pack: PackInfo, frame: FrameEntry, name: str) -> Buffer:
