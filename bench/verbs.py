@@ -11,6 +11,7 @@ or folder that comes back is compared with the source, and a list has to hold wh
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
@@ -37,7 +38,9 @@ CHANGES = "backup of changes"
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print the page and write it; 0 when everything worked."""
     options = _options(words)
-    found = Results()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    found = Results(options.cache / f"verbs-{stamp}.ndjson")
     try:
         programs = list(_programs(options, found))
         found.describe(machine.describe(programs, options.scale))
@@ -54,6 +57,7 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     if output:
         output.write_text(text, "utf-8")
+    tell(f"records: {found.path}")
     return int(bool(found.broken))
 
 

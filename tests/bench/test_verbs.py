@@ -23,8 +23,13 @@ def test_everything_asked_for_is_in_the_page(
 ) -> None:
     monkeypatch.setattr(verbs, "BACKUPS", 2)
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="twofold-test-") as fast:
-        given = f"--twofold={OURS} --memory={fast} --output={tmp_path / 'page.md'} --rounds=1"
-        chosen_ones = ["--only=small", "--programs=twofold", "--verbs=cat,restore a file"]
+        given = f"--twofold={OURS} --memory={fast} --cache={tmp_path} --output={tmp_path}/page.md"
+        chosen_ones = [
+            "--rounds=1",
+            "--only=small",
+            "--programs=twofold",
+            "--verbs=cat,restore a file",
+        ]
         assert verbs.main([*given.split(), "--scale=0.001", *chosen_ones]) == 0
         assert not (Path(fast) / "verbs").exists()
     page = (tmp_path / "page.md").read_text("utf-8")
