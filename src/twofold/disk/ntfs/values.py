@@ -75,7 +75,7 @@ def step(name: bytes) -> bytes:
 
     Names of the POSIX name space may hold all characters: what paths have other uses for is spelled
     as it would be typed, ``\\x2f``. A name that is only spelled like that is another one, and who
-    reads the directory is told of the second. No name at all stays none.
+    reads the directory is told of the second.
     """
     if name in (b".", b".."):
         return name.replace(b".", rb"\x2e")

@@ -133,9 +133,15 @@ class Ntfs:
         return self._files.plain(file)
 
     def entries(self, directory: int) -> Iterator[DirectoryEntry]:
-        """The children; of names that could lead elsewhere, what does so is spelled."""
+        """The children; of names that could lead elsewhere, what does so is spelled.
+
+        What has no name at all is left out and noted.
+        """
         for number, name in self._files.names(directory):
             if name.space == values.DOS or number < FIRST_USER_RECORD:
+                continue
+            if not name.name:
+                self._notes.tell(f"directory {directory} has no name for file {number}")
                 continue
             yield DirectoryEntry(values.step(name.name), number, self._kind(number, name))
 
