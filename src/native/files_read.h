@@ -23,20 +23,6 @@ struct side { /* records of int32 name size, int32 value size or minus errno, na
     int full; /* memory ran out */
 };
 
-enum entry_field { /* of an Entry, see twofold/platform/base.py */
-    ENTRY_INODE,
-    ENTRY_SIZE,
-    ENTRY_MTIME,
-    ENTRY_CTIME,
-    ENTRY_MODE,
-    ENTRY_UID,
-    ENTRY_GID,
-    ENTRY_LINKS,
-    ENTRY_FLAGS,
-    ENTRY_NAME,
-    ENTRY_FIELDS
-};
-
 /* The classes and functions objects are made with, and what needs none. */
 struct makers {
     long long settled; /* times up to this one cannot hide a change */

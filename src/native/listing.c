@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { RECORD = 56, NAME_SIZE = 48, FLAGS = 50, FIELDS = 10 };
+enum { RECORD = 56, NAME_SIZE = 48, FLAGS = 50 };
 
 struct name {
     const char *at;
@@ -50,17 +50,17 @@ set(PyObject *tuple, Py_ssize_t field, PyObject *value)
 static PyObject *
 make_entry(PyObject *type, const char *at, struct name name)
 {
-    PyObject *entry = PyType_GenericAlloc((PyTypeObject *)type, FIELDS);
+    PyObject *entry = PyType_GenericAlloc((PyTypeObject *)type, ENTRY_FIELDS);
     if (entry == NULL)
         return NULL;
-    int failed = set(entry, 0, PyLong_FromUnsignedLongLong(number(at, 8))) ||
-                 set(entry, 1, PyLong_FromUnsignedLongLong(number(at + 8, 8))) ||
-                 set(entry, 2, PyLong_FromLongLong((int64_t)number(at + 16, 8))) ||
-                 set(entry, 3, PyLong_FromLongLong((int64_t)number(at + 24, 8)));
-    for (Py_ssize_t i = 0; !failed && i < 4; i++)
-        failed = set(entry, 4 + i, PyLong_FromUnsignedLongLong(number(at + 32 + 4 * i, 4)));
-    failed = failed || set(entry, 8, PyLong_FromLong((long)number(at + FLAGS, 2))) ||
-             set(entry, 9, PyBytes_FromStringAndSize(name.at, (Py_ssize_t)name.size));
+    int failed = set(entry, ENTRY_INODE, PyLong_FromUnsignedLongLong(number(at, 8))) ||
+                 set(entry, ENTRY_SIZE, PyLong_FromUnsignedLongLong(number(at + 8, 8))) ||
+                 set(entry, ENTRY_MTIME, PyLong_FromLongLong((int64_t)number(at + 16, 8))) ||
+                 set(entry, ENTRY_CTIME, PyLong_FromLongLong((int64_t)number(at + 24, 8)));
+    for (int i = 0; !failed && i < 4; i++) /* mode, uid, gid, links */
+        failed = set(entry, ENTRY_MODE + i, PyLong_FromUnsignedLongLong(number(at + 32 + 4 * i, 4)));
+    failed = failed || set(entry, ENTRY_FLAGS, PyLong_FromLong((long)number(at + FLAGS, 2))) ||
+             set(entry, ENTRY_NAME, PyBytes_FromStringAndSize(name.at, (Py_ssize_t)name.size));
     if (failed)
         Py_CLEAR(entry);
     return entry;

@@ -130,23 +130,15 @@ class NewDirectory(msgspec.Struct, eq=False):
     def write(self, items: Sequence[Item]) -> None:
         """Write finished entries, in order."""
         ends = page_ends(self.nodes.page_key, [item.name for item in items])
-        if True in ends or not self._write_plain(items):
-            self._write_each(items, ends)
-
-    def _write_plain(self, items: Sequence[Item]) -> bool:
-        """Write entries that end no page, if all are plain files of one owner and share a page."""
         owner = items[0].owner if items else None
-        nodes = []
-        for item in items:
-            if item.plain is None or item.owner is not owner:
-                return False
-            nodes.append(item.plain_node(item.plain, self.save))
-        records = b"".join([item.record for item in items])
-        if owner is None or not (self.nodes.takes(nodes) and self.listing.takes(nodes, records)):
-            return False
+        plain = [item.plain for item in items if item.plain is not None and item.owner is owner]
+        if owner is None or len(plain) < len(items) or True in ends:
+            self._write_each(items, ends)
+            return
+        pairs = zip(items, plain, strict=True)
+        nodes = [item.plain_node(entry, self.save) for item, entry in pairs]
         self.nodes.add_files(nodes, owner)
-        self.listing.add_files(nodes, records)
-        return True
+        self.listing.add_files(nodes, [item.record for item in items])
 
     def _write_each(self, items: Sequence[Item], ends: Sequence[bool]) -> None:
         for item, ends_page in zip(items, ends, strict=True):

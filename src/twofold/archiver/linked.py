@@ -10,10 +10,9 @@ import struct
 import msgspec
 
 from twofold.archiver.reading import Job
-from twofold.platform import FLAG_FAILED, FLAG_FAR_TIME, Entry, Extras
+from twofold.platform import FLAG_FAILED, FLAG_FAR_TIME, Entry, Extras, state_of
 
-_STATE = struct.Struct("<QqqIIII")  # the fields of an entry between the inode number and the flags
-_SIZE, _LINKS_END = 1, 8
+_STATE = struct.Struct("<QqqIIII")  # what state_of gives
 _UNCOMPARED = FLAG_FAILED | FLAG_FAR_TIME
 
 
@@ -68,6 +67,6 @@ def _state_of(entry: Entry) -> bytes:
     if entry.flags & _UNCOMPARED:
         return b""
     try:
-        return _STATE.pack(*entry[_SIZE:_LINKS_END])
+        return _STATE.pack(*state_of(entry))
     except struct.error:
         return b""

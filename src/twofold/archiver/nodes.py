@@ -82,7 +82,7 @@ class NodeMaker:
             xattrs=sorted(extras.xattrs),
             flags=extras.flags,
             device=extras.device,
-            holes=pack_holes(list(holes)),
+            holes=pack_holes(holes),
             system=self._system if extras.flags else "",
             seconds=seconds,
         )

@@ -113,9 +113,9 @@ class SmallJob(msgspec.Struct, eq=False):
         return self.awaited.segments[self.place], None
 
     @property
-    def holes(self) -> list[tuple[int, int]]:
+    def holes(self) -> Sequence[tuple[int, int]]:
         """None worth recreating."""
-        return []
+        return ()
 
 
 Job = FileJob | SmallJob
@@ -134,7 +134,7 @@ class _Batch:
 
     def __init__(self, lease: Lease, short: int) -> None:
         """``short``: files of up to so many bytes are one blob each."""
-        self._lease = lease
+        self.lease = lease
         self.short = short
         self.used = 0
         self._together = Together()
@@ -145,7 +145,7 @@ class _Batch:
     @property
     def view(self) -> memoryview:
         """Room for more."""
-        return self._lease.view[self.used :]
+        return self.lease.view[self.used :]
 
     @property
     def room(self) -> int:
@@ -181,16 +181,13 @@ class _Batch:
         return [SmallJob(together, place, size) for place, size in enumerate(sizes, first)]
 
     def store(self, worker: Worker, chunker: Chunker) -> None:
-        """Store all files, and let go of the buffer."""
-        view = self._lease.view
-        try:
-            for job, begin, end in self._longer:
-                pieces = cut_whole(chunker, view[begin:end])
-                job.fill([store_piece(worker, piece) for piece in pieces])
-            ids = iter(worker.store_many(view, self._spans))
-            self._together.fill([pack_blob(next(ids), s) if s else b"" for s in self._sizes])
-        finally:
-            self._lease.release()
+        """Store all files."""
+        view = self.lease.view
+        for job, begin, end in self._longer:
+            pieces = cut_whole(chunker, view[begin:end])
+            job.fill([store_piece(worker, piece) for piece in pieces])
+        ids = iter(worker.store_many(view, self._spans))
+        self._together.fill([pack_blob(next(ids), s) if s else b"" for s in self._sizes])
 
 
 def _put(
@@ -272,7 +269,11 @@ class FileReader:
         if batch is None:
             return
         chunker = self._chunker
-        self._flow.submit(lambda worker: batch.store(worker, chunker))
+
+        def store(worker: Worker) -> None:
+            batch.store(worker, chunker)
+
+        self._flow.submit(batch.lease.last(store))
 
     def read_alone(self, directory: SourceDir, name: bytes, job: FileJob) -> ReadResult:
         """Read one file of any size until it holds still. OSError."""

@@ -27,27 +27,25 @@ _CONVERT = "convert it first: qemu-img convert -O qcow2 FILE NEW.qcow2"
 _UNPACK = "unpack it first, and image what was in it"
 _OWN_PROGRAM = "restore it by its own program to a raw disk file, and image that"
 _FOREIGN = (
-    (64, b"\x7f\x10\xda\xbe", "a disk of VirtualBox (VDI)"),
-    (0, b"QED\0", "a QED disk"),
-    (0, b"WithoutFreeSpace", "a disk of Parallels"),
-    (0, b"WithouFreSpacExt", "a disk of Parallels"),
-    (0, b"Bochs Virtual HD Image", "a disk of Bochs"),
-    (0, b"COWD", "a sparse disk of ESX"),
-    (0, b"\xbe\xba\xfe\xca\0\0\0\0", "a sparse disk of ESXi (SEsparse)"),
+    (64, b"\x7f\x10\xda\xbe", "a disk of VirtualBox (VDI)", _CONVERT),
+    (0, b"QED\0", "a QED disk", _CONVERT),
+    (0, b"WithoutFreeSpace", "a disk of Parallels", _CONVERT),
+    (0, b"WithouFreSpacExt", "a disk of Parallels", _CONVERT),
+    (0, b"Bochs Virtual HD Image", "a disk of Bochs", _CONVERT),
+    (0, b"COWD", "a sparse disk of ESX", _CONVERT),
+    (0, b"\xbe\xba\xfe\xca\0\0\0\0", "a sparse disk of ESXi (SEsparse)", _CONVERT),
+    (0, b"\x1f\x8b\x08", "a file packed by gzip", _UNPACK),
+    (0, b"\xfd7zXZ\0", "a file packed by xz", _UNPACK),
+    (0, b"\x28\xb5\x2f\xfd", "a file packed by zstd", _UNPACK),
+    (0, b"7z\xbc\xaf\x27\x1c", "an archive of 7-Zip", _UNPACK),
+    (0, b"PK\3\4", "a ZIP archive", _UNPACK),
+    (0, b"EVF\t\r\n\xff\0", "a disk of EnCase (E01)", _OWN_PROGRAM),
+    (0, b"MSWIM\0\0\0", "an archive of Windows (WIM)", _OWN_PROGRAM),
+    (0, b"\0ntfsclone-image", "an image of ntfsclone", _OWN_PROGRAM),
+    (0, b"partclone-image", "an image of partclone", _OWN_PROGRAM),
 )
-"""Where containers that are not understood have their signatures, and what they are."""
-_PACKED = (
-    (b"\x1f\x8b\x08", "a file packed by gzip", _UNPACK),
-    (b"\xfd7zXZ\0", "a file packed by xz", _UNPACK),
-    (b"\x28\xb5\x2f\xfd", "a file packed by zstd", _UNPACK),
-    (b"7z\xbc\xaf\x27\x1c", "an archive of 7-Zip", _UNPACK),
-    (b"PK\3\4", "a ZIP archive", _UNPACK),
-    (b"EVF\t\r\n\xff\0", "a disk of EnCase (E01)", _OWN_PROGRAM),
-    (b"MSWIM\0\0\0", "an archive of Windows (WIM)", _OWN_PROGRAM),
-    (b"\0ntfsclone-image", "an image of ntfsclone", _OWN_PROGRAM),
-    (b"partclone-image", "an image of partclone", _OWN_PROGRAM),
-)
-"""How files begin in which a disk may be but not as a disk, what they are, and what to do."""
+"""Files that hold a disk in a way that is not understood: where they have their signatures, what
+they are, and what to do."""
 
 
 class CaptureOptions(Options, frozen=True, kw_only=True):
@@ -217,9 +215,7 @@ def _container(disk: BlockReader, sibling: Sibling, shown: str) -> SparseReader:
 
 def _refuse_foreign(disk: BlockReader, shown: str) -> None:
     """``SourceDamaged`` for a file of another program, which would be taken for a raw disk."""
-    foreign = [*((at, magic, name, _CONVERT) for at, magic, name in _FOREIGN)]
-    foreign += [(0, *each) for each in _PACKED]
-    for offset, magic, name, hint in foreign:
+    for offset, magic, name, hint in _FOREIGN:
         if disk.size >= offset + len(magic) and disk.read(offset, len(magic)) == magic:
             raise SourceDamaged(f"'{shown}' is {name}, which cannot be read", hint=hint)
 

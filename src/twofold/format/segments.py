@@ -1,7 +1,7 @@
 """Content of a stream in order: blobs, zero runs, what is not stored (docs/format/metadata.md)."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -91,7 +91,7 @@ def _absence(cause: int) -> Absence:
     return Absence.LEFT_OUT if cause == Absence.LEFT_OUT else Absence.UNREADABLE
 
 
-def pack_holes(holes: list[tuple[int, int]]) -> bytes:
+def pack_holes(holes: Sequence[tuple[int, int]]) -> bytes:
     """(start, length) pairs as stored in a node's ``more``."""
     return b"".join(_HOLE.pack(start, length) for start, length in holes)
 

@@ -54,19 +54,15 @@ def send(
         if piece.data is None:
             parts.put(position, pack_zeros(piece.length))
             continue
+        task = _task(piece, parts, position, apart=apart)
         if lease is not None:
             lease.hold()
-        flow.submit(_task(piece, parts, position, lease, apart=apart))
+            task = lease.last(task)
+        flow.submit(task)
 
 
-def _task(
-    piece: Piece, parts: Parts, position: int, lease: Lease | None, *, apart: bool
-) -> Callable[[Worker], None]:
+def _task(piece: Piece, parts: Parts, position: int, *, apart: bool) -> Callable[[Worker], None]:
     def task(worker: Worker) -> None:
-        try:
-            parts.put(position, store_piece(worker, piece, apart=apart))
-        finally:
-            if lease is not None:
-                lease.release()
+        parts.put(position, store_piece(worker, piece, apart=apart))
 
     return task

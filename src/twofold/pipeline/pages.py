@@ -121,19 +121,19 @@ class NodeWriter:
         if full or ends_page:
             self._close()
 
-    def takes(self, nodes: Sequence[Node]) -> bool:
-        """Whether so many nodes without anything more stay on the open page."""
-        size = self._size + _weights(nodes)
-        return len(self._nodes) + len(nodes) < fmt.MAX_ITEMS and size < fmt.PAGE_AIM
-
     def add_files(self, nodes: Sequence[Node], owner: Owner) -> None:
-        """``add`` for files that it ``takes``, none of which ends a page."""
+        """``add`` for plain files of one owner whose names end no page."""
+        size = self._size + sum([_NODE_COST + len(n.name) + len(n.content) for n in nodes])
+        if len(self._nodes) + len(nodes) >= fmt.MAX_ITEMS or size >= fmt.PAGE_AIM:
+            for node in nodes:
+                self.add(node, owner, ends_page=False)
+            return
         position = self._owners.setdefault(owner, len(self._owners))
         if position:
             nodes = [msgspec.structs.replace(node, owner=position) for node in nodes]
         self._last, self._position = owner, position
         self._nodes += nodes
-        self._size += _weights(nodes)
+        self._size = size
         self.files += len(nodes)
         self.bytes += sum([node.size for node in nodes])
 
@@ -167,11 +167,6 @@ class NodeWriter:
         twin._sink = self._sink.copy()  # noqa: SLF001
         twin._nodes, twin._owners = list(self._nodes), dict(self._owners)  # noqa: SLF001
         return twin
-
-
-def _weights(nodes: Sequence[Node]) -> int:
-    """What nodes take of a page, roughly, without what few of them have."""
-    return sum([_NODE_COST + len(node.name) + len(node.content) for node in nodes])
 
 
 def _weight(more: More) -> int:
@@ -221,16 +216,17 @@ class ListingWriter:
         if full or ends_page:
             self._close()
 
-    def takes(self, nodes: Sequence[Node], records: bytes) -> bool:
-        """Whether the records of so many files stay on the open page."""
-        size = len(self._packed) + len(records)
-        return self._count + len(nodes) < fmt.MAX_ITEMS and size < fmt.PAGE_AIM
-
-    def add_files(self, nodes: Sequence[Node], records: bytes) -> None:
-        """``add`` for the records of files that it ``takes``, none of which ends a page."""
+    def add_files(self, nodes: Sequence[Node], records: Sequence[bytes]) -> None:
+        """``add`` for files whose names end no page."""
+        packed = b"".join(records)
+        size = len(self._packed) + len(packed)
+        if self._count + len(nodes) >= fmt.MAX_ITEMS or size >= fmt.PAGE_AIM:
+            for node, record in zip(nodes, records, strict=True):
+                self.add(record, node.name, None, node.size, ends_page=False)
+            return
         if not self._count:
             self._first = nodes[0].name
-        self._packed += records
+        self._packed += packed
         self._count += len(nodes)
         self._stored += len(nodes)
         self._bytes += sum([node.size for node in nodes])

@@ -46,7 +46,7 @@ from twofold.platform.listing import (
     without_inodes,
 )
 from twofold.platform.names import is_temporary
-from twofold.platform.unchanged import NOTHING_SETTLED, is_same_state
+from twofold.platform.unchanged import NOTHING_SETTLED, is_same_state, state_of
 from twofold.platform.walk import HandleStack, TargetCache
 
 __all__ = [
@@ -89,6 +89,7 @@ __all__ = [
     "pack_listing",
     "pack_record",
     "records",
+    "state_of",
     "validate",
     "with_flags",
     "with_records",

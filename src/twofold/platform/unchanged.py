@@ -10,12 +10,15 @@ from twofold.platform.base import Entry, SmallRead
 NOTHING_SETTLED = -(1 << 63)
 """As ``settled``: no time is old enough, so every file is told of."""
 
-_SIZE, _LINKS_END = 1, 8  # the fields of an entry between the inode number and the flags
+
+def state_of(entry: Entry) -> tuple[int, int, int, int, int, int, int]:
+    """Size, times, mode, owners and number of names: what any change of a file shows in."""
+    return entry[1:8]
 
 
 def is_same_state(one: Entry, other: Entry) -> bool:
     """Whether nothing happened to a file between two looks at it."""
-    return one[_SIZE:_LINKS_END] == other[_SIZE:_LINKS_END]
+    return state_of(one) == state_of(other)
 
 
 def is_as_listed(listed: Entry, read: SmallRead, settled: int) -> bool:

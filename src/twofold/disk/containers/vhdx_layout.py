@@ -15,6 +15,7 @@ from uuid import UUID
 
 from twofold.disk.base import BlockReader
 from twofold.disk.containers.base import refused
+from twofold.disk.containers.limits import VHDX
 from twofold.disk.crc32c import crc32c
 from twofold.errors import FormatError
 
@@ -40,8 +41,6 @@ LOGICAL_SECTOR = UUID("8141bf1d-a96f-4709-ba47-f233a8faab5f")
 PHYSICAL_SECTOR = UUID("cda348c7-445d-4471-9cc9-e9885251c556")
 PARENT_LOCATOR = UUID("a8d35f2d-b30b-454d-abf7-d3d84834ab0c")
 _KNOWN = {FILE_PARAMETERS, DISK_SIZE, DISK_IDENTITY, LOGICAL_SECTOR, PHYSICAL_SECTOR}
-LARGEST = 64 * 1024**4
-"""Bytes of the largest disk."""
 
 
 class Header(NamedTuple):
@@ -132,7 +131,7 @@ def read_shape(reader: BlockReader, region: tuple[int, int]) -> Shape:
         raise refused("this VHDX holds only the changes to another disk image, its parent")
     if not MIB <= block <= 256 * MIB or block & block - 1:
         raise FormatError(f"VHDX blocks of {block} bytes do not exist")
-    if sector not in (512, 4096) or size % sector or size > LARGEST:
+    if sector not in (512, 4096) or size % sector or size > VHDX.largest:
         raise FormatError(f"a VHDX disk of {size} bytes in sectors of {sector} does not exist")
     return Shape(size, block, sector)
 
